@@ -1,0 +1,186 @@
+// Package line reads from and writes to a network connection the way a WebSocket wants it: a read waits without holding
+// a buffer, contexts interrupt reads and writes without harm to the connection, and an observer can tell whether a write
+// makes progress.
+package line
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/ringdown/ringdown/websocket/internal/buffers"
+)
+
+// Sizes in bytes.
+const (
+	readSize  = 32 << 10 // one read from the socket at most
+	waitSize  = 2 << 10  // what a connection waits with that cannot wait without a buffer (TLS, pipes)
+	writeStep = 64 << 10 // one write to the socket at most, so that a slow large write shows progress
+)
+
+// Line is one network connection. One goroutine at a time reads and one at a time writes; the rest may be called from
+// any.
+type Line struct {
+	nc  net.Conn
+	raw syscall.RawConn    // nil where waiting without a buffer is not to be had
+	try func(uintptr) bool // l.tryRead, bound once
+
+	buf  []byte // what the last Read returned; from the pool unless it is wait
+	err  error  // of the last tryRead
+	wait []byte // without raw: the buffer to wait with
+	full bool   // without raw: the last Read filled its buffer, so more is likely there already
+
+	reading *watcher // the context that interrupts reads, if it can
+	writing *watcher
+
+	writes atomic.Uint32 // counts up at the start and the end of each step of a write: odd is within one
+}
+
+// Init prepares l, which takes nc over.
+func (l *Line) Init(nc net.Conn) {
+	l.nc = nc
+	if l.raw = rawConn(nc); l.raw != nil {
+		l.try = l.tryRead
+	}
+}
+
+// NetConn is the connection beneath.
+func (l *Line) NetConn() net.Conn { return l.nc }
+
+// Read waits for bytes and returns them in a buffer that is good until the next Read or Release. At the end of the
+// stream the error is io.EOF. When ctx ends first the error is ctx's own, nothing has been read, and reading may go on.
+func (l *Line) Read(ctx context.Context) ([]byte, error) {
+	l.Release()
+	if err := watch(&l.reading, ctx, l.nc.SetReadDeadline); err != nil {
+		return nil, err
+	}
+	err := l.read()
+	if len(l.buf) > 0 {
+		return l.buf, nil
+	}
+	if err == nil {
+		err = io.EOF
+	}
+	return nil, settle(&l.reading, ctx, err)
+}
+
+func (l *Line) read() error {
+	if l.raw == nil {
+		return l.readPlain()
+	}
+	if err := l.raw.Read(l.try); err != nil {
+		return err
+	}
+	return l.err
+}
+
+// readPlain waits with a small buffer of the connection's own, and borrows a large one only while bytes keep coming.
+func (l *Line) readPlain() error {
+	buf := l.wait
+	if l.full {
+		buf = buffers.Get(readSize)
+	} else if buf == nil {
+		l.wait = make([]byte, 0, waitSize)
+		buf = l.wait
+	}
+	n, err := l.nc.Read(buf[:cap(buf)])
+	l.buf, l.full = buf[:n], n == cap(buf)
+	return err
+}
+
+// Release ends the loan of the buffer that Read returned.
+func (l *Line) Release() {
+	if l.buf != nil {
+		if cap(l.buf) != waitSize {
+			buffers.Put(l.buf)
+		}
+		l.buf = nil
+	}
+}
+
+// Write writes b. When ctx ends before anything was written the error is ctx.Err() itself and the connection is intact;
+// after any other error it is of no more use.
+func (l *Line) Write(ctx context.Context, b []byte) (n int, err error) {
+	if err := watch(&l.writing, ctx, l.nc.SetWriteDeadline); err != nil {
+		return 0, err
+	}
+	for len(b) > 0 && err == nil {
+		var step int
+		l.writes.Add(1)
+		step, err = l.nc.Write(b[:min(len(b), writeStep)])
+		l.writes.Add(1)
+		n += step
+		b = b[step:]
+	}
+	if err != nil {
+		err = settle(&l.writing, ctx, err)
+		if n > 0 || l.raw == nil { // TLS cannot go on after an interrupted write
+			err = fmt.Errorf("interrupted after %d bytes: %w", n, err)
+		}
+	}
+	return n, err
+}
+
+// Writes is a counter that moves whenever a write begins or makes progress, and is odd while one is under way.
+func (l *Line) Writes() uint32 { return l.writes.Load() }
+
+// Close closes the connection. Reads and writes in progress return.
+func (l *Line) Close() error { return l.nc.Close() }
+
+// Forget takes the contexts of past reads and writes off the line. Nobody may be reading or writing, or will again.
+func (l *Line) Forget() {
+	l.reading.release()
+	l.writing.release()
+}
+
+// Linger tells the peer that no more will come and discards what it still sends, until it closes its side or the time
+// is over, and closes the connection. Closing at once instead would, with unread bytes waiting, make the kernel reset
+// the connection, and the peer would lose the Close frame that was sent to it last (RFC 6455 §7.1.1).
+func (l *Line) Linger(patience time.Duration) {
+	defer l.nc.Close()
+	if !closeWrite(l.nc) {
+		return
+	}
+	if l.nc.SetReadDeadline(time.Now().Add(patience)) != nil {
+		return
+	}
+	scratch := buffers.Get(buffers.Min)
+	defer buffers.Put(scratch)
+	for budget := 16 << 20; budget > 0; {
+		n, err := l.nc.Read(scratch[:cap(scratch)])
+		if err != nil {
+			return
+		}
+		budget -= n
+	}
+}
+
+// closeWrite closes our direction, through TLS if there is any.
+func closeWrite(nc net.Conn) bool {
+	half, ok := nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return false
+	}
+	if below, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		return closeWrite(below.NetConn())
+	}
+	return true
+}
+
+// settle gives an error of the socket the name of its cause: the context, if it was that which interrupted.
+func settle(w **watcher, ctx context.Context, err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		if cause := ctx.Err(); cause != nil {
+			(*w).release() // takes the past deadline away again
+			*w = nil
+			return cause
+		}
+	}
+	return err
+}
