@@ -30,17 +30,19 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, payload []byte) error
 	if err := c.writeTurn.Take(ctx, turn.Message); err != nil {
 		return err
 	}
-	err := c.writeMessage(ctx, wire.Opcode(typ), payload)
+	h := wire.Header{Fin: true, Opcode: wire.Opcode(typ)}
+	var err error
+	if c.deflator != nil && len(payload) >= c.set.compression.Threshold {
+		err = c.writePacked(ctx, h, payload)
+	} else {
+		err = c.writeFrame(ctx, h, payload)
+	}
 	c.give(turn.Same)
 	return err
 }
 
-// writeMessage writes one message for the holder of the turn.
-func (c *Conn) writeMessage(ctx context.Context, op wire.Opcode, payload []byte) error {
-	h := wire.Header{Fin: true, Opcode: op}
-	if c.deflator == nil || len(payload) < c.set.compression.Threshold {
-		return c.writeFrame(ctx, h, payload)
-	}
+// writePacked writes one message compressed, for the holder of the turn.
+func (c *Conn) writePacked(ctx context.Context, h wire.Header, payload []byte) error {
 	if err := ctx.Err(); err != nil { // what the compressor has seen must be sent
 		return err
 	}
@@ -51,7 +53,7 @@ func (c *Conn) writeMessage(ctx context.Context, op wire.Opcode, payload []byte)
 	return err
 }
 
-// writeFrame writes one frame of a data message for the holder of the turn.
+// writeFrame writes one frame of a data message, for the holder of the turn.
 func (c *Conn) writeFrame(ctx context.Context, h wire.Header, payload []byte) error {
 	if !c.closing.MaySend() {
 		return c.refusal()
@@ -60,31 +62,41 @@ func (c *Conn) writeFrame(ctx context.Context, h wire.Header, payload []byte) er
 	if c.set.role == wire.Client {
 		h.Masked, h.Key = true, wire.NewMaskKey()
 	}
-	held := len(c.out)
-	buf := c.out
-	if buf == nil {
-		buf = buffers.Get(min(wire.MaxHeaderSize+len(payload), chunk))
+	buf, held := c.out, len(c.out)
+	if held+wire.MaxHeaderSize+len(payload) > chunk {
+		return c.writeLarge(ctx, h, payload)
 	}
-	buf = wire.AppendHeader(buf, h)
-	if len(buf)+len(payload) <= corkLimit && c.corking() {
-		c.hold(appendMasked(buf, payload, &h))
+	if buf == nil {
+		buf = buffers.Get(wire.MaxHeaderSize + len(payload))
+	}
+	buf = appendMasked(wire.AppendHeader(buf, h), payload, &h)
+	if c.corking() && len(buf) <= corkLimit {
+		c.hold(buf)
 		return nil
 	}
 	c.hold(nil)
+	err := c.send(ctx, buf, held == 0 && !h.RSV1)
+	buffers.Put(buf)
+	return err
+}
+
+// writeLarge is writeFrame for what does not fit into one chunk. After the first chunk a server's payload is written from
+// where it lies; a client's is copied to be masked.
+func (c *Conn) writeLarge(ctx context.Context, h wire.Header, payload []byte) error {
+	if err := c.flush(ctx); err != nil {
+		return err
+	}
+	buf := wire.AppendHeader(buffers.Get(chunk), h)
+	defer func() { buffers.Put(buf) }()
 	for {
-		n := len(payload)
-		if h.Masked || len(buf) > 0 {
-			n = min(n, max(chunk-len(buf), 0))
-			buf = appendMasked(buf, payload[:n], &h)
-		} else {
-			buffers.Put(buf)
-			return c.send(ctx, payload, false)
-		}
+		n := min(len(payload), chunk-len(buf))
+		buf = appendMasked(buf, payload[:n], &h)
 		payload = payload[n:]
-		whole := held == 0 && len(payload) == 0 && !h.RSV1
-		if err := c.send(ctx, buf, whole); err != nil || len(payload) == 0 {
-			buffers.Put(buf)
+		if err := c.send(ctx, buf, false); err != nil || len(payload) == 0 {
 			return err
+		}
+		if !h.Masked {
+			return c.send(ctx, payload, false)
 		}
 		buf = buf[:0]
 	}
@@ -104,7 +116,14 @@ func appendMasked(buf, piece []byte, h *wire.Header) []byte {
 // harms nothing; after any other failure the connection is dropped.
 func (c *Conn) send(ctx context.Context, b []byte, whole bool) error {
 	n, err := c.line.Write(ctx, b)
-	if err == nil || whole && n == 0 && err == ctx.Err() {
+	if err == nil {
+		return nil
+	}
+	return c.sendFailed(ctx, n, err, whole)
+}
+
+func (c *Conn) sendFailed(ctx context.Context, n int, err error, whole bool) error {
+	if whole && n == 0 && err == ctx.Err() {
 		return err
 	}
 	c.closing.Drop()

@@ -155,19 +155,21 @@ func (d *Decoder) controlFrame(payload []byte, ev *Event) error {
 	return nil
 }
 
-// header reads the next frame's header, joining it to what an earlier input ended in, and returns the bytes it took.
-// d.inFrame then tells whether the header was complete.
+// header reads the next frame's header and returns the bytes it took. d.inFrame then tells whether it was complete.
 func (d *Decoder) header(in []byte) (int, error) {
 	if d.cutLen == 0 {
-		h, n, err := ParseHeader(in)
-		if n > 0 && err == nil {
-			return n, d.begin(h)
+		if h, n, err := ParseHeader(in); n > 0 && err == nil {
+			return n, d.begin(&h)
 		}
 	}
-	// Rare: the header is cut, or wrong. What the first two bytes already break is refused without waiting for the rest.
+	return d.rareHeader(in)
+}
+
+// rareHeader is header for one that the input's ends cut, or that is wrong.
+func (d *Decoder) rareHeader(in []byte) (int, error) {
 	took := copy(d.cutHeader[d.cutLen:], in)
 	have := d.cutHeader[:int(d.cutLen)+took]
-	if len(have) >= 2 {
+	if len(have) >= 2 { // what these break is refused without waiting for the rest
 		short := headerBits(have[0], have[1])
 		if err := d.check(&short); err != nil {
 			return took, d.fail(err)
@@ -183,15 +185,15 @@ func (d *Decoder) header(in []byte) (int, error) {
 	}
 	took = n - int(d.cutLen)
 	d.cutLen = 0
-	return took, d.begin(h)
+	return took, d.begin(&h)
 }
 
 // begin starts the frame of h.
-func (d *Decoder) begin(h Header) error {
-	if err := d.check(&h); err != nil {
+func (d *Decoder) begin(h *Header) error {
+	if err := d.check(h); err != nil {
 		return d.fail(err)
 	}
-	if err := d.bound(&h); err != nil {
+	if err := d.bound(h); err != nil {
 		return d.fail(err)
 	}
 	d.frame, d.fin, d.left, d.key, d.inFrame = h.Opcode, h.Fin, h.Length, h.Key, true

@@ -52,7 +52,7 @@ func ParseHeader(b []byte) (Header, int, error) {
 		}
 		h.Length = uint64(binary.BigEndian.Uint16(b[2:]))
 		if h.Length < length16 {
-			return Header{}, 0, violation("frame length %d is written in 2 bytes more than it needs", h.Length)
+			return Header{}, 0, errLongForm(h.Length)
 		}
 		n = 4
 	case length64:
@@ -61,10 +61,10 @@ func ParseHeader(b []byte) (Header, int, error) {
 		}
 		h.Length = binary.BigEndian.Uint64(b[2:])
 		if h.Length > maxLength {
-			return Header{}, 0, violation("frame length has its top bit set")
+			return Header{}, 0, errTopBit
 		}
 		if h.Length <= 0xFFFF {
-			return Header{}, 0, violation("frame length %d is written in 8 bytes, more than it needs", h.Length)
+			return Header{}, 0, errLongForm(h.Length)
 		}
 		n = 10
 	}
@@ -76,6 +76,12 @@ func ParseHeader(b []byte) (Header, int, error) {
 		n += 4
 	}
 	return h, n, nil
+}
+
+var errTopBit = violation("frame length has its top bit set")
+
+func errLongForm(length uint64) *Error {
+	return violation("frame length %d is not written in its shortest form", length)
 }
 
 // headerBits takes a header's first two bytes apart. Length is still the 7-bit field: a length, or the form of one.

@@ -5,11 +5,9 @@ package line
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -30,14 +28,18 @@ type Line struct {
 	nc  net.Conn
 	raw syscall.RawConn    // nil where waiting without a buffer is not to be had
 	try func(uintptr) bool // l.tryRead, bound once
+	put func(uintptr) bool // l.tryWrite, bound once
 
 	buf  []byte // what the last Read returned; from the pool unless it is wait
 	err  error  // of the last tryRead
 	wait []byte // without raw: the buffer to wait with
 	full bool   // without raw: the last Read filled its buffer, so more is likely there already
 
-	reading *watcher // the context that interrupts reads, if it can
-	writing *watcher
+	unsent  []byte // of the present Write
+	sendErr error  // of the last tryWrite
+
+	reading interrupter
+	writing interrupter
 
 	writes atomic.Uint32 // counts up at the start and the end of each step of a write: odd is within one
 }
@@ -46,7 +48,7 @@ type Line struct {
 func (l *Line) Init(nc net.Conn) {
 	l.nc = nc
 	if l.raw = rawConn(nc); l.raw != nil {
-		l.try = l.tryRead
+		l.try, l.put = l.tryRead, l.tryWrite
 	}
 }
 
@@ -57,7 +59,7 @@ func (l *Line) NetConn() net.Conn { return l.nc }
 // stream the error is io.EOF. When ctx ends first the error is ctx's own, nothing has been read, and reading may go on.
 func (l *Line) Read(ctx context.Context) ([]byte, error) {
 	l.Release()
-	if err := watch(&l.reading, ctx, l.nc.SetReadDeadline); err != nil {
+	if err := l.reading.watch(ctx, l.nc, false); err != nil {
 		return nil, err
 	}
 	err := l.read()
@@ -67,7 +69,7 @@ func (l *Line) Read(ctx context.Context) ([]byte, error) {
 	if err == nil {
 		err = io.EOF
 	}
-	return nil, settle(&l.reading, ctx, err)
+	return nil, l.reading.settle(ctx, err)
 }
 
 func (l *Line) read() error {
@@ -107,24 +109,42 @@ func (l *Line) Release() {
 // Write writes b. When ctx ends before anything was written the error is ctx.Err() itself and the connection is intact;
 // after any other error it is of no more use.
 func (l *Line) Write(ctx context.Context, b []byte) (n int, err error) {
-	if err := watch(&l.writing, ctx, l.nc.SetWriteDeadline); err != nil {
+	if err := l.writing.watch(ctx, l.nc, true); err != nil {
 		return 0, err
 	}
-	for len(b) > 0 && err == nil {
-		var step int
-		l.writes.Add(1)
-		step, err = l.nc.Write(b[:min(len(b), writeStep)])
-		l.writes.Add(1)
-		n += step
-		b = b[step:]
+	l.unsent = b
+	l.writes.Add(1)
+	if l.raw == nil {
+		err = l.writePlain()
+	} else if err = l.raw.Write(l.put); err == nil {
+		err = l.sendErr
 	}
+	l.writes.Add(1)
+	n, l.unsent = len(b)-len(l.unsent), nil
 	if err != nil {
-		err = settle(&l.writing, ctx, err)
-		if n > 0 || l.raw == nil { // TLS cannot go on after an interrupted write
-			err = fmt.Errorf("interrupted after %d bytes: %w", n, err)
-		}
+		err = l.writeFailed(ctx, n, err)
 	}
 	return n, err
+}
+
+func (l *Line) writePlain() error {
+	for len(l.unsent) > 0 {
+		n, err := l.nc.Write(l.unsent[:min(len(l.unsent), writeStep)])
+		l.unsent = l.unsent[n:]
+		if err != nil {
+			return err
+		}
+		l.writes.Add(2)
+	}
+	return nil
+}
+
+func (l *Line) writeFailed(ctx context.Context, n int, err error) error {
+	err = l.writing.settle(ctx, err)
+	if n > 0 || l.raw == nil { // TLS cannot go on after an interrupted write
+		err = fmt.Errorf("interrupted after %d bytes: %w", n, err)
+	}
+	return err
 }
 
 // Writes is a counter that moves whenever a write begins or makes progress, and is odd while one is under way.
@@ -135,8 +155,8 @@ func (l *Line) Close() error { return l.nc.Close() }
 
 // Forget takes the contexts of past reads and writes off the line. Nobody may be reading or writing, or will again.
 func (l *Line) Forget() {
-	l.reading.release()
-	l.writing.release()
+	l.reading.forget()
+	l.writing.forget()
 }
 
 // Linger tells the peer that no more will come and discards what it still sends, until it closes its side or the time
@@ -171,16 +191,4 @@ func closeWrite(nc net.Conn) bool {
 		return closeWrite(below.NetConn())
 	}
 	return true
-}
-
-// settle gives an error of the socket the name of its cause: the context, if it was that which interrupted.
-func settle(w **watcher, ctx context.Context, err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		if cause := ctx.Err(); cause != nil {
-			(*w).release() // takes the past deadline away again
-			*w = nil
-			return cause
-		}
-	}
-	return err
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-// Reading straight from the file descriptor, so that a buffer is borrowed only when bytes are there.
+// Reading and writing straight at the file descriptor, so that a buffer is borrowed only when bytes are there.
 
 package line
 
@@ -26,15 +26,43 @@ func rawConn(nc net.Conn) syscall.RawConn {
 
 // tryRead reads if anything is there; false makes the runtime wait until there is and call again.
 func (l *Line) tryRead(fd uintptr) bool {
-	buf := buffers.Get(readSize)
-	n, err := syscall.Read(int(fd), buf[:readSize])
+	buf := buffers.Get(readSize)[:readSize]
+	n, err := sysRead(fd, buf)
 	for err == syscall.EINTR {
-		n, err = syscall.Read(int(fd), buf[:readSize])
+		n, err = sysRead(fd, buf)
 	}
 	if err == syscall.EAGAIN {
 		buffers.Put(buf)
 		return false
 	}
-	l.buf, l.err = buf[:max(n, 0)], err
+	l.buf, l.err = buf[:n], orNil(err)
 	return true
+}
+
+// tryWrite writes what it can; false makes the runtime wait until there is room and call again.
+func (l *Line) tryWrite(fd uintptr) bool {
+	for len(l.unsent) > 0 {
+		n, err := sysWrite(fd, l.unsent[:min(len(l.unsent), writeStep)])
+		switch err {
+		case 0:
+			l.unsent = l.unsent[n:]
+			l.writes.Add(2)
+		case syscall.EAGAIN:
+			return false
+		case syscall.EINTR:
+		default:
+			l.sendErr = err
+			return true
+		}
+	}
+	l.sendErr = nil
+	return true
+}
+
+// orNil is errno as an error: nil for none.
+func orNil(errno syscall.Errno) error {
+	if errno == 0 {
+		return nil
+	}
+	return errno
 }

@@ -4,6 +4,9 @@ package line
 
 import (
 	"context"
+	"errors"
+	"net"
+	"os"
 	"sync"
 	"time"
 )
@@ -11,26 +14,24 @@ import (
 // longAgo as a deadline interrupts at once.
 var longAgo = time.Unix(1, 0)
 
-// watcher interrupts one direction of a connection when its context ends. It is kept from one call to the next: callers
-// use the same context again and again, and setting up the interruption costs more than a small read.
-type watcher struct {
-	done <-chan struct{} // of the context; tells whether a call comes with the same one
-	stop func() bool
-
-	mu      sync.Mutex
-	set     func(time.Time) error // nil once released
-	tripped bool                  // the deadline is in the past by our doing
-}
+// interrupter lets contexts interrupt one direction of a connection. Its zero value is ready.
+type interrupter struct{ watcher *watcher }
 
 // watch makes ctx the one that interrupts, in place of whichever was before. The error is that of a ctx that has ended.
-func watch(slot **watcher, ctx context.Context, set func(time.Time) error) error {
+func (i *interrupter) watch(ctx context.Context, nc net.Conn, writes bool) error {
+	if i.watcher == nil && ctx.Done() == nil { // the common case, made small enough to be inlined
+		return nil
+	}
+	return i.change(ctx, nc, writes)
+}
+
+func (i *interrupter) change(ctx context.Context, nc net.Conn, writes bool) error {
 	done := ctx.Done()
-	if w := *slot; w != nil {
+	if w := i.watcher; w != nil {
 		if w.done == done {
 			return ctx.Err()
 		}
-		w.release()
-		*slot = nil
+		i.forget()
 	}
 	if done == nil {
 		return nil
@@ -38,33 +39,69 @@ func watch(slot **watcher, ctx context.Context, set func(time.Time) error) error
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w := &watcher{done: done, set: set}
+	w := &watcher{done: done, nc: nc, writes: writes}
 	w.stop = context.AfterFunc(ctx, w.trip)
-	*slot = w
+	i.watcher = w
 	return nil
+}
+
+// settle gives an error of the socket the name of its cause: the context, if it was that which interrupted.
+func (i *interrupter) settle(ctx context.Context, err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		if cause := ctx.Err(); cause != nil {
+			i.forget() // takes the past deadline away again
+			return cause
+		}
+	}
+	return err
+}
+
+// forget takes the present context off.
+func (i *interrupter) forget() {
+	if i.watcher != nil {
+		i.watcher.release()
+		i.watcher = nil
+	}
+}
+
+// watcher interrupts when its context ends. It is kept from one call to the next: callers use the same context again and
+// again, and setting up the interruption costs more than a small read.
+type watcher struct {
+	done   <-chan struct{} // of the context; tells whether a call comes with the same one
+	stop   func() bool
+	nc     net.Conn
+	writes bool
+
+	mu       sync.Mutex
+	released bool
+	tripped  bool // the deadline is in the past by our doing
 }
 
 // trip runs when the context ends.
 func (w *watcher) trip() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.set != nil {
+	if !w.released {
 		w.tripped = true
-		w.set(longAgo)
+		w.setDeadline(longAgo)
 	}
 }
 
 // release ends the watch and undoes what it did to the connection.
 func (w *watcher) release() {
-	if w == nil {
-		return
-	}
 	w.stop()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.released = true
 	if w.tripped {
-		w.set(time.Time{})
-		w.tripped = false
+		w.setDeadline(time.Time{})
 	}
-	w.set = nil
+}
+
+func (w *watcher) setDeadline(t time.Time) {
+	if w.writes {
+		w.nc.SetWriteDeadline(t)
+	} else {
+		w.nc.SetReadDeadline(t)
+	}
 }
