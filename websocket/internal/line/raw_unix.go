@@ -45,8 +45,9 @@ func (l *Line) tryWrite(fd uintptr) bool {
 		n, err := sysWrite(fd, l.unsent[:min(len(l.unsent), writeStep)])
 		switch err {
 		case 0:
-			l.unsent = l.unsent[n:]
-			l.writes.Add(2)
+			if l.unsent = l.unsent[n:]; len(l.unsent) > 0 {
+				l.writes.Add(2)
+			}
 		case syscall.EAGAIN:
 			return false
 		case syscall.EINTR:

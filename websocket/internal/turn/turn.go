@@ -7,6 +7,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Kind is what somebody wants to write.
@@ -19,13 +20,19 @@ const (
 )
 
 // Turn is the right to write. Its zero value is free. Those who wait get it in the order in which they came, save that
-// nobody waits behind a message that cannot start yet.
+// nobody waits behind a message that cannot start yet. With nobody waiting, taking and giving are one atomic step each.
 type Turn struct {
-	mu       sync.Mutex
-	held     bool // somebody is writing a frame
-	streamed bool // a message was begun and not ended
-	waiters  []waiter
+	state   atomic.Uint32
+	mu      sync.Mutex // guards waiters, and the bit that tells of them
+	waiters []waiter
 }
+
+// Bits of Turn.state.
+const (
+	held     = 1 << iota // somebody is writing a frame
+	streamed             // a message was begun and not ended
+	waited               // there may be waiters
+)
 
 type waiter struct {
 	kind  Kind
@@ -34,7 +41,7 @@ type waiter struct {
 
 // Take waits for the turn until ctx is done.
 func (t *Turn) Take(ctx context.Context, kind Kind) error {
-	if t.Try(kind) {
+	if t.state.CompareAndSwap(0, held) || t.Try(kind) {
 		return nil
 	}
 	return t.wait(ctx, kind)
@@ -42,19 +49,21 @@ func (t *Turn) Take(ctx context.Context, kind Kind) error {
 
 // Try takes the turn if it is free.
 func (t *Turn) Try(kind Kind) bool {
-	t.mu.Lock()
-	free := !t.held && !(t.streamed && kind == Message)
-	if free {
-		t.held = true
+	for {
+		s := t.state.Load()
+		if s&held != 0 || s&streamed != 0 && kind == Message {
+			return false
+		}
+		if t.state.CompareAndSwap(s, s|held) {
+			return true
+		}
 	}
-	t.mu.Unlock()
-	return free
 }
 
 func (t *Turn) wait(ctx context.Context, kind Kind) error {
 	t.mu.Lock()
-	if !t.held && !(t.streamed && kind == Message) {
-		t.held = true
+	t.state.Or(waited) // from here on Give comes for mu
+	if t.Try(kind) {
 		t.mu.Unlock()
 		return nil
 	}
@@ -90,25 +99,32 @@ const (
 
 // Give ends the holder's turn and hands it to the next in line.
 func (t *Turn) Give(after After) {
-	t.mu.Lock()
-	switch after {
-	case Streamed:
-		t.streamed = true
-	case Ended:
-		t.streamed = false
-	}
-	for i, w := range t.waiters {
-		if w.kind == Message && t.streamed {
-			continue
-		}
-		t.waiters = slices.Delete(t.waiters, i, i+1)
-		t.mu.Unlock()
-		close(w.ready) // held stays true: it is theirs
+	if after == Same && t.state.CompareAndSwap(held, 0) {
 		return
 	}
-	t.held = false
-	if len(t.waiters) == 0 {
+	t.give(after)
+}
+
+func (t *Turn) give(after After) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rest := t.state.Load() & streamed // while the turn is held and mu too, nobody else changes the state
+	switch after {
+	case Streamed:
+		rest = streamed
+	case Ended:
+		rest = 0
+	}
+	next := slices.IndexFunc(t.waiters, func(w waiter) bool { return w.kind == Inner || rest == 0 })
+	if next >= 0 {
+		close(t.waiters[next].ready)
+		t.waiters = slices.Delete(t.waiters, next, next+1)
+		rest |= held // it is theirs
+	}
+	if len(t.waiters) > 0 {
+		rest |= waited
+	} else {
 		t.waiters = nil
 	}
-	t.mu.Unlock()
+	t.state.Store(rest)
 }
