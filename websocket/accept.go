@@ -189,7 +189,7 @@ func chooseDeflate(offers []handshake.Extension, mode CompressionMode) *deflate.
 		if offer.Name != deflate.Name {
 			continue
 		}
-		if agreed, ok := deflate.Answer(deflateParams(offer), mode); ok {
+		if agreed, ok := deflate.Answer(deflateParams(offer), mode.mode()); ok {
 			return &agreed
 		}
 	}

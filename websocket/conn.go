@@ -22,8 +22,8 @@ type MessageType uint8
 // The two types of message. Text is UTF-8: what is received as Text has been checked to be, and what is written as Text
 // must be, or the peer closes the connection with 1007.
 const (
-	Text   = MessageType(wire.Text)
-	Binary = MessageType(wire.Binary)
+	Text   MessageType = MessageType(wire.Text)
+	Binary MessageType = MessageType(wire.Binary)
 )
 
 func (t MessageType) String() string { return wire.Opcode(t).String() }

@@ -156,7 +156,7 @@ func (d *dialer) try(ctx context.Context, target *connect.Target) (*Conn, *http.
 
 // request is the client's opening handshake.
 func (d *dialer) request(target *connect.Target, key string) (*http.Request, error) {
-	header, err := handshake.ClientHeader(d.opts.Header, key, d.opts.Subprotocols, deflate.Offers(d.opts.Compression.Mode))
+	header, err := handshake.ClientHeader(d.opts.Header, key, d.opts.Subprotocols, deflate.Offers(d.opts.Compression.Mode.mode()))
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +221,7 @@ func (d *dialer) agreed(extensions []handshake.Extension) (*deflate.Params, erro
 		if agreed != nil {
 			return nil, fmt.Errorf("the server answered with %s twice", e.Name)
 		}
-		params, err := deflate.Accepted(deflateParams(e), d.opts.Compression.Mode)
+		params, err := deflate.Accepted(deflateParams(e), d.opts.Compression.Mode.mode())
 		if err != nil {
 			return nil, fmt.Errorf("the server's answer to %s: %w", e.Name, err)
 		}

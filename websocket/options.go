@@ -11,19 +11,30 @@ import (
 )
 
 // CompressionMode says whether messages are compressed (permessage-deflate, RFC 7692), and what the connection remembers.
-type CompressionMode = deflate.Mode
+type CompressionMode uint8
 
 // The compression modes. The peer may always agree on less.
 const (
 	// CompressionOff is the default: no compression. It costs neither memory nor CPU.
-	CompressionOff CompressionMode = deflate.Off
+	CompressionOff CompressionMode = iota
 	// CompressionNoTakeover compresses each message by itself. An idle connection keeps no memory for it.
-	CompressionNoTakeover CompressionMode = deflate.NoTakeover
+	CompressionNoTakeover
 	// CompressionTakeover compresses a message with the help of those before it, which pays with small messages that
 	// resemble each other. An idle connection keeps a window of up to 4 KiB in each direction; a client whose server
 	// insists on it, 32 KiB.
-	CompressionTakeover CompressionMode = deflate.Takeover
+	CompressionTakeover
 )
+
+// mode is m as the codec knows it.
+func (m CompressionMode) mode() deflate.Mode {
+	switch m {
+	case CompressionNoTakeover:
+		return deflate.NoTakeover
+	case CompressionTakeover:
+		return deflate.Takeover
+	}
+	return deflate.Off
+}
 
 // Compression says whether and how a connection compresses. The zero value is off.
 type Compression struct {
