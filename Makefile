@@ -1,0 +1,33 @@
+# Everything one does in this repository. Each target says in its ## comment what it does; `make` prints them.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+TOOL := go tool -modfile=$(CURDIR)/tools/go.mod
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-deps lint bench fuzz build
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## start a node in dev mode: a chat on http://localhost:8000
+	go run ./cmd/ringdown serve --dev
+
+build: ## build bin/ringdown
+	go build -o bin/ringdown ./cmd/ringdown
+
+test: lint test-deps ## lint, then every test there is, with the race detector
+	$(TOOL) gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -race ./...
+
+test-deps: ## install what the tests need beside Go: Node, npm packages, Chromium
+	.ci/test-deps
+
+lint: ## check formatting, vet and staticcheck, in both modules
+	.ci/lint
+
+bench: ## run the side-by-side benchmarks against other libraries
+	cd bench && go run .
+
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	.ci/fuzz $(FUZZTIME)

@@ -1,0 +1,46 @@
+// Command ringdown is a realtime server, and the tools to talk to it:
+//
+//	ringdown serve     runs a node
+//	ringdown connect   talks over a WebSocket from the terminal, or from a pipe
+//	ringdown version   prints what this program was built from
+//
+// Each explains itself with --help.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run executes one command line and returns the exit status: 0, or 1 after an error, which it has printed.
+func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	root := &cobra.Command{
+		Use:           "ringdown",
+		Short:         "A realtime server where every kind of web client meets in the same channels",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.AddCommand(serveCommand(), connectCommand(), versionCommand())
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; %s --help lists what there is", err, cmd.CommandPath())
+	})
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(errs, "ringdown:", printable(err.Error()))
+		return 1
+	}
+	return 0
+}

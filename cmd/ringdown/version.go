@@ -1,0 +1,51 @@
+// ringdown version.
+
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by release builds: go build -ldflags "-X main.version=v1.2.3". Empty means: ask the Go toolchain.
+var version string
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print what this program was built from",
+		Args:  cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) {
+			info, _ := debug.ReadBuildInfo()
+			fmt.Fprintf(cmd.OutOrStdout(), "ringdown %s %s %s/%s\n", versionOf(info), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		},
+	}
+}
+
+// versionOf names the build: by its release, else by what the toolchain knows of the module and its repository.
+func versionOf(info *debug.BuildInfo) string {
+	if version != "" {
+		return version
+	}
+	if info == nil || info.Main.Version == "" {
+		return "(unknown)"
+	}
+	name := info.Main.Version
+	if name != "(devel)" {
+		return name
+	}
+	settings := make(map[string]string)
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	if revision := settings["vcs.revision"]; revision != "" {
+		name += " " + revision[:min(12, len(revision))]
+	}
+	if settings["vcs.modified"] == "true" {
+		name += " with local changes"
+	}
+	return name
+}

@@ -1,0 +1,473 @@
+package channelhttp_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ringdown/ringdown/gateway/channelhttp"
+	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/websocket"
+)
+
+// node is a hub behind the gateway, on a listener of its own.
+type node struct {
+	t    *testing.T
+	hub  *hub.Hub
+	host string
+}
+
+func start(t *testing.T, bounds hub.Options, options channelhttp.Options) *node {
+	t.Helper()
+	if options.Log == nil {
+		options.Log = slog.New(slog.DiscardHandler)
+	}
+	h := hub.New(bounds)
+	mux := http.NewServeMux()
+	mux.Handle("/channels/{channel}", channelhttp.New(h, options))
+	server := httptest.NewUnstartedServer(mux)
+	server.Listener = smallBuffers{server.Listener}
+	server.Start()
+	t.Cleanup(func() {
+		if err := h.Shutdown(t.Context()); err != nil && t.Context().Err() == nil {
+			t.Error(err)
+		}
+		server.Close()
+	})
+	return &node{t: t, hub: h, host: server.Listener.Addr().String()}
+}
+
+// kernelBuffer keeps the kernel from swallowing megabytes for a client that does not read. Loopback's packets have 64 KiB;
+// with buffers below a few of them it stalls.
+const kernelBuffer = 256 << 10
+
+type smallBuffers struct{ net.Listener }
+
+func (l smallBuffers) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		err = conn.(*net.TCPConn).SetWriteBuffer(kernelBuffer)
+	}
+	return conn, err
+}
+
+func dialSmall(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err == nil {
+		err = conn.(*net.TCPConn).SetReadBuffer(kernelBuffer)
+	}
+	return conn, err
+}
+
+// join connects a client to a channel and waits until the hub knows it.
+func (n *node) join(channel string) *websocket.Conn {
+	n.t.Helper()
+	before := n.hub.Subscribers(channel)
+	conn, response, err := n.dial(channel, nil)
+	if err != nil {
+		n.t.Fatalf("joining %q: %v (%v)", channel, err, response)
+	}
+	n.t.Cleanup(func() { conn.CloseNow() })
+	n.until(func() bool { return n.hub.Subscribers(channel) > before })
+	return conn
+}
+
+func (n *node) dial(channel string, header http.Header) (*websocket.Conn, *http.Response, error) {
+	return websocket.Dial(n.t.Context(), "ws://"+n.host+"/channels/"+url.PathEscape(channel),
+		&websocket.DialOptions{Header: header, DialContext: dialSmall})
+}
+
+// until waits for something that the server does in its own time.
+func (n *node) until(done func() bool) {
+	n.t.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-deadline:
+			n.t.Fatal("waited in vain")
+		case <-tick.C:
+		}
+	}
+}
+
+func send(t *testing.T, c *websocket.Conn, kind websocket.MessageType, payload string) {
+	t.Helper()
+	if err := c.Write(t.Context(), kind, []byte(payload)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expect(t *testing.T, c *websocket.Conn, kind websocket.MessageType, payload string) {
+	t.Helper()
+	gotKind, got, err := c.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if gotKind != kind || string(got) != payload {
+		t.Fatalf("received %v %.40q, want %v %.40q", gotKind, got, kind, payload)
+	}
+}
+
+// expectClose reads until the server closes, and checks how.
+func expectClose(t *testing.T, c *websocket.Conn, code websocket.StatusCode, reason string) {
+	t.Helper()
+	for {
+		_, _, err := c.Read(t.Context())
+		if err == nil {
+			continue
+		}
+		closed, ok := errors.AsType[*websocket.CloseError](err)
+		if !ok || closed.Code != code || !strings.Contains(closed.Reason, reason) {
+			t.Fatalf("ended with %v, want close code %v and a reason with %q", err, code, reason)
+		}
+		return
+	}
+}
+
+var publishing = channelhttp.Options{AllowPublish: true}
+
+func TestEveryClientReceivesWhatAnyClientSends(t *testing.T) {
+	n := start(t, hub.Options{}, publishing)
+	clients := []*websocket.Conn{n.join("lobby"), n.join("lobby"), n.join("lobby")}
+	elsewhere := n.join("elsewhere")
+
+	messages := []struct {
+		from    int
+		kind    websocket.MessageType
+		payload string
+	}{
+		{0, websocket.Text, "hello"},
+		{1, websocket.Binary, "\x00\xff\xfe"},
+		{2, websocket.Text, ""},
+		{0, websocket.Binary, ""},
+		{1, websocket.Text, "naïve 漢字 🎉"},
+		{2, websocket.Text, strings.Repeat("x", 64<<10)},
+	}
+	for _, m := range messages {
+		send(t, clients[m.from], m.kind, m.payload)
+		for _, c := range clients {
+			expect(t, c, m.kind, m.payload)
+		}
+	}
+	send(t, elsewhere, websocket.Text, "alone")
+	expect(t, elsewhere, websocket.Text, "alone")
+}
+
+func TestEveryClientSeesTheSameOrder(t *testing.T) {
+	const senders, each = 3, 200
+	n := start(t, hub.Options{}, publishing)
+	clients := make([]*websocket.Conn, senders)
+	for i := range clients {
+		clients[i] = n.join("lobby")
+	}
+	transcripts := make(chan string, senders)
+	for _, c := range clients {
+		go func() {
+			var all strings.Builder
+			for range senders * each {
+				_, payload, err := c.Read(t.Context())
+				if err != nil {
+					t.Error(err)
+					break
+				}
+				fmt.Fprintf(&all, "%s\n", payload)
+			}
+			transcripts <- all.String()
+		}()
+	}
+	for i, c := range clients {
+		go func() {
+			for k := range each {
+				if err := c.Write(t.Context(), websocket.Text, fmt.Append(nil, i, " ", k)); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+	}
+	first := <-transcripts
+	for range senders - 1 {
+		if other := <-transcripts; other != first {
+			t.Error("two clients of one channel saw different orders")
+		}
+	}
+	next := make([]int, senders)
+	for line := range strings.Lines(first) {
+		var sender, k int
+		fmt.Sscan(line, &sender, &k)
+		if k != next[sender] {
+			t.Fatalf("message %d of sender %d came when %d was due", k, sender, next[sender])
+		}
+		next[sender]++
+	}
+}
+
+func TestBurstOfOneClientOverrunsNobodyWhoReads(t *testing.T) {
+	const readers, messages = 20, 10_000
+	n := start(t, hub.Options{}, publishing)
+	done := make(chan error, readers)
+	for range readers {
+		c := n.join("lobby")
+		go func() {
+			for i := range messages {
+				_, payload, err := c.Read(t.Context())
+				if err != nil {
+					done <- fmt.Errorf("message %d: %w", i, err)
+					return
+				}
+				if string(payload) != fmt.Sprint(i) {
+					done <- fmt.Errorf("message %d is %q", i, payload)
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	sender := n.join("lobby")
+	sender.CloseRead(t.Context())
+	sender.Cork()
+	for i := range messages {
+		send(t, sender, websocket.Text, fmt.Sprint(i))
+	}
+	if err := sender.Uncork(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range readers {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// overflow publishes to "lobby" until one of its two clients is given up as slow. The other one reads along and must get
+// everything.
+func (n *node) overflow(quick *websocket.Conn) {
+	n.t.Helper()
+	payload := strings.Repeat("x", 16<<10)
+	for range 1000 {
+		taken := n.hub.Publish(&hub.Publication{Channel: "lobby", Payload: []byte(payload)})
+		expect(n.t, quick, websocket.Text, payload)
+		if taken == 1 {
+			return
+		}
+	}
+	n.t.Fatal("a client that reads nothing was never given up")
+}
+
+func TestSlowConsumerIsCutAndNobodyElseNotices(t *testing.T) {
+	var log bytes.Buffer
+	n := start(t, hub.Options{OutboxBytes: 256 << 10}, channelhttp.Options{
+		AllowPublish: true,
+		Log:          slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	slow, quick := n.join("lobby"), n.join("lobby")
+	n.overflow(quick)
+
+	expectClose(t, slow, websocket.StatusTryAgainLater, "slow consumer")
+	send(t, quick, websocket.Text, "still here")
+	expect(t, quick, websocket.Text, "still here")
+	n.until(func() bool { return n.hub.Sessions() == 1 })
+	if !strings.Contains(log.String(), "slow consumer") {
+		t.Errorf("the log does not say so:\n%s", &log)
+	}
+}
+
+func TestSlowConsumerThatNeverReadsIsCutAllTheSame(t *testing.T) {
+	t.Parallel() // it takes the two seconds that its last writes are granted
+	options := publishing
+	options.Accept.Limits.CloseTimeout = 50 * time.Millisecond
+	n := start(t, hub.Options{OutboxBytes: 256 << 10}, options)
+	n.join("lobby")
+	quick := n.join("lobby")
+	n.overflow(quick)
+	n.until(func() bool { return n.hub.Sessions() == 1 })
+}
+
+func TestClientsOfAReadOnlyGatewayMayListenButNotSend(t *testing.T) {
+	n := start(t, hub.Options{}, channelhttp.Options{})
+	listener, sender := n.join("news"), n.join("news")
+
+	send(t, sender, websocket.Text, "spam")
+	expectClose(t, sender, websocket.StatusPolicyViolation, "read-only: publishing needs authentication")
+
+	n.until(func() bool { return n.hub.Subscribers("news") == 1 })
+	n.hub.Publish(&hub.Publication{Channel: "news", Payload: []byte("from the house")})
+	expect(t, listener, websocket.Text, "from the house")
+}
+
+func TestMessageOverTheLimitCloses1009(t *testing.T) {
+	options := publishing
+	options.Accept.Limits.Message = 100
+	n := start(t, hub.Options{}, options)
+	c, other := n.join("lobby"), n.join("lobby")
+	send(t, c, websocket.Text, strings.Repeat("x", 101))
+	expectClose(t, c, websocket.StatusMessageTooBig, "")
+	send(t, other, websocket.Text, "fits")
+	expect(t, other, websocket.Text, "fits")
+}
+
+func TestShutdownSendsWhatIsWaitingAndCloses1012(t *testing.T) {
+	n := start(t, hub.Options{}, publishing)
+	clients := []*websocket.Conn{n.join("lobby"), n.join("lobby"), n.join("other")}
+	n.hub.Publish(&hub.Publication{Channel: "lobby", Payload: []byte("last words")})
+
+	done := make(chan error, 1)
+	go func() { done <- n.hub.Shutdown(t.Context()) }()
+	expect(t, clients[0], websocket.Text, "last words")
+	expect(t, clients[1], websocket.Text, "last words")
+	for _, c := range clients {
+		expectClose(t, c, websocket.StatusServiceRestart, "shutting down")
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	_, response, err := n.dial("lobby", nil)
+	if err == nil || response == nil || response.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("dialling after shutdown: %v, %v", err, response)
+	}
+}
+
+func TestConnectionLimit(t *testing.T) {
+	n := start(t, hub.Options{MaxSessions: 2}, publishing)
+	first := n.join("a")
+	n.join("b")
+
+	_, response, err := n.dial("c", nil)
+	if err == nil || response == nil {
+		t.Fatalf("a third connection: %v", err)
+	}
+	if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
+		t.Errorf("a third connection was answered %s with %v", response.Status, response.Header)
+	}
+	if body, _ := io.ReadAll(response.Body); !strings.Contains(string(body), "no room") {
+		t.Errorf("the refusal says %q", body)
+	}
+	if err := first.Close(websocket.StatusNormalClosure, ""); err != nil {
+		t.Fatal(err)
+	}
+	n.until(func() bool { return n.hub.Sessions() == 1 })
+	n.join("c")
+}
+
+func TestRefusedHandshakesGiveTheirPlaceBack(t *testing.T) {
+	n := start(t, hub.Options{MaxSessions: 1}, publishing)
+	for range 3 {
+		if _, _, err := n.dial("lobby", http.Header{"Origin": {"https://evil.example"}}); err == nil {
+			t.Fatal("a foreign origin was let in")
+		}
+	}
+	n.join("lobby")
+}
+
+func TestRequestsThatAreRefusedWithASentence(t *testing.T) {
+	n := start(t, hub.Options{}, publishing)
+	upgrade := map[string]string{
+		"Connection": "Upgrade", "Upgrade": "websocket",
+		"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+	}
+	for _, c := range []struct {
+		proves, method, path string
+		header               map[string]string
+		status               int
+		sentence             string
+	}{
+		{"plain GET", "GET", "lobby", nil, http.StatusUpgradeRequired, "WebSocket"},
+		{"POST", "POST", "lobby", upgrade, http.StatusMethodNotAllowed, ""},
+		{"old version", "GET", "lobby", with(upgrade, "Sec-WebSocket-Version", "8"), http.StatusUpgradeRequired, "13"},
+		{"foreign origin", "GET", "lobby", with(upgrade, "Origin", "https://evil.example"), http.StatusForbidden, "https://evil.example"},
+		{"control character", "GET", "a%0Ab", upgrade, http.StatusBadRequest, "U+000A"},
+		{"not UTF-8", "GET", "a%FF", upgrade, http.StatusBadRequest, "not valid UTF-8"},
+		{"too long", "GET", strings.Repeat("x", 256), upgrade, http.StatusBadRequest, "at most 255"},
+		{"space at the end", "GET", "lobby%20", upgrade, http.StatusBadRequest, "space"},
+	} {
+		t.Run(c.proves, func(t *testing.T) {
+			request, err := http.NewRequestWithContext(t.Context(), c.method, "http://"+n.host+"/channels/"+c.path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, value := range c.header {
+				request.Header.Set(name, value)
+			}
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			body, _ := io.ReadAll(response.Body)
+			if response.StatusCode != c.status || !strings.Contains(string(body), c.sentence) {
+				t.Errorf("answered %s: %q, want %d and a sentence with %q", response.Status, body, c.status, c.sentence)
+			}
+			if n.hub.Sessions() != 0 {
+				t.Error("a refused request kept its session")
+			}
+		})
+	}
+}
+
+func with(header map[string]string, name, value string) map[string]string {
+	changed := map[string]string{name: value}
+	for k, v := range header {
+		if k != name {
+			changed[k] = v
+		}
+	}
+	return changed
+}
+
+func TestChannelNamesTravelEscaped(t *testing.T) {
+	n := start(t, hub.Options{}, publishing)
+	for _, name := range []string{"plant/line 3", "a%b", "..%2f", "κανάλι", "🎉", strings.Repeat("é", 127)} {
+		c := n.join(name) // which waits until the hub has a subscriber of that very name
+		send(t, c, websocket.Text, name)
+		expect(t, c, websocket.Text, name)
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	options := publishing
+	options.Accept.Origins = []string{"https://app.example.com", "*.example.org"}
+	n := start(t, hub.Options{}, options)
+	for _, c := range []struct {
+		proves, origin string
+		allowed        bool
+	}{
+		{"no browser", "", true},
+		{"same origin", "http://" + n.host, true},
+		{"listed", "https://app.example.com", true},
+		{"under a listed pattern", "https://a.example.org", true},
+		{"same host, other scheme", "https://" + n.host, false},
+		{"same host, other port", "http://127.0.0.1:1", false},
+		{"suffix of a name", "https://evilexample.org", false},
+		{"foreign", "https://evil.example", false},
+		{"opaque", "null", false},
+	} {
+		t.Run(c.proves, func(t *testing.T) {
+			header := http.Header{}
+			if c.origin != "" {
+				header.Set("Origin", c.origin)
+			}
+			conn, response, err := n.dial("lobby", header)
+			if c.allowed {
+				if err != nil {
+					t.Fatal(err)
+				}
+				conn.CloseNow()
+				return
+			}
+			if err == nil || response == nil || response.StatusCode != http.StatusForbidden {
+				t.Fatalf("%v, %v; want 403", err, response)
+			}
+		})
+	}
+}

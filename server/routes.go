@@ -1,0 +1,52 @@
+// What is where: the routes of a node, and what holds for all of them.
+
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/ringdown/ringdown/gateway/channelhttp"
+	"github.com/ringdown/ringdown/web"
+	"github.com/ringdown/ringdown/websocket"
+)
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/channels/{channel}", channelhttp.New(s.hub, channelhttp.Options{
+		AllowPublish: s.config.Dev,
+		Log:          s.log,
+		Accept: websocket.AcceptOptions{
+			Origins: s.config.Origins,
+			Limits:  websocket.Limits{Message: s.config.MaxMessage},
+		},
+	}))
+	for path, page := range web.Pages() {
+		mux.Handle("GET "+path, page)
+	}
+	mux.HandleFunc("/", notFound)
+	return s.guard(mux)
+}
+
+// guard keeps foreign host names out of dev mode, and browsers from guessing at types.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if s.config.Dev && !local(r.Host) {
+			http.Error(w, fmt.Sprintf("dev mode answers as localhost or as an IP address, not as %q; use http://%s/",
+				r.Host, s.listener.Addr()), http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// notFound says what exists instead.
+func notFound(w http.ResponseWriter, r *http.Request) {
+	sentence := "there is nothing here; there are / (a chat in the browser) and /channels/{channel} (raw WebSocket channels)"
+	if strings.HasPrefix(r.URL.Path, "/channels/") {
+		sentence = "a channel is one name in the path, as in /channels/lobby; write a slash within the name as %2F"
+	}
+	http.Error(w, sentence, http.StatusNotFound)
+}

@@ -1,0 +1,136 @@
+// Package server makes a running node out of a configuration: a listener, an HTTP server, and the routes to the
+// gateways and pages.
+//
+//	node, err := server.New(server.Config{Dev: true})
+//	if err != nil {
+//		return err
+//	}
+//	go node.Serve()
+//	...
+//	err = node.Shutdown(ctx)
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/ringdown/ringdown/hub"
+)
+
+// The bounds of plain HTTP. WebSocket lines have their own once they are open.
+const (
+	headerTimeout  = 10 * time.Second // to send the head of a request
+	requestTimeout = 15 * time.Second // to send a whole request
+	answerTimeout  = 30 * time.Second // to take the answer
+	idleTimeout    = 60 * time.Second // between two requests of one connection
+	maxHeaderBytes = 8 << 10
+)
+
+// Server is a node that holds its listener. Make one with New; run it once.
+type Server struct {
+	config   Config
+	log      *slog.Logger
+	listener net.Listener
+	http     *http.Server
+	hub      *hub.Hub
+}
+
+// New checks the configuration and opens the listener. The errors are sentences that say what to change.
+func New(config Config) (*Server, error) {
+	config.Listen = cmp.Or(config.Listen, DefaultListen)
+	if err := config.check(); err != nil {
+		return nil, err
+	}
+	listener, err := listen(&config)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		config:   config,
+		log:      cmp.Or(config.Log, slog.Default()),
+		listener: listener,
+		hub:      hub.New(hub.Options{MaxSessions: config.MaxConnections}),
+	}
+	s.http = &http.Server{
+		Handler:           s.routes(),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      answerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	return s, nil
+}
+
+func listen(config *Config) (net.Listener, error) {
+	address, err := config.address()
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.ListenTCP("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("port %d is taken by another program; stop it, or choose another port with --listen %s",
+			address.Port, net.JoinHostPort(address.IP.String(), fmt.Sprint(address.Port+1)))
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("port %d needs privileges that this program does not have; choose a port above 1023 with --listen",
+			address.Port)
+	case err != nil:
+		return nil, fmt.Errorf("cannot listen on %s: %w; choose an address of this machine with --listen", config.Listen, err)
+	}
+	return listener, nil
+}
+
+// Addr is the address the node listens on, with the port that the system chose if the configuration left it 0.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Serve answers clients until Shutdown, and then returns nil.
+func (s *Server) Serve() error {
+	s.announce()
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving on %s: %w", s.listener.Addr(), err)
+	}
+	return nil
+}
+
+// Shutdown stops listening, says goodbye to every client (close code 1012) and returns when all have gone. When ctx
+// ends first it cuts what is left of plain HTTP and returns the context's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.log.Info("shutting down", "connections", s.hub.Sessions())
+	lines := make(chan error, 1)
+	go func() { lines <- s.hub.Shutdown(ctx) }()
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		s.http.Close()
+	}
+	return errors.Join(err, <-lines)
+}
+
+// announce says in the log where the node is and how open it is.
+func (s *Server) announce() {
+	host := visible(s.listener.Addr().(*net.TCPAddr))
+	if s.config.Dev {
+		s.log.Warn("DEV MODE: anybody on this machine may publish, without a token; do not use it in production")
+	} else {
+		s.log.Info("clients may listen but not publish: publishing needs authentication, which this version does not have yet; " +
+			"start with --dev to try it on this machine")
+	}
+	s.log.Info("listening", "page", "http://"+host+"/", "channels", "ws://"+host+"/channels/{channel}")
+}
+
+// visible is an address that a client on this machine can use.
+func visible(address *net.TCPAddr) string {
+	host := address.IP.String()
+	if address.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, fmt.Sprint(address.Port))
+}

@@ -1,0 +1,255 @@
+package server_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ringdown/ringdown/server"
+	"github.com/ringdown/ringdown/websocket"
+)
+
+// start runs a node on a port of its own for as long as the test, unless the test shuts it down itself.
+func start(t *testing.T, config server.Config) *server.Server {
+	t.Helper()
+	config.Listen = "127.0.0.1:0"
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	node, err := server.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serving := make(chan error, 1)
+	go func() { serving <- node.Serve() }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+		defer cancel()
+		if err := errors.Join(node.Shutdown(ctx), <-serving); err != nil {
+			t.Error(err)
+		}
+	})
+	return node
+}
+
+func dial(t *testing.T, node *server.Server, path string) *websocket.Conn {
+	t.Helper()
+	c, _, err := websocket.Dial(t.Context(), fmt.Sprintf("ws://%s%s", node.Addr(), path), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.CloseNow() })
+	return c
+}
+
+func TestUnsafeConfigurationsAreRefusedWithTheCure(t *testing.T) {
+	for _, c := range []struct {
+		proves   string
+		config   server.Config
+		sentence string
+	}{
+		{"dev mode on every address", server.Config{Dev: true, Listen: ":0"}, "use --listen 127.0.0.1:0, or leave out --dev"},
+		{"dev mode on every IPv4 address", server.Config{Dev: true, Listen: "0.0.0.0:8000"}, "listens on loopback only"},
+		{"dev mode on every IPv6 address", server.Config{Dev: true, Listen: "[::]:8000"}, "listens on loopback only"},
+		{"dev mode on a public address", server.Config{Dev: true, Listen: "192.0.2.1:8000"}, "listens on loopback only"},
+		{"no port", server.Config{Listen: "127.0.0.1"}, "write it as host:port"},
+		{"not a port", server.Config{Listen: "127.0.0.1:http:"}, "write it as host:port"},
+		{"another machine's address", server.Config{Listen: "192.0.2.1:0"}, "choose an address of this machine"},
+		{"every origin", server.Config{Origins: []string{"*"}}, "list the origins of your own pages"},
+		{"origin without scheme", server.Config{Origins: []string{"app.example.com"}}, `"https://app.example.com"`},
+		{"origin with path", server.Config{Origins: []string{"https://a.example/"}}, `write it as "https://a.example"`},
+		{"pattern in the middle", server.Config{Origins: []string{"*.*.example.com"}}, "not a host pattern"},
+		{"empty pattern", server.Config{Origins: []string{"*."}}, "not a host pattern"},
+		{"negative message", server.Config{MaxMessage: -1}, "max-message"},
+		{"negative connections", server.Config{MaxConnections: -1}, "max-connections"},
+	} {
+		t.Run(c.proves, func(t *testing.T) {
+			node, err := server.New(c.config)
+			if err == nil {
+				t.Fatalf("it listens on %v", node.Addr())
+			}
+			if !strings.Contains(err.Error(), c.sentence) {
+				t.Errorf("refused with %q, want a sentence with %q", err, c.sentence)
+			}
+		})
+	}
+}
+
+func TestDevModeListensOnLoopback(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:0", "127.0.0.2:0", "localhost:0"} {
+		node, err := server.New(server.Config{Dev: true, Listen: address, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Errorf("%s: %v", address, err)
+			continue
+		}
+		if !node.Addr().(*net.TCPAddr).IP.IsLoopback() {
+			t.Errorf("%s: it listens on %v", address, node.Addr())
+		}
+		go node.Serve()
+		if err := node.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestTheLogSaysWhetherAnybodyMayPublish(t *testing.T) {
+	for _, c := range []struct {
+		dev  bool
+		want string
+	}{{true, "level=WARN msg=\"DEV MODE"}, {false, "listen but not publish"}} {
+		var log bytes.Buffer
+		t.Run(fmt.Sprint(c.dev), func(t *testing.T) {
+			node := start(t, server.Config{Dev: c.dev, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			dial(t, node, "/channels/lobby") // by then it serves
+		})
+		for _, want := range []string{c.want, "http://127.0.0.1:", "/channels/{channel}"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("dev %v: the log lacks %q:\n%s", c.dev, want, &log)
+			}
+		}
+	}
+}
+
+func TestPublishingNeedsDevMode(t *testing.T) {
+	ctx := t.Context()
+	dev := dial(t, start(t, server.Config{Dev: true}), "/channels/lobby")
+	dev.Write(ctx, websocket.Text, []byte("hello"))
+	if _, payload, err := dev.Read(ctx); err != nil || string(payload) != "hello" {
+		t.Errorf("in dev mode: %q, %v", payload, err)
+	}
+	safe := dial(t, start(t, server.Config{}), "/channels/lobby")
+	safe.Write(ctx, websocket.Text, []byte("hello"))
+	if _, _, err := safe.Read(ctx); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+		t.Errorf("outside dev mode: %v, want close code 1008", err)
+	}
+}
+
+func TestConfiguredLimitsHold(t *testing.T) {
+	ctx := t.Context()
+	node := start(t, server.Config{Dev: true, MaxMessage: 10, MaxConnections: 1, Origins: []string{"https://app.example.com"}})
+	url := fmt.Sprintf("ws://%s/channels/lobby", node.Addr())
+	listed := http.Header{"Origin": {"https://app.example.com"}}
+	c, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{Header: listed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	if _, response, err := websocket.Dial(ctx, url, nil); err == nil || response == nil || response.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a second connection: %v, want 503", err)
+	}
+	c.Write(ctx, websocket.Text, []byte("eleven byte"))
+	if _, _, err := c.Read(ctx); websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
+		t.Errorf("a message too long: %v, want close code 1009", err)
+	}
+}
+
+func TestAnswersToPlainRequests(t *testing.T) {
+	node := start(t, server.Config{Dev: true})
+	for _, c := range []struct {
+		proves, method, path, host string
+		status                     int
+		contentType, body          string
+	}{
+		{"the front page", "GET", "/", "", 200, "text/html", "<title>Ringdown</title>"},
+		{"its script", "GET", "/chat.js", "", 200, "text/javascript", "import"},
+		{"its looks", "GET", "/chat.css", "", 200, "text/css", "prefers-color-scheme"},
+		{"its icon", "GET", "/favicon.svg", "", 200, "image/svg+xml", "<svg"},
+		{"as localhost", "GET", "/", "localhost:8000", 200, "text/html", "Ringdown"},
+		{"as a subdomain of localhost", "GET", "/", "chat.localhost", 200, "text/html", "Ringdown"},
+		{"as an IPv6 address", "GET", "/", "[::1]:8000", 200, "text/html", "Ringdown"},
+		{"as a name that may be rebound", "GET", "/", "evil.example:8000", 421, "text/plain", "use http://127.0.0.1"},
+		{"as a name that begins like an address", "GET", "/", "127.0.0.1.evil.example", 421, "text/plain", "dev mode"},
+		{"nothing", "GET", "/nothing", "", 404, "text/plain", "/channels/{channel}"},
+		{"a slash in a channel's name", "GET", "/channels/a/b", "", 404, "text/plain", "%2F"},
+		{"no channel", "GET", "/channels/", "", 404, "text/plain", "/channels/lobby"},
+		{"a channel without WebSocket", "GET", "/channels/lobby", "", 426, "text/plain", "WebSocket"},
+		{"post", "POST", "/", "", 404, "text/plain", "there is nothing here"},
+	} {
+		t.Run(c.proves, func(t *testing.T) {
+			request, err := http.NewRequestWithContext(t.Context(), c.method, fmt.Sprintf("http://%s%s", node.Addr(), c.path), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Host = c.host
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			body, _ := io.ReadAll(response.Body)
+			if response.StatusCode != c.status || !strings.HasPrefix(response.Header.Get("Content-Type"), c.contentType) ||
+				!strings.Contains(string(body), c.body) {
+				t.Errorf("%s, %s:\n%.300s", response.Status, response.Header.Get("Content-Type"), body)
+			}
+			if response.Header.Get("X-Content-Type-Options") != "nosniff" {
+				t.Error("browsers may guess at the type")
+			}
+		})
+	}
+}
+
+func TestHeaderOver8KiBIsRefused(t *testing.T) {
+	node := start(t, server.Config{Dev: true})
+	conn, err := net.Dial("tcp", node.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET /channels/lobby HTTP/1.1\r\nHost: localhost\r\nX-Big: %s\r\n\r\n", strings.Repeat("x", 16<<10))
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("answered %s, want 431", response.Status)
+	}
+}
+
+func TestShutdownSaysGoodbyeAndStopsListening(t *testing.T) {
+	node := start(t, server.Config{Dev: true})
+	c := dial(t, node, "/channels/lobby")
+	done := make(chan error, 1)
+	go func() { done <- node.Shutdown(t.Context()) }()
+	if _, _, err := c.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusServiceRestart {
+		t.Errorf("the client saw %v, want close code 1012", err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if conn, err := net.Dial("tcp", node.Addr().String()); err == nil {
+		conn.Close()
+		t.Error("it still listens")
+	}
+}
+
+func TestShutdownIsBoundedEvenIfAClientNeverAnswers(t *testing.T) {
+	node := start(t, server.Config{Dev: true})
+	conn, err := net.Dial("tcp", node.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET /channels/lobby HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	started := time.Now()
+	if err := node.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("shutdown: %v", err)
+	}
+	if took := time.Since(started); took > 5*time.Second {
+		t.Errorf("shutdown took %v", took)
+	}
+}
