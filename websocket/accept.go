@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/ringdown/ringdown/websocket/internal/bridge"
 	"github.com/ringdown/ringdown/websocket/internal/deflate"
 	"github.com/ringdown/ringdown/websocket/internal/handshake"
 	"github.com/ringdown/ringdown/websocket/wire"
@@ -64,12 +65,12 @@ const (
 // A handler that goes on with the connection keeps the HTTP server's goroutine, with the stack and the buffers that it
 // has grown: some 15 KB. [Handler] does not.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
-	a, err := newAcceptor(opts)
+	a, err := NewAcceptor(opts)
 	if err != nil {
 		http.Error(w, "the server's WebSocket options are wrong; its log says more", http.StatusInternalServerError)
 		return nil, err
 	}
-	return a.accept(w, r)
+	return a.Accept(w, r)
 }
 
 // Handler returns an http.Handler that accepts each request and runs serve with the connection on a goroutine of its
@@ -78,12 +79,12 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 //
 // It panics if opts holds an origin that is none.
 func Handler(serve func(*Conn), opts *AcceptOptions) http.Handler {
-	a, err := newAcceptor(opts)
+	a, err := NewAcceptor(opts)
 	if err != nil {
 		panic(err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, err := a.accept(w, r); err == nil {
+		if c, err := a.Accept(w, r); err == nil {
 			go run(serve, c, serverLog(r))
 		}
 	})
@@ -110,15 +111,17 @@ func serverLog(r *http.Request) *log.Logger {
 	return log.Default()
 }
 
-// acceptor is AcceptOptions made ready to be used again and again.
-type acceptor struct {
+// Acceptor is AcceptOptions made ready to be used again and again: for handlers that call Accept for each request and want
+// their options checked once, at the start.
+type Acceptor struct {
 	opts    AcceptOptions
 	origins handshake.Origins
 	set     *settings
 }
 
-func newAcceptor(opts *AcceptOptions) (*acceptor, error) {
-	a := new(acceptor)
+// NewAcceptor checks opts, which may be nil, and makes them ready. The error tells an origin that is none.
+func NewAcceptor(opts *AcceptOptions) (*Acceptor, error) {
+	a := new(Acceptor)
 	if opts != nil {
 		a.opts = *opts
 	}
@@ -133,8 +136,17 @@ func newAcceptor(opts *AcceptOptions) (*acceptor, error) {
 	return a, nil
 }
 
-// accept is Accept with its options ready.
-func (a *acceptor) accept(w http.ResponseWriter, r *http.Request) (*Conn, error) {
+// Accept is [Accept] with a's options.
+func (a *Acceptor) Accept(w http.ResponseWriter, r *http.Request) (*Conn, error) {
+	u, err := a.upgrade(w, r)
+	if err != nil {
+		return nil, err
+	}
+	return newConn(u, a.set), nil
+}
+
+// upgrade does the opening handshake.
+func (a *Acceptor) upgrade(w http.ResponseWriter, r *http.Request) (*bridge.Upgraded, error) {
 	subprotocol, agreed, refusal := a.negotiate(r)
 	if refusal != nil {
 		handshake.WriteRefusal(w, refusal)
@@ -156,11 +168,13 @@ func (a *acceptor) accept(w http.ResponseWriter, r *http.Request) (*Conn, error)
 		nc.Close()
 		return nil, &HandshakeError{Reason: "the answer could not be written: " + err.Error(), cause: err}
 	}
-	return newConn(nc, a.set, agreed, subprotocol, early), nil
+	u := &bridge.Upgraded{NetConn: nc, Early: early, Subprotocol: subprotocol}
+	a.set.agreeOn(u, agreed)
+	return u, nil
 }
 
 // negotiate judges the request and settles what is agreed on.
-func (a *acceptor) negotiate(r *http.Request) (subprotocol string, agreed *deflate.Params, refusal *handshake.Refusal) {
+func (a *Acceptor) negotiate(r *http.Request) (subprotocol string, agreed *deflate.Params, refusal *handshake.Refusal) {
 	if refusal = handshake.CheckRequest(r, a.opts.MaxHeaderBytes); refusal != nil {
 		return "", nil, refusal
 	}

@@ -29,7 +29,7 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 		if errors.Is(err, errBadClose) {
 			return err
 		}
-		return c.closed(c.drop(ErrClosed))
+		return c.closed(c.drop(fmt.Errorf("websocket: the Close frame was not sent within %v: %w", c.set.close, err)))
 	}
 	return c.closed(c.awaitClose(ctx))
 }
@@ -55,7 +55,7 @@ func (c *Conn) closed(err error) error {
 // reading instead, the turn comes here.
 func (c *Conn) awaitClose(ctx context.Context) error {
 	for {
-		_, err := c.next(ctx)
+		_, err := c.next(ctx, false)
 		switch {
 		case err == nil:
 			c.readTurn.Give(turn.Same)

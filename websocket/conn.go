@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ringdown/ringdown/websocket/internal/assemble"
+	"github.com/ringdown/ringdown/websocket/internal/bridge"
 	"github.com/ringdown/ringdown/websocket/internal/deflate"
 	"github.com/ringdown/ringdown/websocket/internal/line"
 	"github.com/ringdown/ringdown/websocket/internal/turn"
@@ -44,6 +45,7 @@ type Conn struct {
 	// For the goroutine that has the turn to read.
 	readTurn   turn.Turn
 	in         []byte // received and not decoded yet; lies in the line's buffer
+	lent       bool   // a loop of Messages still uses the payload handed up last
 	messages   assemble.Assembler
 	stream     *messageReader // the message that is being read as a stream
 	received   uint32         // messages so far, for the watch
@@ -78,23 +80,11 @@ const (
 	dueOut                      // out holds frames
 )
 
-// newConn makes a connection of nc, on which the handshake is over. early is what the peer has sent behind it.
-func newConn(nc net.Conn, set *settings, agreed *deflate.Params, subprotocol string, early []byte) *Conn {
-	c := &Conn{set: set, subprotocol: subprotocol, in: early}
-	c.line.Init(nc)
-	var inflator *deflate.Inflator
-	if agreed != nil {
-		own, peers := agreed.ClientNoContextTakeover, agreed.ServerNoContextTakeover
-		ownBits, peersBits := agreed.ClientMaxWindowBits, agreed.ServerMaxWindowBits
-		if set.role == wire.Server {
-			own, peers, ownBits, peersBits = peers, own, peersBits, ownBits
-		}
-		c.windowBits = uint8(ownBits)
-		keeps := set.compression.Mode == CompressionTakeover
-		c.deflator = deflate.NewDeflator(keeps && !own, ownBits, set.compression.Level)
-		inflator = deflate.NewInflator(!peers, peersBits)
-	}
-	c.messages.Init(set.role, &set.limits, inflator)
+// newConn makes a connection of one on which the handshake is over.
+func newConn(u *bridge.Upgraded, set *settings) *Conn {
+	c := &Conn{set: set, subprotocol: u.Subprotocol, in: u.Early, deflator: u.Deflator, windowBits: u.WindowBits}
+	c.line.Init(u.NetConn)
+	c.messages.Init(set.role, &set.limits, u.Inflator)
 	c.watch = startWatch(c)
 	return c
 }
@@ -157,6 +147,7 @@ func (c *Conn) end(err error) (cause error, first bool) {
 	}
 	c.pings = nil
 	c.watch.stop()
+	c.writeTurn.Break()
 	return err, true
 }
 

@@ -44,7 +44,7 @@ func (c *Conn) expectPong(id uint64, answered chan struct{}) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
-		return c.err
+		return &refusedError{c.err}
 	}
 	if c.pings == nil {
 		c.pings = make(map[uint64]chan struct{})
@@ -83,7 +83,6 @@ func (c *Conn) writeControl(ctx context.Context, op wire.Opcode, payload []byte)
 
 // control acts on a control frame that the reader met. Its error is the end of the connection.
 func (c *Conn) control(ev *wire.Event) error {
-	c.allowControls()
 	switch ev.Kind {
 	case wire.PingIn:
 		c.owePong(ev.Payload)
@@ -112,8 +111,9 @@ func (c *Conn) owePong(payload []byte) {
 	c.waiting.Or(duePongs)
 }
 
-// takePongs moves the answers that are owed behind the frames held back, for the holder of the turn.
-func (c *Conn) takePongs() {
+// takePongs moves the answers that are owed behind the frames held back, for the holder of the turn. It reports whether
+// there were any.
+func (c *Conn) takePongs() bool {
 	c.mu.Lock()
 	pongs := c.pongs
 	c.pongs, c.owed = nil, 0
@@ -123,6 +123,7 @@ func (c *Conn) takePongs() {
 		c.hold(buffers.Append(c.out, pongs))
 	}
 	buffers.Put(pongs)
+	return pongs != nil
 }
 
 // answered ends the Ping whose answer this is. A pong that nobody waits for is a heartbeat (RFC 6455 §5.5.3).

@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/ringdown/ringdown/websocket/internal/bridge"
 	"github.com/ringdown/ringdown/websocket/internal/connect"
 	"github.com/ringdown/ringdown/websocket/internal/deflate"
 	"github.com/ringdown/ringdown/websocket/internal/handshake"
@@ -39,7 +41,8 @@ type DialOptions struct {
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Proxy chooses the proxy for an http or https URL; a nil result is none. It may be http, https, socks5 or socks5h.
 	// A nil Proxy asks the environment: HTTP_PROXY for ws, HTTPS_PROXY for wss, ALL_PROXY for both, NO_PROXY for
-	// exceptions. Loopback addresses are then always reached directly.
+	// exceptions. Loopback addresses are then always reached directly. An https proxy is checked against the system's
+	// certificates; TLSConfig is for the server behind it.
 	Proxy func(*url.URL) (*url.URL, error)
 
 	// MaxRedirects is how many redirects are followed. 0 means 5; a negative value, none.
@@ -89,7 +92,7 @@ type dialer struct{ opts DialOptions }
 func (d *dialer) dial(ctx context.Context, target *connect.Target) (*Conn, *http.Response, error) {
 	for left := orDefault(d.opts.MaxRedirects, defaultRedirects); ; left-- {
 		c, resp, err := d.try(ctx, target)
-		if err != nil && ctx.Err() != nil {
+		if err != nil && ctx.Err() != nil && !wasRefused(err) {
 			err = &HandshakeError{Reason: "gave up waiting: " + ctx.Err().Error(), cause: ctx.Err()}
 		}
 		if err != nil || c != nil {
@@ -102,6 +105,12 @@ func (d *dialer) dial(ctx context.Context, target *connect.Target) (*Conn, *http
 			return nil, resp, answered(resp, err.Error(), err)
 		}
 	}
+}
+
+// wasRefused reports whether err is a server's answer.
+func wasRefused(err error) bool {
+	refused, ok := errors.AsType[*HandshakeError](err)
+	return ok && refused.Status != 0
 }
 
 // redirect is where resp sends us. Credentials meant for the old host are not for a new one.
@@ -118,15 +127,30 @@ func (d *dialer) redirect(from *connect.Target, resp *http.Response) (*connect.T
 	if from.Secure && !to.Secure {
 		return nil, fmt.Errorf("it redirects from wss to ws (%s), which would give up the encryption", to.HTTP.Redacted())
 	}
-	if from.Socket != "" || to.Host != from.Host {
-		d.opts.Header, d.opts.Host = d.opts.Header.Clone(), ""
-		for _, name := range []string{"Authorization", "Cookie", "Proxy-Authorization", "Www-Authenticate"} {
-			d.opts.Header.Del(name)
-		}
+	if to.Socket != "" {
+		return nil, errors.New("it redirects to a Unix socket, which is not for a server to choose")
+	}
+	if from.Socket != "" && to.HTTP.Host == from.HTTP.Host {
+		to.Socket, to.Host = from.Socket, ""
+	}
+	if to.Socket != from.Socket || to.Host != from.Host {
+		d.opts.Header, d.opts.Host = withoutCredentials(d.opts.Header), ""
 	} else if to.HTTP.User == nil {
 		to.HTTP.User = from.HTTP.User
 	}
 	return to, nil
+}
+
+// withoutCredentials is a copy of h for another host. Keys of the caller's need not be canonical.
+func withoutCredentials(h http.Header) http.Header {
+	h = h.Clone()
+	for name := range h {
+		switch http.CanonicalHeaderKey(name) {
+		case "Authorization", "Cookie", "Proxy-Authorization", "Www-Authenticate":
+			delete(h, name)
+		}
+	}
+	return h
 }
 
 // try makes one attempt. A nil connection without an error is a redirect.
@@ -187,8 +211,12 @@ func (d *dialer) upgrade(nc net.Conn, req *http.Request, key string) (*Conn, *ht
 	if _, err := nc.Write(out.Bytes()); err != nil {
 		return nil, nil, &HandshakeError{Reason: "the request could not be sent: " + err.Error(), cause: err}
 	}
-	r := bufio.NewReader(io.LimitReader(nc, maxAnswerHeader))
-	resp, err := http.ReadResponse(r, req)
+	bounded := &io.LimitedReader{R: nc, N: maxAnswerHeader}
+	r := bufio.NewReader(bounded)
+	resp, err := readFinal(r, req)
+	if err != nil && bounded.N == 0 {
+		err = fmt.Errorf("its header is longer than %d bytes", maxAnswerHeader)
+	}
 	if err != nil {
 		return nil, nil, &HandshakeError{Reason: "the answer could not be read: " + err.Error(), cause: err}
 	}
@@ -208,7 +236,19 @@ func (d *dialer) upgrade(nc net.Conn, req *http.Request, key string) (*Conn, *ht
 		return nil, resp, answered(resp, err.Error(), err)
 	}
 	set := newSettings(wire.Client, d.opts.Compression, d.opts.Limits, d.opts.KeepAlive, d.opts.CorkBursts)
-	return newConn(nc, set, agreed, subprotocol, buffered(r)), resp, nil
+	u := &bridge.Upgraded{NetConn: nc, Early: buffered(r), Subprotocol: subprotocol}
+	set.agreeOn(u, agreed)
+	return newConn(u, set), resp, nil
+}
+
+// readFinal reads the answer, passing over interim ones (RFC 9110 §15.2), of which 101 is none here.
+func readFinal(r *bufio.Reader, req *http.Request) (*http.Response, error) {
+	for {
+		resp, err := http.ReadResponse(r, req)
+		if err != nil || resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
+			return resp, err
+		}
+	}
 }
 
 // agreed checks the extensions of the answer: only what was offered, and once (RFC 6455 §9.1, RFC 7692 §7.1).

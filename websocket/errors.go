@@ -71,6 +71,15 @@ var (
 	ErrWriteTimeout = errors.New("websocket: the peer took no bytes for too long while there were some to write")
 )
 
+// refusedError refuses a write on a connection that has ended. It is a net.ErrClosed, whatever the cause.
+type refusedError struct{ cause error }
+
+func (e *refusedError) Error() string {
+	return "websocket: not written, the connection has ended: " + e.cause.Error()
+}
+
+func (e *refusedError) Unwrap() []error { return []error{e.cause, net.ErrClosed} }
+
 // HandshakeError is an opening handshake that failed.
 type HandshakeError struct {
 	// Status is the HTTP status: the one that Accept answered with, or the one that Dial got. 0 if there was none.

@@ -14,7 +14,7 @@ import (
 
 // NetConn makes a [net.Conn] of c, for protocols that want a stream of bytes. Each Write goes out as one message of type
 // typ; Read hands out the bytes of the messages as they come, without their borders. A message of the other type is
-// refused with 1003. Close sends 1000 and does not wait for long; ctx ends every Read and Write. At the peer's closing
+// refused with 1003. Close is Close of c with 1000; ctx ends every Read and Write. At the peer's closing
 // with 1000 or 1001 Read returns io.EOF.
 //
 // A read deadline that passes harms nothing: a later one lets reading go on. A write deadline that passes in the middle
@@ -107,63 +107,73 @@ func (n *netConn) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// deadline turns net.Conn deadlines, which may move while a call is in progress, into contexts, which cannot.
+// deadline turns net.Conn deadlines, which may move while a call is in progress, into contexts, whose deadlines may not.
+// Moving one disturbs no call: a context ends when the deadline has passed, and only then does another take its place.
 type deadline struct {
-	base context.Context
+	base context.Context // ends with Close, or with NetConn's context
 	stop context.CancelFunc
 
-	mu     sync.Mutex
-	ctx    context.Context // for the calls from now on
-	change context.CancelFunc
-	at     time.Time // when it ends; zero is never
+	mu    sync.Mutex      // guards what follows
+	ctx   context.Context // for the calls; ends with base, or as the deadline passes
+	pass  context.CancelCauseFunc
+	at    time.Time // zero is never
+	timer *time.Timer
 }
-
-// errMoved is why a context ends whose deadline was moved.
-var errMoved = errors.New("the deadline was moved")
 
 func (d *deadline) init(ctx context.Context) {
 	d.base, d.stop = context.WithCancel(ctx)
-	d.ctx, d.change = d.base, func() {}
+	d.ctx, d.pass = context.WithCancelCause(d.base)
 }
 
 // cancel ends all calls, now and later.
-func (d *deadline) cancel() { d.stop() }
+func (d *deadline) cancel() {
+	d.stop()
+	d.set(time.Time{})
+}
 
 // set moves the deadline, also of a call in progress.
 func (d *deadline) set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	before := d.change
-	moved, cancel := context.WithCancelCause(d.base)
-	ctx, stop := moved, func() {}
-	if !t.IsZero() {
-		ctx, stop = context.WithDeadline(moved, t)
+	if d.at = t; d.timer != nil {
+		d.timer.Stop()
 	}
-	d.ctx, d.at = ctx, t
-	d.change = func() { cancel(errMoved); stop() }
-	before()
+	if context.Cause(d.ctx) == os.ErrDeadlineExceeded {
+		d.ctx, d.pass = context.WithCancelCause(d.base)
+	}
+	switch left := time.Until(t); {
+	case t.IsZero():
+	case left <= 0:
+		d.pass(os.ErrDeadlineExceeded)
+	default:
+		d.timer = time.AfterFunc(left, d.look)
+	}
 }
 
-// run calls f with the present context, and again if the deadline was moved meanwhile.
-func (d *deadline) run(f func(context.Context) error) error {
-	for {
-		d.mu.Lock()
-		ctx, at := d.ctx, d.at
-		d.mu.Unlock()
-		if !at.IsZero() && !time.Now().Before(at) {
-			return os.ErrDeadlineExceeded
-		}
-		err := f(ctx)
-		switch {
-		case err == nil || !errors.Is(err, ctx.Err()):
-			return err
-		case context.Cause(ctx) == errMoved:
-			continue
-		case d.base.Err() != nil:
-			return net.ErrClosed
-		case errors.Is(err, context.DeadlineExceeded):
-			return os.ErrDeadlineExceeded
-		}
-		return err
+// look is what the timer runs. The deadline may have moved at the last moment.
+func (d *deadline) look() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.at.IsZero() && !time.Now().Before(d.at) {
+		d.pass(os.ErrDeadlineExceeded)
 	}
+}
+
+// run calls f with the present context, unless that has ended, and gives the context's error the name that net.Conn has
+// for it.
+func (d *deadline) run(f func(context.Context) error) error {
+	d.mu.Lock()
+	ctx := d.ctx
+	d.mu.Unlock()
+	err := ctx.Err()
+	if err == nil {
+		err = f(ctx)
+	}
+	switch ended := ctx.Err(); {
+	case err == nil || ended == nil || !errors.Is(err, ended):
+		return err
+	case context.Cause(ctx) == os.ErrDeadlineExceeded:
+		return os.ErrDeadlineExceeded
+	}
+	return net.ErrClosed
 }

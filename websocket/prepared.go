@@ -61,6 +61,9 @@ func (m *PreparedMessage) compressed(p packing) []byte {
 
 // WritePrepared is [Conn.Write] for a prepared message. At a server it costs no encoding, no compressing and no copy.
 func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
+	if m.op != wire.Text && m.op != wire.Binary {
+		return errType(MessageType(m.op))
+	}
 	if err := c.writeTurn.Take(ctx, turn.Message); err != nil {
 		return err
 	}
@@ -73,12 +76,12 @@ func (c *Conn) writePrepared(ctx context.Context, m *PreparedMessage) error {
 	if !c.closing.MaySend() {
 		return c.refusal()
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	h := wire.Header{Fin: true, Opcode: m.op}
 	payload, frame := m.payload, m.plain
 	if c.deflator != nil && len(payload) >= c.set.compression.Threshold {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		b := m.compressed(packing{c.set.compression.Level, int(c.windowBits), c.set.role})
 		c.deflator.Remember(m.payload)
 		h.RSV1, payload, frame = true, b, b

@@ -30,7 +30,7 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 // ReadInto is Read into the caller's buffer: the payload is appended to buf[:0], which grows if it must. A caller that
 // hands the result in again reads without allocating.
 func (c *Conn) ReadInto(ctx context.Context, buf []byte) (MessageType, []byte, error) {
-	ev, err := c.next(ctx)
+	ev, err := c.next(ctx, false)
 	if err != nil {
 		return 0, buf[:0], err
 	}
@@ -57,7 +57,7 @@ func (c *Conn) ReadInto(ctx context.Context, buf []byte) (MessageType, []byte, e
 func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		for {
-			ev, err := c.next(ctx)
+			ev, err := c.next(ctx, true)
 			if err != nil {
 				if !isQuiet(err) {
 					yield(Message{}, err)
@@ -79,7 +79,7 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		for {
-			if _, err := c.next(ctx); err != nil {
+			if _, err := c.next(ctx, false); err != nil {
 				cancel(err)
 				return
 			}
@@ -90,10 +90,13 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 }
 
 // next waits for the next whole message. Without an error it leaves the caller with the turn to read, which keeps the
-// payload valid until it is given.
-func (c *Conn) next(ctx context.Context) (ev wire.Event, err error) {
+// payload valid until it is given; if lends, until next is called with lends again, whoever else reads in between.
+func (c *Conn) next(ctx context.Context, lends bool) (ev wire.Event, err error) {
 	if err = c.readTurn.Take(ctx, turn.Message); err != nil {
 		return ev, err
+	}
+	if c.lent && !lends {
+		c.keepLent()
 	}
 	if c.over.Load() && errors.Is(c.Err(), ErrClosed) {
 		err = c.Err()
@@ -109,12 +112,21 @@ func (c *Conn) next(ctx context.Context) (ev wire.Event, err error) {
 				c.burst.Store(len(c.in) > 0)
 			}
 			c.received++
+			c.lent = lends
 			return ev, nil
 		}
 		err = c.advance(ctx, &ev, err)
 	}
 	c.readTurn.Give(turn.Same)
 	return ev, err
+}
+
+// keepLent leaves the buffers from which Messages has lent to its loop, before somebody else reads: Close, from another
+// goroutine or within the loop.
+func (c *Conn) keepLent() {
+	c.lent = false
+	c.line.Abandon()
+	c.messages.Abandon()
 }
 
 // advance does what a decoder's answer other than data asks for: it closes on a violation, answers a control frame, or
@@ -154,11 +166,14 @@ func (c *Conn) fill(ctx context.Context) error {
 		return c.drop(lost(err))
 	}
 	c.in = in
+	if c.messages.Decoder.SawControl() {
+		c.allowControls()
+	}
 	return nil
 }
 
-// allowControls fills the budget of control frames if its window is over. Control frames are rare enough to look at the
-// clock for each.
+// allowControls fills the budget of control frames if its window is over. They are rare enough to look at the clock for
+// them.
 func (c *Conn) allowControls() {
 	if now := time.Now().UnixNano(); now-c.controlsAt >= int64(controlWindow) {
 		c.controlsAt = now

@@ -24,6 +24,9 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 		return 0, nil, err
 	}
 	defer c.readTurn.Give(turn.Same)
+	if c.lent {
+		c.keepLent()
+	}
 	if c.stream != nil {
 		if err := c.skip(ctx); err != nil {
 			return 0, nil, err
@@ -129,8 +132,7 @@ func (r *messageReader) advance() error {
 		return nil
 	}
 	if r.last {
-		r.finish()
-		return io.EOF
+		return r.finish()
 	}
 	ev, err := r.receive()
 	if err != nil {
@@ -143,10 +145,12 @@ func (r *messageReader) advance() error {
 	return nil
 }
 
-// finish lets the connection go on to the next message.
-func (r *messageReader) finish() {
-	if r.plain != nil {
-		io.Copy(io.Discard, r.plain) // the window must see all of a skipped message; its error has no reader
+// finish lets the connection go on to the next message, and returns io.EOF.
+func (r *messageReader) finish() error {
+	if r.plain != nil { // the window must see all of a skipped message
+		if _, err := io.Copy(io.Discard, r.plain); err != nil {
+			return r.fail(err)
+		}
 		r.plain = nil
 	}
 	if r.conn.stream == r {
@@ -154,6 +158,16 @@ func (r *messageReader) finish() {
 		r.conn.messages.Release()
 	}
 	r.err = io.EOF
+	return r.err
+}
+
+// fail closes the connection for what is wrong with a compressed message.
+func (r *messageReader) fail(err error) error {
+	if _, ok := err.(*ProtocolError); !ok {
+		err = assemble.InflateError(err)
+	}
+	r.err = r.conn.violated(err)
+	return r.err
 }
 
 func (r *messageReader) Read(p []byte) (int, error) {
@@ -191,11 +205,7 @@ func (r *messageReader) readPlain(p []byte) (int, error) {
 		r.plain = nil
 		r.finish()
 	case err != nil:
-		if _, ok := err.(*ProtocolError); !ok {
-			err = assemble.InflateError(err)
-		}
-		r.err = r.conn.violated(err)
-		return n, r.err
+		err = r.fail(err)
 	}
 	return n, err
 }

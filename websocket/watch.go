@@ -23,7 +23,7 @@ type watch struct {
 	heardAt time.Time
 	pinged  time.Time // when a ping went out that was not answered yet; zero if none is out
 
-	message   uint64 // number of the message that was unfinished at the last look
+	message   uint64 // number, from 1, of the message that was unfinished at the last look; 0 if none was
 	messageAt time.Time
 	writes    uint32 // line.Writes at the last look
 	writesAt  time.Time
@@ -96,8 +96,11 @@ func (w *watch) checkWrites(now time.Time) (time.Duration, bool) {
 
 // checkMessage fails a connection whose peer does not finish what it has begun to send.
 func (w *watch) checkMessage(now time.Time) (time.Duration, bool) {
-	at := w.conn.reading.Load()
-	if message := at >> readerMessages; message != w.message || at&readerMid == 0 || at&readerWaits == 0 {
+	message := uint64(0)
+	if at := w.conn.reading.Load(); at&readerMid != 0 && at&readerWaits != 0 {
+		message = at>>readerMessages + 1
+	}
+	if message != w.message || message == 0 {
 		w.message, w.messageAt = message, now
 		return 0, false
 	}
@@ -125,8 +128,10 @@ func (w *watch) checkSilence(now time.Time) (time.Duration, bool) {
 		if silence := now.Sub(w.heardAt); silence < keep.Interval {
 			return keep.Interval - silence, false
 		}
+		if !w.ping() {
+			return 0, false
+		}
 		w.pinged = now
-		w.ping()
 		return keep.Timeout, false
 	}
 	if waited := now.Sub(w.pinged); waited < keep.Timeout {
@@ -136,14 +141,16 @@ func (w *watch) checkSilence(now time.Time) (time.Duration, bool) {
 	return 0, true
 }
 
-// ping sends a ping, unless somebody is writing: then that write is watched.
-func (w *watch) ping() {
+// ping sends a ping, unless somebody is writing: then that write is watched, and the next look tries again. It reports
+// whether it could.
+func (w *watch) ping() bool {
 	if !w.conn.writeTurn.Try(turn.Inner) {
-		return
+		return false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), w.conn.set.keepAlive.Timeout)
 	defer cancel()
 	w.conn.writeControl(ctx, wire.Ping, nil) // its failure ends the connection, or else the silence will
+	return true
 }
 
 // What Conn.reading holds: two flags, the number of waits, and the number of the message that is being received.

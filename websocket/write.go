@@ -25,27 +25,30 @@ const (
 // written, Write returns its error and the connection is unharmed; when it ends in the middle, the connection is dropped.
 func (c *Conn) Write(ctx context.Context, typ MessageType, payload []byte) error {
 	if typ != Text && typ != Binary {
-		return fmt.Errorf("websocket: message type %d: use Text or Binary", typ)
+		return errType(typ)
 	}
 	if err := c.writeTurn.Take(ctx, turn.Message); err != nil {
 		return err
 	}
 	h := wire.Header{Fin: true, Opcode: wire.Opcode(typ)}
-	var err error
-	if c.deflator != nil && len(payload) >= c.set.compression.Threshold {
+	err := ctx.Err() // while nothing is harmed: neither frames held back nor what the compressor remembers
+	switch {
+	case err != nil:
+	case c.deflator != nil && len(payload) >= c.set.compression.Threshold:
 		err = c.writePacked(ctx, h, payload)
-	} else {
+	default:
 		err = c.writeFrame(ctx, h, payload)
 	}
 	c.give(turn.Same)
 	return err
 }
 
-// writePacked writes one message compressed, for the holder of the turn.
+func errType(typ MessageType) error {
+	return fmt.Errorf("websocket: message type %d: use Text or Binary", typ)
+}
+
+// writePacked writes one message compressed, for the holder of the turn. What the compressor has seen must be sent.
 func (c *Conn) writePacked(ctx context.Context, h wire.Header, payload []byte) error {
-	if err := ctx.Err(); err != nil { // what the compressor has seen must be sent
-		return err
-	}
 	packed := c.deflator.Append(buffers.Get(len(payload)), payload)
 	h.RSV1 = true
 	err := c.writeFrame(ctx, h, packed)
@@ -83,6 +86,7 @@ func (c *Conn) writeFrame(ctx context.Context, h wire.Header, payload []byte) er
 // writeLarge is writeFrame for what does not fit into one chunk. After the first chunk a server's payload is written from
 // where it lies; a client's is copied to be masked.
 func (c *Conn) writeLarge(ctx context.Context, h wire.Header, payload []byte) error {
+	whole := c.out == nil && !h.RSV1
 	if err := c.flush(ctx); err != nil {
 		return err
 	}
@@ -92,9 +96,10 @@ func (c *Conn) writeLarge(ctx context.Context, h wire.Header, payload []byte) er
 		n := min(len(payload), chunk-len(buf))
 		buf = appendMasked(buf, payload[:n], &h)
 		payload = payload[n:]
-		if err := c.send(ctx, buf, false); err != nil || len(payload) == 0 {
+		if err := c.send(ctx, buf, whole); err != nil || len(payload) == 0 {
 			return err
 		}
+		whole = false
 		if !h.Masked {
 			return c.send(ctx, payload, false)
 		}
@@ -133,13 +138,13 @@ func (c *Conn) sendFailed(ctx context.Context, n int, err error, whole bool) err
 // refusal is why nothing may be written any more.
 func (c *Conn) refusal() error {
 	if err := c.Err(); err != nil {
-		return fmt.Errorf("websocket: not written, the connection has ended: %w", err)
+		return &refusedError{err}
 	}
 	return ErrClosing
 }
 
 // Cork holds back what is written from now on, from any goroutine, so that it leaves in one system call: at [Conn.Uncork],
-// or when 16 KiB have gathered. Frames keep their order.
+// when 16 KiB have gathered, or together with a ping, the answer to one, or a Close frame. Frames keep their order.
 func (c *Conn) Cork() { c.corked.Store(true) }
 
 // Uncork writes what a cork has held back, and ends it. When ctx ends first the connection is dropped, for messages
@@ -199,8 +204,8 @@ func (c *Conn) writeDue() {
 func (c *Conn) give(after turn.After) {
 	for {
 		if c.due() {
-			c.takePongs()
-			if !c.corking() {
+			pongs := c.takePongs()
+			if !c.corking() || pongs && c.corked.Load() { // no telling for how long a program corks; a burst is over soon
 				c.flush(context.Background()) // its failure has dropped the connection; reads will tell
 			}
 		}

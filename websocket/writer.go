@@ -22,7 +22,7 @@ import (
 // connection is dropped. The writer is not for several goroutines at once.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
 	if typ != Text && typ != Binary {
-		return nil, fmt.Errorf("websocket: message type %d: use Text or Binary", typ)
+		return nil, errType(typ)
 	}
 	w := &messageWriter{conn: c, ctx: ctx, op: wire.Opcode(typ)}
 	return w, nil
@@ -61,6 +61,10 @@ func (w *messageWriter) Write(p []byte) (int, error) {
 // begin takes the turn for a compressed message: the compressor may see messages only in the order in which they leave.
 func (w *messageWriter) begin() error {
 	if err := w.conn.writeTurn.Take(w.ctx, turn.Message); err != nil {
+		return err
+	}
+	if err := w.ctx.Err(); err != nil {
+		w.conn.give(turn.Same)
 		return err
 	}
 	w.packed, w.begun = true, true
@@ -121,8 +125,15 @@ func (w *messageWriter) frame(last bool) error {
 		return err
 	}
 	h := wire.Header{Fin: last, Opcode: w.op, RSV1: w.packed && w.op != wire.Continuation}
+	err := w.ctx.Err()
+	if err == nil {
+		err = c.writeFrame(w.ctx, h, w.buf)
+	}
+	if err != nil && !w.begun { // nothing has left, or else the connection was dropped
+		c.give(turn.Same)
+		return err
+	}
 	w.begun = true
-	err := c.writeFrame(w.ctx, h, w.buf)
 	c.give(after)
 	w.op, w.buf = wire.Continuation, w.buf[:0]
 	return err

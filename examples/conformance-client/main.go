@@ -41,11 +41,13 @@ func run(server, agent string) error {
 			log.Printf("case %d: %v", n, err) // most cases end in an error on purpose
 		}
 	}
-	c, err := dial(context.Background(), server+"/updateReports?agent="+name)
+	ctx, cancel := context.WithTimeout(context.Background(), caseTimeout)
+	defer cancel()
+	c, err := dial(ctx, server+"/updateReports?agent="+name)
 	if err != nil {
 		return fmt.Errorf("updating the reports: %w", err)
 	}
-	return ignoreClose(drain(c))
+	return ignoreClose(drain(ctx, c))
 }
 
 func caseCount(server string) (int, error) {
@@ -84,10 +86,10 @@ func echo(caseURL string) error {
 }
 
 // drain reads until the server closes.
-func drain(c *websocket.Conn) error {
+func drain(ctx context.Context, c *websocket.Conn) error {
 	defer c.CloseNow()
 	for {
-		if _, _, err := c.Read(context.Background()); err != nil {
+		if _, _, err := c.Read(ctx); err != nil {
 			return err
 		}
 	}

@@ -164,12 +164,12 @@ func TestCutReason(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for got, want := range map[string]string{
-		wire.StatusGoingAway.String():         "1001 going away",
-		wire.StatusCode(4001).String():        "4001",
-		wire.Ping.String():                    "ping",
-		wire.Opcode(11).String():              "opcode 11",
-		wire.StateCloseReceived.String():      "close received",
-		wire.ClosedIn.String():                "close",
+		wire.StatusGoingAway.String():          "1001 going away",
+		wire.StatusCode(4001).String():         "4001",
+		wire.Ping.String():                     "ping",
+		wire.Opcode(11).String():               "opcode 11",
+		wire.StateCloseReceived.String():       "close received",
+		wire.ClosedIn.String():                 "close",
 		(&wire.Error{1009, "too big"}).Error(): "too big (close code 1009)",
 	} {
 		if got != want {

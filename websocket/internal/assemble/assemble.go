@@ -29,7 +29,6 @@ type Assembler struct {
 	limits   *Limits
 	pending  []byte // pieces of the present message, or the last message handed up if it was assembled here
 	done     bool   // pending was handed up, and is free as soon as Next is called again
-	err      error
 }
 
 // Init prepares a for a new connection. The inflator is nil if compression was not agreed on.
@@ -42,9 +41,6 @@ func (a *Assembler) Init(role wire.Role, limits *Limits, inflator *deflate.Infla
 // is a whole message, uncompressed: its payload points into in, or into a buffer of the Assembler's, and is good until
 // the next call. All else is as in [wire.Decoder.Next].
 func (a *Assembler) Next(in []byte) (int, wire.Event, error) {
-	if a.err != nil {
-		return 0, wire.Event{}, a.err
-	}
 	if a.done {
 		a.Release()
 	}
@@ -76,8 +72,7 @@ func (a *Assembler) join(ev *wire.Event) (bool, error) {
 	}
 	if ev.Compressed {
 		if err := a.inflate(ev); err != nil {
-			a.err = err
-			return false, err
+			return false, a.Decoder.Fail(err)
 		}
 	}
 	return true, nil
@@ -86,6 +81,9 @@ func (a *Assembler) join(ev *wire.Event) (bool, error) {
 // Gather adds a piece to the present message and reports whether that completes it. Then the event's payload is the whole
 // message, still compressed if it was, and good until the next call of Next or Release.
 func (a *Assembler) Gather(ev *wire.Event) (whole bool) {
+	if a.done { // the message before was assembled by Next, and this one is streamed
+		a.Release()
+	}
 	if !ev.Last {
 		if a.pending == nil {
 			a.pending = buffers.Get(int(min(uint64(len(ev.Payload))+a.Decoder.Left(), firstStep)))
@@ -102,7 +100,7 @@ func (a *Assembler) Gather(ev *wire.Event) (whole bool) {
 }
 
 // inflate replaces the compressed payload of ev by its plain form.
-func (a *Assembler) inflate(ev *wire.Event) error {
+func (a *Assembler) inflate(ev *wire.Event) *wire.Error {
 	guess := min(4*len(ev.Payload)+buffers.Min, firstStep)
 	plain, err := a.inflator.Append(buffers.Get(guess), ev.Payload, a.limits.Inflate)
 	if err != nil {
@@ -118,12 +116,15 @@ func (a *Assembler) inflate(ev *wire.Event) error {
 }
 
 // InflateError gives an error of the inflator the close code that it deserves.
-func InflateError(err error) error {
+func InflateError(err error) *wire.Error {
 	if _, ok := errors.AsType[*deflate.CorruptError](err); ok {
 		return &wire.Error{Code: wire.StatusInvalidPayload, Reason: err.Error()}
 	}
 	return &wire.Error{Code: wire.StatusMessageTooBig, Reason: err.Error()}
 }
+
+// Inflator is what Init was given.
+func (a *Assembler) Inflator() *deflate.Inflator { return a.inflator }
 
 // Pending is what has come of an unfinished message, as it was on the wire.
 func (a *Assembler) Pending() []byte {
@@ -138,6 +139,13 @@ func (a *Assembler) Pending() []byte {
 func (a *Assembler) Release() {
 	buffers.Put(a.pending)
 	a.pending, a.done = nil, false
+}
+
+// Abandon is Release for a message that is still being read: its memory is left to the garbage collector.
+func (a *Assembler) Abandon() {
+	if a.done {
+		a.pending, a.done = nil, false
+	}
 }
 
 // Inflate streams the plain form of a whole compressed message that [Assembler.Gather] has gathered. It must be read to its

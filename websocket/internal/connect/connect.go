@@ -5,6 +5,7 @@ package connect
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -34,10 +35,17 @@ type Target struct {
 func Parse(raw string) (*Target, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, err
+		if wrong, ok := errors.AsType[*url.Error](err); ok {
+			err = wrong.Err // without the URL, which may hold a password
+		}
+		return nil, fmt.Errorf("URL malformed: %w", err)
 	}
+	given := u.Redacted()
 	if u.Fragment != "" || strings.HasSuffix(raw, "#") {
-		return nil, fmt.Errorf("URL %q has a fragment, which a WebSocket URL may not have", u.Redacted())
+		return nil, fmt.Errorf("URL %q has a fragment, which a WebSocket URL may not have", given)
+	}
+	if strings.Contains(u.RawQuery, " ") { // net/url lets it pass, and it would end the request line's URL
+		return nil, fmt.Errorf("URL %q has a space in its query: write %%20", given)
 	}
 	scheme, unix := strings.CutSuffix(u.Scheme, "+unix")
 	t := &Target{HTTP: u}
@@ -47,13 +55,19 @@ func Parse(raw string) (*Target, error) {
 	case "wss", "https":
 		u.Scheme, t.Secure = "https", true
 	default:
-		return nil, fmt.Errorf("URL %q has the scheme %q: use ws, wss, ws+unix or wss+unix", u.Redacted(), scheme)
+		return nil, fmt.Errorf("URL %q has the scheme %q: use ws, wss, ws+unix or wss+unix", given, u.Scheme)
 	}
 	if unix {
-		return t, t.parseSocket()
+		if !t.parseSocket() {
+			return nil, fmt.Errorf("URL %q names no Unix socket: write ws+unix:///path/of/socket:/path/of/resource", given)
+		}
+		return t, nil
 	}
 	if u.Hostname() == "" {
-		return nil, fmt.Errorf("URL %q names no host", u.Redacted())
+		return nil, fmt.Errorf("URL %q names no host", given)
+	}
+	if u.Host[0] != '[' && strings.Contains(u.Hostname(), ":") { // net/url is strict about it with http only
+		return nil, fmt.Errorf("URL %q has a colon in its host: write an IPv6 address in brackets", given)
 	}
 	t.Host = u.Host
 	if u.Port() == "" {
@@ -62,14 +76,23 @@ func Parse(raw string) (*Target, error) {
 	return t, nil
 }
 
-func (t *Target) parseSocket() error {
+// parseSocket takes the path apart as it was written, so that a colon may be escaped and the resource's escapes stay. It
+// is false if the path is not as [Parse] says.
+func (t *Target) parseSocket() bool {
 	u := t.HTTP
-	socket, path, _ := strings.Cut(u.Path, ":")
-	if socket == "" || u.Host != "" {
-		return fmt.Errorf("URL %q names no Unix socket: write ws+unix:///path/of/socket:/path/of/resource", u.Redacted())
+	socket, rawPath, _ := strings.Cut(u.EscapedPath(), ":")
+	if socket == "" || u.Host != "" || rawPath != "" && rawPath[0] != '/' {
+		return false
 	}
-	t.Socket, u.Host, u.Path, u.RawPath = socket, "localhost", path, ""
-	return nil
+	path, err := url.PathUnescape(rawPath)
+	if err != nil {
+		return false
+	}
+	if t.Socket, err = url.PathUnescape(socket); err != nil {
+		return false
+	}
+	u.Host, u.Path, u.RawPath = "localhost", path, rawPath
+	return true
 }
 
 // Connect opens the connection, ready for the HTTP request.

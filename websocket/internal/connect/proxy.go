@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"time"
 
 	"golang.org/x/net/http/httpproxy"
 	"golang.org/x/net/proxy"
@@ -88,7 +89,7 @@ func openTunnel(nc net.Conn, by *url.URL, host string) error {
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("it refused the tunnel to %s with %s", host, resp.Status)
 	}
 	if r.Buffered() > 0 {
@@ -104,16 +105,26 @@ func (d *Dialer) throughSOCKS(ctx context.Context, by *url.URL, host string) (ne
 		password, _ := by.User.Password()
 		auth = &proxy.Auth{User: by.User.Username(), Password: password}
 	}
-	socks, err := proxy.SOCKS5("tcp", hostPort(by), auth, forward(d.dial))
+	var nc net.Conn // x/net/proxy returns it in a wrapper that cannot be half closed
+	reach := func(_ context.Context, network, addr string) (_ net.Conn, err error) {
+		nc, err = d.dial(ctx, network, addr)
+		return nc, err
+	}
+	socks, err := proxy.SOCKS5("tcp", hostPort(by), auth, forward(reach))
 	if err != nil {
 		return nil, fmt.Errorf("proxy %s: %w", by.Redacted(), err)
 	}
-	nc, err := socks.(proxy.ContextDialer).DialContext(ctx, "tcp", host)
-	if err != nil {
+	if _, err := socks.(proxy.ContextDialer).DialContext(undated{ctx}, "tcp", host); err != nil {
 		return nil, fmt.Errorf("proxy %s: %w", by.Redacted(), err)
 	}
 	return nc, nil
 }
+
+// undated is a context that ends on time but does not say when. x/net/proxy would make the deadline the connection's, and
+// when both come at once it is chance whether the connection fails with ctx ended or before it.
+type undated struct{ context.Context }
+
+func (undated) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // forward is a dial function as golang.org/x/net/proxy wants it.
 type forward func(ctx context.Context, network, addr string) (net.Conn, error)

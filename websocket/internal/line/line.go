@@ -5,9 +5,11 @@ package line
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -38,8 +40,10 @@ type Line struct {
 	unsent  []byte // of the present Write
 	sendErr error  // of the last tryWrite
 
-	reading interrupter
-	writing interrupter
+	reading   interrupter
+	writing   interrupter
+	deadlines sync.Mutex  // held to set one
+	left      atomic.Bool // contexts interrupt no more; changes under deadlines
 
 	writes atomic.Uint32 // counts up at the start and the end of each step of a write: odd is within one
 }
@@ -59,7 +63,7 @@ func (l *Line) NetConn() net.Conn { return l.nc }
 // stream the error is io.EOF. When ctx ends first the error is ctx's own, nothing has been read, and reading may go on.
 func (l *Line) Read(ctx context.Context) ([]byte, error) {
 	l.Release()
-	if err := l.reading.watch(ctx, l.nc, false); err != nil {
+	if err := l.reading.watch(ctx, l, false); err != nil {
 		return nil, err
 	}
 	err := l.read()
@@ -106,10 +110,15 @@ func (l *Line) Release() {
 	}
 }
 
+// Abandon is Release for a buffer that is still being read from: it is left to the garbage collector.
+func (l *Line) Abandon() {
+	l.buf, l.wait = nil, nil
+}
+
 // Write writes b. When ctx ends before anything was written the error is ctx.Err() itself and the connection is intact;
 // after any other error it is of no more use.
 func (l *Line) Write(ctx context.Context, b []byte) (n int, err error) {
-	if err := l.writing.watch(ctx, l.nc, true); err != nil {
+	if err := l.writing.watch(ctx, l, true); err != nil {
 		return 0, err
 	}
 	l.unsent = b
@@ -150,11 +159,21 @@ func (l *Line) writeFailed(ctx context.Context, n int, err error) error {
 // Writes is a counter that moves whenever a write begins or makes progress, and is odd while one is under way.
 func (l *Line) Writes() uint32 { return l.writes.Load() }
 
-// Close closes the connection. Reads and writes in progress return.
-func (l *Line) Close() error { return l.nc.Close() }
+// Close closes the connection at once. Reads and writes in progress return.
+func (l *Line) Close() error {
+	l.leave()
+	if secure, ok := l.nc.(*tls.Conn); ok { // whose own Close would wait for a peer that takes no bytes, to say goodbye
+		return secure.NetConn().Close()
+	}
+	return l.nc.Close()
+}
 
-// Forget takes the contexts of past reads and writes off the line. Nobody may be reading or writing, or will again.
-func (l *Line) Forget() {
+// leave takes the contexts of past reads and writes off the line, which would otherwise be held by them for as long as
+// they live, and could cut its end short. Whoever is still reading or writing is no longer interrupted by theirs.
+func (l *Line) leave() {
+	l.deadlines.Lock()
+	l.left.Store(true)
+	l.deadlines.Unlock()
 	l.reading.forget()
 	l.writing.forget()
 }
@@ -164,10 +183,11 @@ func (l *Line) Forget() {
 // the connection, and the peer would lose the Close frame that was sent to it last (RFC 6455 §7.1.1).
 func (l *Line) Linger(patience time.Duration) {
 	defer l.nc.Close()
-	if !closeWrite(l.nc) {
+	l.leave()
+	if l.nc.SetDeadline(time.Now().Add(patience)) != nil {
 		return
 	}
-	if l.nc.SetReadDeadline(time.Now().Add(patience)) != nil {
+	if !CloseWrite(l.nc) {
 		return
 	}
 	scratch := buffers.Get(buffers.Min)
@@ -181,14 +201,14 @@ func (l *Line) Linger(patience time.Duration) {
 	}
 }
 
-// closeWrite closes our direction, through TLS if there is any.
-func closeWrite(nc net.Conn) bool {
+// CloseWrite closes our direction, through TLS if there is any.
+func CloseWrite(nc net.Conn) bool {
 	half, ok := nc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		return false
 	}
 	if below, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		return closeWrite(below.NetConn())
+		return CloseWrite(below.NetConn())
 	}
 	return true
 }

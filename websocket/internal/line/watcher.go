@@ -5,9 +5,9 @@ package line
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,19 +15,19 @@ import (
 var longAgo = time.Unix(1, 0)
 
 // interrupter lets contexts interrupt one direction of a connection. Its zero value is ready.
-type interrupter struct{ watcher *watcher }
+type interrupter struct{ watcher atomic.Pointer[watcher] }
 
 // watch makes ctx the one that interrupts, in place of whichever was before. The error is that of a ctx that has ended.
-func (i *interrupter) watch(ctx context.Context, nc net.Conn, writes bool) error {
-	if i.watcher == nil && ctx.Done() == nil { // the common case, made small enough to be inlined
+func (i *interrupter) watch(ctx context.Context, l *Line, writes bool) error {
+	if i.watcher.Load() == nil && ctx.Done() == nil { // the common case, made small enough to be inlined
 		return nil
 	}
-	return i.change(ctx, nc, writes)
+	return i.change(ctx, l, writes)
 }
 
-func (i *interrupter) change(ctx context.Context, nc net.Conn, writes bool) error {
+func (i *interrupter) change(ctx context.Context, l *Line, writes bool) error {
 	done := ctx.Done()
-	if w := i.watcher; w != nil {
+	if w := i.watcher.Load(); w != nil {
 		if w.done == done {
 			return ctx.Err()
 		}
@@ -39,9 +39,12 @@ func (i *interrupter) change(ctx context.Context, nc net.Conn, writes bool) erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w := &watcher{done: done, nc: nc, writes: writes}
+	w := &watcher{done: done, line: l, writes: writes}
 	w.stop = context.AfterFunc(ctx, w.trip)
-	i.watcher = w
+	i.watcher.Store(w)
+	if l.left.Load() { // whoever left may have been too early to see it
+		i.forget()
+	}
 	return nil
 }
 
@@ -56,11 +59,10 @@ func (i *interrupter) settle(ctx context.Context, err error) error {
 	return err
 }
 
-// forget takes the present context off.
+// forget takes the present context off. It may be called from any goroutine.
 func (i *interrupter) forget() {
-	if i.watcher != nil {
-		i.watcher.release()
-		i.watcher = nil
+	if w := i.watcher.Swap(nil); w != nil {
+		w.release()
 	}
 }
 
@@ -69,7 +71,7 @@ func (i *interrupter) forget() {
 type watcher struct {
 	done   <-chan struct{} // of the context; tells whether a call comes with the same one
 	stop   func() bool
-	nc     net.Conn
+	line   *Line
 	writes bool
 
 	mu       sync.Mutex
@@ -99,9 +101,14 @@ func (w *watcher) release() {
 }
 
 func (w *watcher) setDeadline(t time.Time) {
-	if w.writes {
-		w.nc.SetWriteDeadline(t)
-	} else {
-		w.nc.SetReadDeadline(t)
+	l := w.line
+	l.deadlines.Lock()
+	defer l.deadlines.Unlock()
+	switch {
+	case l.left.Load():
+	case w.writes:
+		l.nc.SetWriteDeadline(t)
+	default:
+		l.nc.SetReadDeadline(t)
 	}
 }

@@ -32,6 +32,7 @@ const (
 	held     = 1 << iota // somebody is writing a frame
 	streamed             // a message was begun and not ended
 	waited               // there may be waiters
+	broken               // nobody waits for a message to end any more
 )
 
 type waiter struct {
@@ -105,17 +106,29 @@ func (t *Turn) Give(after After) {
 	t.give(after)
 }
 
+// Break is for the end of everything: streamed messages that will never end keep nobody waiting from here on. Those who
+// wait get the turn one after the other as before.
+func (t *Turn) Break() {
+	t.mu.Lock()
+	t.state.Or(broken)
+	t.state.And(^uint32(streamed))
+	t.mu.Unlock()
+	if t.Try(Message) {
+		t.give(Same) // to the first who waits
+	}
+}
+
 func (t *Turn) give(after After) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	rest := t.state.Load() & streamed // while the turn is held and mu too, nobody else changes the state
-	switch after {
-	case Streamed:
-		rest = streamed
-	case Ended:
-		rest = 0
+	rest := t.state.Load() & (streamed | broken) // while the turn is held and mu too, nobody else changes the state
+	switch {
+	case after == Streamed && rest&broken == 0:
+		rest |= streamed
+	case after == Ended:
+		rest &^= streamed
 	}
-	next := slices.IndexFunc(t.waiters, func(w waiter) bool { return w.kind == Inner || rest == 0 })
+	next := slices.IndexFunc(t.waiters, func(w waiter) bool { return w.kind == Inner || rest&streamed == 0 })
 	if next >= 0 {
 		close(t.waiters[next].ready)
 		t.waiters = slices.Delete(t.waiters, next, next+1)

@@ -1,0 +1,31 @@
+// What few connections need is kept aside, so that the many do not carry it.
+
+package loop
+
+import (
+	"crypto/tls"
+
+	"github.com/ringdown/ringdown/websocket"
+)
+
+// aside is what few connections need.
+type aside struct {
+	rest   []byte // received and not handed to the handler yet: it has paused, or the connection is new
+	hangup bool   // the peer has closed, seen while the handler paused
+	tls    *tls.Conn
+	shim   *shim // beneath tls
+
+	heartbeat string                // of a stream
+	detach    func(*websocket.Conn) // by Detach
+}
+
+// more is the connection's aside, which it has from now on.
+func (c *Conn) more() *aside {
+	if c.place.aside == nil {
+		c.place.aside = new(aside)
+	}
+	return c.place.aside
+}
+
+// secure reports whether the connection is TLS.
+func (c *Conn) secure() bool { return c.place.aside != nil && c.place.tls != nil }

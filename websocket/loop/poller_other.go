@@ -1,0 +1,9 @@
+//go:build !linux
+
+package loop
+
+// place holds little where there is no event loop.
+type place struct{ *aside }
+
+// newPoller returns none: every connection has goroutines of its own.
+func newPoller(*Server) (poller, error) { return nil, nil }

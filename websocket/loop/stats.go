@@ -1,0 +1,62 @@
+// Counters, for metrics.
+
+package loop
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Stats is what a server has done so far.
+type Stats struct {
+	Connections  int           // open now, lingering ones included
+	Opened       uint64        // since the start
+	MessagesIn   uint64        // received whole
+	BytesIn      uint64        // of payload received, inflated
+	BytesOut     uint64        // written to the lines
+	Writes       uint64        // system calls that wrote them
+	Dropped      uint64        // messages dropped or conflated by a policy
+	SlowHandlers uint64        // times a handler held up its loop for longer than Options.SlowHandler
+	LoopLag      time.Duration // longest time that a loop was found busy with one round, lately
+}
+
+// counters are shared by all loops.
+type counters struct {
+	opened       atomic.Uint64
+	gone         atomic.Uint64
+	messagesIn   atomic.Uint64
+	bytesIn      atomic.Uint64
+	bytesOut     atomic.Uint64
+	writes       atomic.Uint64
+	dropped      atomic.Uint64
+	slowHandlers atomic.Uint64
+	lag          atomic.Int64
+}
+
+func (n *counters) live() int { return int(n.opened.Load() - n.gone.Load()) }
+
+func (n *counters) received(messages, bytes int) {
+	n.messagesIn.Add(uint64(messages))
+	n.bytesIn.Add(uint64(bytes))
+}
+
+// Stats returns the counters.
+func (s *Server) Stats() Stats {
+	n := &s.stats
+	return Stats{
+		Connections:  n.live(),
+		Opened:       n.opened.Load(),
+		MessagesIn:   n.messagesIn.Load(),
+		BytesIn:      n.bytesIn.Load(),
+		BytesOut:     n.bytesOut.Load(),
+		Writes:       n.writes.Load(),
+		Dropped:      n.dropped.Load(),
+		SlowHandlers: n.slowHandlers.Load(),
+		LoopLag:      time.Duration(n.lag.Load()),
+	}
+}
+
+func (n *counters) wrote(bytes int) {
+	n.writes.Add(1)
+	n.bytesOut.Add(uint64(bytes))
+}
