@@ -302,7 +302,7 @@ func (d *Decoder) bound(h *Header) *Error {
 	}
 	limit := d.limits.Message
 	if limit > 0 && (h.RSV1 || d.compressed && h.Opcode == Continuation) {
-		limit += limit>>10 + 64 // what DEFLATE adds to bytes that it cannot compress; the inflated size is bounded apart
+		limit += limit>>3 + 64 // at its worst DEFLATE takes nine bits for a byte; the inflated size is bounded apart
 	}
 	if limit > 0 && h.Length > uint64(limit-d.size) {
 		return &Error{StatusMessageTooBig, fmt.Sprintf("message of at least %d bytes is over the limit of %d", uint64(d.size)+h.Length, limit)}

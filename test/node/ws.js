@@ -1,0 +1,3 @@
+// The ws library, for scripts outside this folder.
+
+export { WebSocket, WebSocketServer } from 'ws';
