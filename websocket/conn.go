@@ -114,9 +114,9 @@ func (c *Conn) Done() <-chan struct{} {
 	return c.ended
 }
 
-// Err is why the connection has ended, or nil while it has not: a [*CloseError] if the peer closed it, a
-// [*ProtocolError] if the peer broke the protocol or a limit, [ErrClosed] if this side closed it, [ErrKeepAlive],
-// [ErrWriteTimeout], or an error of the network.
+// Err is why the connection has ended, or nil while it has not: a [*CloseError] once the peer's Close frame has come,
+// whoever closed first; a [*ProtocolError] if the peer broke the protocol or a limit; [ErrClosed] if this side closed it
+// without hearing from the peer; [ErrKeepAlive], [ErrWriteTimeout], or an error of the network.
 func (c *Conn) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

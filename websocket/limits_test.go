@@ -163,7 +163,7 @@ func TestAMessageThatDripsIsCutOff(t *testing.T) {
 					l.accept.Limits.FrameTimeout, l.accept.KeepAlive.Interval = 10*time.Second, -1
 					c, p := l.rawClient(t)
 					result := readInBackground(context.Background(), c)
-					time.Sleep(100 * time.Second) // silence is no drip
+					time.Sleep(100*time.Second + 37*time.Millisecond) // silence is no drip; the watch never looks at the moment of a byte
 					start := time.Now()
 					closed := make(chan struct{})
 					go func() { p.wantClose(1008, "10s"); close(closed) }()
@@ -237,6 +237,7 @@ func TestPingsDoNotProlongAMessage(t *testing.T) {
 		go func() { p.wantClose(1008, "10s"); close(closed) }()
 		start := time.Now()
 		p.send(p.frame(wire.Header{Opcode: wire.Text}, "begun"))
+		time.Sleep(37 * time.Millisecond) // so that the watch never looks at the very moment of a ping
 		for c.Err() == nil {
 			p.nc.Write(p.control(wire.Ping, ""))
 			time.Sleep(100 * time.Millisecond)

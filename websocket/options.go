@@ -61,8 +61,8 @@ type Limits struct {
 	// FrameTimeout is how long a message may take from its first byte to its last. The connection of a peer that is slower
 	// fails with 1008. 0 means 30 s; a negative value, no limit.
 	FrameTimeout time.Duration
-	// WriteTimeout is how long a write may go on without the peer taking a byte; then the connection is dropped.
-	// 0 means 30 s; a negative value, no limit.
+	// WriteTimeout is how long a write may go on without the peer taking a byte (over TLS and what is no socket: 64 KiB);
+	// then the connection is dropped. 0 means 30 s; a negative value, no limit.
 	WriteTimeout time.Duration
 	// CloseTimeout is how long [Conn.Close] waits for the peer's answer. 0 means 5 s.
 	CloseTimeout time.Duration

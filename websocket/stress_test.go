@@ -96,35 +96,37 @@ func stress(c *websocket.Conn, id uint32, messages int) error {
 				c.CloseNow()
 			}
 		}
+		c.Write(context.Background(), websocket.Text, nil) // the last one: some of those before were interrupted
 	})
 	defer writer.Wait()
 	defer c.CloseNow()
-	for n := 0; n < messages; n++ {
-		switch err := stressRead(c, id); {
+	for {
+		typ, err := stressRead(c, id)
+		switch {
 		case errors.Is(err, errNotOurs):
 			return err
 		case err != nil && c.Err() != nil:
 			return nil // at random
-		case err != nil: // the context's: reading goes on
-			n--
+		case err == nil && typ == websocket.Text:
+			return c.Close(1000, "")
 		}
 	}
-	return c.Close(1000, "")
 }
 
 var errNotOurs = errors.New("mixed up")
 
 // stressRead reads one message in one of the ways there are, with a context that may end too early.
-func stressRead(c *websocket.Conn, id uint32) error {
+func stressRead(c *websocket.Conn, id uint32) (websocket.MessageType, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rand.N(20))*time.Millisecond)
 	defer cancel()
+	var typ websocket.MessageType
 	var message []byte
 	var err error
 	if rand.N(3) > 0 {
-		_, message, err = c.Read(ctx)
+		typ, message, err = c.Read(ctx)
 	} else {
 		var r io.Reader
-		if _, r, err = c.Reader(ctx); err == nil {
+		if typ, r, err = c.Reader(ctx); err == nil {
 			message, err = io.ReadAll(r)
 			if err != nil && c.Err() == nil {
 				err = nil // interrupted: the next read skips the rest
@@ -134,5 +136,5 @@ func stressRead(c *websocket.Conn, id uint32) error {
 	if err == nil && !bytes.Equal(message, stressMessage(id, len(message))[:len(message)]) {
 		err = fmt.Errorf("connection %d was given %d bytes that are not its own: %w", id, len(message), errNotOurs)
 	}
-	return err
+	return typ, err
 }

@@ -20,7 +20,7 @@ import (
 )
 
 func TestWritesFromManyGoroutinesArriveWholeAndInOrder(t *testing.T) {
-	const writers, each = 50, 40
+	const writers, each = 50, 16
 	for name, mode := range modes {
 		t.Run(name, func(t *testing.T) {
 			server, client := link{}.compressed(mode).connect(t)
@@ -158,8 +158,12 @@ func TestMessagesWaitForAWriterAndPingsPass(t *testing.T) {
 		go server.Read(ctx)
 		w, _ := server.Writer(ctx, websocket.Text)
 		first := strings.Repeat("1", 40_000)
-		go io.WriteString(w, first)
+		begun := make(chan error, 1)
+		go func() { _, err := io.WriteString(w, first); begun <- err }()
 		p.want(wire.Text, first[:32<<10])
+		if err := <-begun; err != nil {
+			t.Fatal(err)
+		}
 		var waited sync.WaitGroup
 		waited.Go(func() {
 			if err := server.Write(ctx, websocket.Text, []byte("whole")); err != nil {
