@@ -23,10 +23,11 @@ type watch struct {
 	heardAt time.Time
 	pinged  time.Time // when a ping went out that was not answered yet; zero if none is out
 
-	message   uint64 // number, from 1, of the message that was unfinished at the last look; 0 if none was
-	messageAt time.Time
-	writes    uint32 // line.Writes at the last look
-	writesAt  time.Time
+	message     uint64 // number, from 1, of the message that was unfinished at the last look; 0 if none was
+	messageAt   time.Time
+	messageSeen uint64 // Conn.reading at the last look
+	writes      uint32 // line.Writes at the last look
+	writesAt    time.Time
 }
 
 // startWatch starts the watch over c, or returns nil if nothing is to be watched.
@@ -94,14 +95,20 @@ func (w *watch) checkWrites(now time.Time) (time.Duration, bool) {
 	return 0, true
 }
 
-// checkMessage fails a connection whose peer does not finish what it has begun to send.
+// checkMessage fails a connection whose peer does not finish what it has begun to send. The time runs while somebody reads.
 func (w *watch) checkMessage(now time.Time) (time.Duration, bool) {
+	at := w.conn.reading.Load()
 	message := uint64(0)
-	if at := w.conn.reading.Load(); at&readerMid != 0 && at&readerWaits != 0 {
+	if at&readerMid != 0 {
 		message = at>>readerMessages + 1
 	}
-	if message != w.message || message == 0 {
+	waits, idle := at&readerWaits != 0, at == w.messageSeen
+	w.messageSeen = at
+	if message != w.message || message == 0 || !waits && idle {
 		w.message, w.messageAt = message, now
+		return 0, false
+	}
+	if !waits { // it is just being read
 		return 0, false
 	}
 	limit := w.conn.set.frame
