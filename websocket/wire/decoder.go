@@ -91,8 +91,8 @@ func (d *Decoder) AllowControl() { d.controls = 0 }
 // SawControl reports whether control frames have come since AllowControl was called: there is a budget to refill.
 func (d *Decoder) SawControl() bool { return d.controls > 0 }
 
-// Next takes bytes from the front of in until they make one event and returns how many it took. With the input used up
-// the event's Kind is None: call again once more bytes have come. In place means that the bytes of a masked frame's
+// Next takes bytes from the front of in until they make one event and returns how many it took. An event of Kind None has
+// nothing to tell: go on while there is input left, and call again once more bytes have come. In place means that the bytes of a masked frame's
 // payload are unmasked inside in.
 //
 // The error is an *[Error] with the close code to send; it is final.

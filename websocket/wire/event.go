@@ -7,7 +7,7 @@ type Kind uint8
 
 // The kinds of event.
 const (
-	None     Kind = iota // the input was used up before it made anything
+	None     Kind = iota // nothing to tell yet: the input was used up, or it was an empty fragment
 	Data                 // a piece of a data message
 	PingIn               // a ping: answer with a pong of the same payload (RFC 6455 §5.5.2)
 	PongIn               // a pong

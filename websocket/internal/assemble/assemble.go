@@ -24,11 +24,12 @@ type Limits struct {
 
 // Assembler turns received bytes into whole messages and control frames. One goroutine at a time uses it.
 type Assembler struct {
-	Decoder  wire.Decoder      // for a driver that streams a message's pieces itself, while Pending is empty
-	inflator *deflate.Inflator // nil if compression was not agreed on
-	limits   *Limits
-	pending  []byte // pieces of the present message, or the last message handed up if it was assembled here
-	done     bool   // pending was handed up, and is free as soon as Next is called again
+	Decoder   wire.Decoder      // for a driver that streams a message's pieces itself, while Pending is empty
+	inflator  *deflate.Inflator // nil if compression was not agreed on
+	limits    *Limits
+	pending   []byte // pieces of the present message, or the last message handed up if it was assembled here
+	lastPlain int32  // size of the last inflated message, for a guess at the next
+	done      bool   // pending was handed up, and is free as soon as Next is called again
 }
 
 // Init prepares a for a new connection. The inflator is nil if compression was not agreed on.
@@ -101,7 +102,7 @@ func (a *Assembler) Gather(ev *wire.Event) (whole bool) {
 
 // inflate replaces the compressed payload of ev by its plain form.
 func (a *Assembler) inflate(ev *wire.Event) *wire.Error {
-	guess := min(4*len(ev.Payload)+buffers.Min, firstStep)
+	guess := min(max(4*len(ev.Payload)+buffers.Min, int(a.lastPlain)), firstStep)
 	plain, err := a.inflator.Append(buffers.Get(guess), ev.Payload, a.limits.Inflate)
 	if err != nil {
 		buffers.Put(plain)
@@ -109,6 +110,7 @@ func (a *Assembler) inflate(ev *wire.Event) *wire.Error {
 	}
 	buffers.Put(a.pending)
 	a.pending, ev.Payload = plain, plain
+	a.lastPlain = int32(min(len(plain), firstStep))
 	if ev.Opcode == wire.Text && !utf8.Valid(plain) {
 		return &wire.Error{Code: wire.StatusInvalidPayload, Reason: "text message is not UTF-8"}
 	}
@@ -118,7 +120,7 @@ func (a *Assembler) inflate(ev *wire.Event) *wire.Error {
 // InflateError gives an error of the inflator the close code that it deserves.
 func InflateError(err error) *wire.Error {
 	if _, ok := errors.AsType[*deflate.CorruptError](err); ok {
-		return &wire.Error{Code: wire.StatusInvalidPayload, Reason: err.Error()}
+		return &wire.Error{Code: wire.StatusInvalidPayload, Reason: "compressed message is corrupt"}
 	}
 	return &wire.Error{Code: wire.StatusMessageTooBig, Reason: err.Error()}
 }

@@ -18,6 +18,9 @@ const (
 	messageTail = syncTail + finalBlock
 	finalBlock  = "\x01\x00\x00\xff\xff"
 
+	// emptyCodes is a final block that holds nothing and has codes of its own, the fewest there can be.
+	emptyCodes = "\x05\xc0\x81\x00\x00\x00\x00\x00\x90\xff\x6b\x00"
+
 	// inputBuffer is what a decompressor takes from its source at once. The flate package has a loop for bufio.Readers
 	// that asks no interface for its bytes; that is worth more than the copy costs.
 	inputBuffer = 2 << 10
@@ -48,6 +51,7 @@ var decoders = sync.Pool{New: func() any {
 	z.buf = bufio.NewReaderSize(&z.src, inputBuffer)
 	z.flate = flate.NewReader(z.buf)
 	z.reset = z.flate.(flate.Resetter)
+	z.scrub()
 	return z
 }}
 
@@ -64,8 +68,20 @@ func newDecoder(compressed []byte, src io.Reader, dict []byte) *decoder {
 
 // free gives z back to its pool.
 func (z *decoder) free() {
-	z.src = source{}
+	z.scrub()
 	decoders.Put(z)
+}
+
+// scrub leaves nothing in z of the message before: the flate package keeps the codes of a block, and would read a corrupt
+// one that lacks its own by them.
+func (z *decoder) scrub() {
+	z.src = source{tail: emptyCodes}
+	z.buf.Reset(&z.src)
+	z.next(nil)
+	if n, err := z.flate.Read(z.probe[:]); n != 0 || err != io.EOF {
+		panic("deflate: emptyCodes is not empty") // a constant; every test would tell
+	}
+	z.src = source{}
 }
 
 // next starts a DEFLATE stream that follows dict with the input that is left.

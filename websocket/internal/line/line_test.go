@@ -208,10 +208,10 @@ func TestOneContextServesManyReads(t *testing.T) {
 			send(t, far, "again")
 			mustRead(t, l, context.WithValue(ctx, key{}, i), "again") // contexts that end together are one
 		}
-		watcher := l.reading.watcher
+		watcher := l.reading.watcher.Load()
 		send(t, far, "once more")
 		mustRead(t, l, ctx, "once more")
-		if l.reading.watcher != watcher {
+		if l.reading.watcher.Load() != watcher {
 			t.Error("the same context was registered anew")
 		}
 		go cancel()
@@ -342,22 +342,6 @@ func TestReadsAndWritesAreInterruptedApart(t *testing.T) {
 		if got := <-read; got != "hello" {
 			t.Errorf("read %q", got)
 		}
-	})
-}
-
-func TestForgottenContextsDoNothing(t *testing.T) {
-	onEvery(t, func(t *testing.T, l *Line, far net.Conn) {
-		ctx, cancel := context.WithCancel(background)
-		send(t, far, "x")
-		mustRead(t, l, ctx, "x")
-		go io.ReadFull(far, make([]byte, 1))
-		if _, err := l.Write(ctx, []byte("y")); err != nil {
-			t.Fatal(err)
-		}
-		l.Forget()
-		cancel()
-		send(t, far, "z")
-		mustRead(t, l, background, "z")
 	})
 }
 
@@ -574,7 +558,7 @@ func TestLingerHasAnEnd(t *testing.T) {
 }
 
 // A context of the past must not cut the lingering short.
-func TestLingerAfterForget(t *testing.T) {
+func TestLingerIsNotInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := pipePair(t)
 		l := new(Line)
@@ -582,7 +566,6 @@ func TestLingerAfterForget(t *testing.T) {
 		ctx, cancel := context.WithCancel(background)
 		send(t, far, "x")
 		mustRead(t, l, ctx, "x")
-		l.Forget()
 		go l.Linger(time.Minute)
 		synctest.Wait()
 		cancel()
@@ -612,17 +595,65 @@ func TestLingerOnAPipeCloses(t *testing.T) {
 
 func TestCloseEndsReadsAndWrites(t *testing.T) {
 	onEvery(t, func(t *testing.T, l *Line, far net.Conn) {
+		ctx, cancel := context.WithCancel(background)
+		defer cancel()
 		ended := make(chan error)
 		go func() {
-			_, err := l.Read(background)
+			_, err := l.Read(ctx)
 			ended <- err
 		}()
 		l.Close()
 		if err := <-ended; err == nil {
 			t.Error("read: no error")
 		}
-		if _, err := l.Write(background, []byte("x")); err == nil {
+		if _, err := l.Write(ctx, []byte("x")); err == nil {
 			t.Error("write: no error")
 		}
 	})
 }
+
+// A context may live as long as the program. A line that has ended must not.
+func TestEndedLinesLeaveTheirContexts(t *testing.T) {
+	ctx, cancel := context.WithCancel(background)
+	defer cancel()
+	counted := &countingContext{Context: ctx}
+	onEvery(t, func(t *testing.T, l *Line, far net.Conn) {
+		send(t, far, "x")
+		mustRead(t, l, counted, "x")
+		go io.ReadFull(far, make([]byte, 1))
+		if _, err := l.Write(counted, []byte("y")); err != nil {
+			t.Fatal(err)
+		}
+		if counted.watching == 0 {
+			t.Fatal("the test does not see who waits for the context")
+		}
+		l.Close()
+		l.Read(counted) // must not begin anew
+		l.Write(counted, []byte("z"))
+		if counted.watching != 0 {
+			t.Errorf("%d still wait for the context", counted.watching)
+		}
+	})
+}
+
+// countingContext counts those who wait for its end.
+type countingContext struct {
+	context.Context
+	watching int
+}
+
+// AfterFunc is what context.AfterFunc asks a context for.
+func (c *countingContext) AfterFunc(f func()) func() bool {
+	c.watching++
+	stop := context.AfterFunc(c.Context, f)
+	return func() bool {
+		if !stop() {
+			return false
+		}
+		c.watching--
+		return true
+	}
+}
+
+// Value hides that a context of the standard library is within, which would be asked instead.
+func (*countingContext) Value(any) any { return nil }
