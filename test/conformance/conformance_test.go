@@ -15,6 +15,7 @@ import (
 
 	"github.com/ringdown/ringdown/test/conformance"
 	"github.com/ringdown/ringdown/websocket"
+	"github.com/ringdown/ringdown/websocket/loop"
 )
 
 var long = flag.Bool("long", false, "run the long cases too")
@@ -38,37 +39,68 @@ func echo(ctx context.Context, c *websocket.Conn) {
 // skip leaves a case out of a short run.
 func skip(c conformance.Case) bool { return c.Long && !*long }
 
-func TestServer(t *testing.T) {
-	handler := websocket.Handler(func(c *websocket.Conn) { echo(context.Background(), c) }, &websocket.AcceptOptions{
-		Compression: compression,
-		Limits:      websocket.Limits{Message: maxMessage},
-	})
-	plain, secure := httptest.NewServer(handler), httptest.NewTLSServer(handler)
-	defer plain.Close()
-	defer secure.Close()
-	dialers := map[string]func() (net.Conn, error){
-		"plain": func() (net.Conn, error) { return net.Dial("tcp", plain.Listener.Addr().String()) },
-		"tls": func() (net.Conn, error) {
-			return tls.Dial("tcp", secure.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
-		},
-	}
-	for name, dial := range dialers {
-		t.Run(name, func(t *testing.T) {
-			for _, c := range conformance.Cases() {
-				if c.Against == conformance.Clients || skip(c) {
-					continue
-				}
-				t.Run(c.ID+" "+c.Proves, func(t *testing.T) {
-					t.Parallel()
-					ctx, cancel := context.WithTimeout(context.Background(), caseTimeout)
-					defer cancel()
-					if err := c.Run(ctx, dial, "/"); err != nil {
-						t.Error(err)
-					}
-				})
+// servers are the ways to serve WebSockets that all behave the same.
+func servers(t *testing.T) map[string]http.Handler {
+	accept := websocket.AcceptOptions{Compression: compression, Limits: websocket.Limits{Message: maxMessage}}
+	blocking := websocket.Handler(func(c *websocket.Conn) { echo(context.Background(), c) }, &accept)
+	onLoop := func(goroutines bool) http.Handler {
+		server, err := loop.New(loop.Handler{
+			Message: func(c *loop.Conn, typ websocket.MessageType, payload []byte) { c.Write(typ, payload) },
+		}, &loop.Options{Accept: accept, Goroutines: goroutines, Outbox: loop.Outbox{Bytes: 2 * maxMessage}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), caseTimeout)
+			defer cancel()
+			if err := server.Shutdown(ctx); err != nil {
+				t.Error(err)
 			}
 		})
+		return server
 	}
+	return map[string]http.Handler{"blocking": blocking, "loop": onLoop(false), "goroutines": onLoop(true)}
+}
+
+func TestServer(t *testing.T) {
+	for name, handler := range servers(t) {
+		plain, secure := httptest.NewServer(handler), httptest.NewUnstartedServer(handler)
+		secure.StartTLS()
+		certificates := secure.TLS
+		secure.Close()
+		riding, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		overTLS := &http.Server{Handler: handler}
+		go overTLS.Serve(loop.NewTLSListener(riding, certificates))
+		t.Cleanup(plain.Close)
+		t.Cleanup(func() { overTLS.Close() })
+
+		run(t, name+"/plain", func() (net.Conn, error) { return net.Dial("tcp", plain.Listener.Addr().String()) })
+		run(t, name+"/tls", func() (net.Conn, error) {
+			return tls.Dial("tcp", riding.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+		})
+	}
+}
+
+// run runs every case against the server that dial reaches.
+func run(t *testing.T, name string, dial func() (net.Conn, error)) {
+	t.Run(name, func(t *testing.T) {
+		for _, c := range conformance.Cases() {
+			if c.Against == conformance.Clients || skip(c) {
+				continue
+			}
+			t.Run(c.ID+" "+c.Proves, func(t *testing.T) {
+				t.Parallel()
+				ctx, cancel := context.WithTimeout(context.Background(), caseTimeout)
+				defer cancel()
+				if err := c.Run(ctx, dial, "/"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
 }
 
 func TestClient(t *testing.T) {
