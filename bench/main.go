@@ -45,6 +45,7 @@ func main() {
 func serve(args []string) error {
 	flags := flag.NewFlagSet("bench serve", flag.ContinueOnError)
 	name := flags.String("lib", "", "the server's `name`")
+	kind := flags.String("kind", string(servers.Echo), "`kind` of point")
 	compression := flags.String("compression", string(servers.Off), "off, no-takeover or takeover")
 	payload := flags.Int("payload", 32, "`bytes` of a message, which the floor must know")
 	profile := flags.String("profile", "", "`file` for a CPU profile of the measured window")
@@ -59,12 +60,14 @@ func serve(args []string) error {
 	if err != nil {
 		return err
 	}
+	options := servers.Options{Listener: ln, Compression: servers.Compression(*compression), Payload: *payload}
+	if servers.Kind(*kind) == servers.IdleTLS {
+		if options.TLS, err = servers.SelfSigned(); err != nil {
+			return err
+		}
+	}
 	failed := make(chan error, 2)
-	go func() {
-		failed <- server.Serve(servers.Options{
-			Listener: ln, Compression: servers.Compression(*compression), Payload: *payload,
-		})
-	}()
+	go func() { failed <- server.Run(servers.Kind(*kind), options) }()
 	go func() {
 		hello := admin.Hello{Address: ln.Addr().String(), GOMAXPROCS: runtime.GOMAXPROCS(0)}
 		failed <- admin.Serve(os.Stdin, os.Stdout, hello, *profile)
@@ -87,16 +90,16 @@ func parse(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&s.libs, "libs", "", "servers to measure: comma-separated `names` or patterns (gobwas*); default: each where it belongs")
 	flags.StringVar(&s.points, "points", "*", "points to measure: comma-separated `names` or patterns (echo-*-100)")
-	flags.IntVar(&s.rounds, "rounds", 0, "how many times each server is measured at each point (default 3; quick 1)")
+	flags.IntVar(&s.rounds, "rounds", 0, "how many times each server is measured at each point with messages (default 3; quick 1)")
 	flags.DurationVar(&s.measure.Window, "window", 0, "how long messages are counted (default 600ms; quick 250ms)")
 	flags.DurationVar(&s.measure.Warmup, "warmup", 0, "how long messages flow before (default 200ms; quick 100ms)")
 	flags.BoolVar(&s.measure.Pin, "pin", measure.CanPin(), "give the server the first processor and the client the second")
 	flags.StringVar(&s.measure.ProfileDir, "profile", "", "`directory` for CPU profiles of the servers (the figures suffer)")
-	flags.BoolVar(&s.quick, "quick", false, "fewer points, one round: under a minute")
+	flags.BoolVar(&s.quick, "quick", false, "fewer points, one round: under a minute and a half")
 	flags.BoolVar(&s.list, "list", false, "list servers and points, measure nothing")
 	flags.StringVar(&s.reference, "ref", "ringdown", "the `server` that the others are compared with")
 	flags.StringVar(&s.jsonFile, "json", "", "`file` for all samples")
-	flags.DurationVar(&s.limit, "limit", 0, "begin no further measurement after this time (default 6m; quick 1m)")
+	flags.DurationVar(&s.limit, "limit", 0, "begin no further measurement after this time (default 7m30s; quick 80s)")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
@@ -111,7 +114,7 @@ func parse(args []string) (s settings, err error) {
 	s.rounds = cmp.Or(s.rounds, ifQuick(s.quick, 1, 3))
 	s.measure.Window = cmp.Or(s.measure.Window, ifQuick(s.quick, 250*time.Millisecond, 600*time.Millisecond))
 	s.measure.Warmup = cmp.Or(s.measure.Warmup, ifQuick(s.quick, 100*time.Millisecond, 200*time.Millisecond))
-	s.limit = cmp.Or(s.limit, ifQuick(s.quick, time.Minute, 6*time.Minute))
+	s.limit = cmp.Or(s.limit, ifQuick(s.quick, 80*time.Second, 7*time.Minute+30*time.Second))
 	return s, nil
 }
 
@@ -163,6 +166,9 @@ func (s *settings) measureAll(points []measure.Point) (samples []measure.Sample,
 	began := time.Now()
 	for round := range s.rounds {
 		for _, p := range points {
+			if p.Once && round > 0 {
+				continue
+			}
 			libs := s.chosenServers(p)
 			for turn := range libs {
 				if time.Since(began) > s.limit || interrupted.Err() != nil {
@@ -206,7 +212,7 @@ func (s *settings) chosenPoints() (chosen []measure.Point) {
 func (s *settings) chosenServers(p measure.Point) (chosen []*servers.Server) {
 	for _, lib := range servers.All() {
 		named, _ := match(s.libs, lib.Name)
-		able := lib.Does(p.Compression) && (p.Compression == servers.Off || lib.Name != "floor")
+		able := lib.Does(p.Kind, p.Compression) && (p.Compression == servers.Off || lib.Name != "floor")
 		if able && (named || s.libs == "" && slices.Contains(lib.Kinds, p.Kind)) {
 			chosen = append(chosen, lib)
 		}

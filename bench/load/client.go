@@ -14,6 +14,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/ringdown/ringdown/loadtest"
 	"golang.org/x/sys/unix"
 )
 
@@ -54,7 +55,7 @@ type Result struct {
 	Elapsed   time.Duration
 	BytesIn   int
 	BytesOut  int
-	Latencies Histogram // of each message, from the sending of its burst
+	Latencies loadtest.Histogram // of each message, from the sending of its burst
 }
 
 // Dial opens count connections and performs their handshakes.
@@ -70,7 +71,7 @@ func Dial(server netip.AddrPort, count int, script *Script) (*Client, error) {
 		read:    make([]byte, readBuffer),
 		started: time.Now(),
 	}
-	request := handshakeRequest(server.String(), script.offer)
+	request := handshakeRequest("http", server.String(), script.offer)
 	for len(c.conns) < count {
 		first := len(c.conns)
 		for range min(dialsAtOnce, count-first) {
@@ -159,7 +160,7 @@ func (c *Client) Run(d time.Duration) (*Result, error) {
 	}
 	limit := begin + d + drainLimit
 	for c.out > 0 {
-		if err := c.turn(); err != nil {
+		if err := c.turn(c.answered); err != nil {
 			return nil, err
 		}
 		now := c.now()
@@ -175,9 +176,9 @@ func (c *Client) Run(d time.Duration) (*Result, error) {
 
 func (c *Client) now() time.Duration { return time.Since(c.started) }
 
-// turn handles what is ready. It polls instead of sleeping: a client that sleeps is woken by the server's write, and
-// the server would be charged for that.
-func (c *Client) turn() error {
+// turn handles what is ready, and tells taken of the messages that came over each connection. It polls instead of
+// sleeping: a client that sleeps is woken by the server's write, and the server would be charged for that.
+func (c *Client) turn(taken func(i, messages int) error) error {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(c.epoll), uintptr(unsafe.Pointer(&c.events[0])),
 		uintptr(len(c.events)), 0, 0, 0)
 	if errno == unix.EINTR {
@@ -194,7 +195,11 @@ func (c *Client) turn() error {
 			}
 		}
 		if event.Events&^unix.EPOLLOUT != 0 {
-			if err := c.receive(i); err != nil {
+			messages, err := c.receive(i)
+			if err != nil {
+				return err
+			}
+			if err := taken(i, messages); err != nil {
 				return err
 			}
 		}
@@ -205,11 +210,18 @@ func (c *Client) turn() error {
 // send begins the next burst.
 func (c *Client) send(i int) error {
 	conn := &c.conns[i]
-	conn.unsent = conn.say.bytes[conn.next]
+	burst := conn.say.bytes[conn.next]
 	conn.next = conn.say.after(conn.next)
 	conn.owed = conn.say.messages
 	conn.sent = c.now()
 	c.out++
+	return c.begin(i, burst)
+}
+
+// begin writes bytes on a connection that has nothing unsent; what the socket does not take is left to flush.
+func (c *Client) begin(i int, bytes []byte) error {
+	conn := &c.conns[i]
+	conn.unsent = bytes
 	if err := c.write(conn); err != nil || len(conn.unsent) == 0 {
 		return err
 	}
@@ -240,20 +252,26 @@ func (c *Client) write(conn *conn) error {
 	return nil
 }
 
-func (c *Client) receive(i int) error {
+// receive reads once and returns how many messages that completed.
+func (c *Client) receive(i int) (messages int, err error) {
 	conn := &c.conns[i]
 	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(conn.fd), uintptr(unsafe.Pointer(&c.read[0])), readBuffer)
 	if errno != 0 {
-		return fmt.Errorf("receiving: %w", errno)
+		return 0, fmt.Errorf("receiving: %w", errno)
 	}
 	if n == 0 {
-		return fmt.Errorf("the server closed connection %d, which is owed %d answers", i, conn.owed)
+		return 0, fmt.Errorf("the server closed connection %d", i)
 	}
-	done, err := conn.checker.feed(c.read[:n])
-	if err != nil {
-		return fmt.Errorf("connection %d: %w", i, err)
+	if messages, err = conn.checker.feed(c.read[:n]); err != nil {
+		return 0, fmt.Errorf("connection %d: %w", i, err)
 	}
 	c.result.BytesIn += int(n)
+	return messages, nil
+}
+
+// answered goes on with the script of a connection that has received done answers.
+func (c *Client) answered(i, done int) error {
+	conn := &c.conns[i]
 	if done > conn.owed {
 		return fmt.Errorf("connection %d: %d answers too many", i, done-conn.owed)
 	}

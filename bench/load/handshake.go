@@ -15,7 +15,7 @@ import (
 // handshakeKey is the same for all connections: nothing here depends on its being random.
 const handshakeKey = "dGhlIHNhbXBsZSBub25jZQ=="
 
-func handshakeRequest(host, offer string) []byte {
+func handshakeRequest(scheme, host, offer string) []byte {
 	request := "GET /echo HTTP/1.1\r\n" +
 		"Host: " + host + "\r\n" +
 		"Connection: Upgrade\r\n" +
@@ -23,7 +23,7 @@ func handshakeRequest(host, offer string) []byte {
 		"Cache-Control: no-cache\r\n" +
 		"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n" +
 		"Upgrade: websocket\r\n" +
-		"Origin: http://" + host + "\r\n" +
+		"Origin: " + scheme + "://" + host + "\r\n" +
 		"Sec-WebSocket-Version: 13\r\n" +
 		"Accept-Encoding: gzip, deflate, br, zstd\r\n" +
 		"Accept-Language: en-GB,en;q=0.9\r\n" +

@@ -56,22 +56,24 @@ func Echo(size, depth int) *Script {
 }
 
 // exactChecker compares with the one right answer, which is possible where every server must send the same bytes: an
-// unfragmented, uncompressed message has only one encoding.
+// unfragmented, uncompressed message has only one encoding. How many answers may come is the client's to know.
 type exactChecker struct {
-	want  []byte // the answers to a burst
+	want  []byte // the answers to a burst, which come again and again
 	frame int    // bytes of one answer
 	at    int    // bytes of want that have come
 }
 
 func (c *exactChecker) feed(p []byte) (int, error) {
-	if len(p) > len(c.want)-c.at || !bytes.Equal(p, c.want[c.at:c.at+len(p)]) {
-		return 0, fmt.Errorf("%d bytes behind %d of an answer are not the echo that was expected", len(p), c.at)
-	}
-	before := c.at / c.frame
-	c.at += len(p)
-	done := c.at/c.frame - before
-	if c.at == len(c.want) {
-		c.at = 0
+	done := 0
+	for len(p) > 0 {
+		n := min(len(p), len(c.want)-c.at)
+		if !bytes.Equal(p[:n], c.want[c.at:c.at+n]) {
+			return 0, fmt.Errorf("%d bytes behind %d of an answer are not the echo that was expected", n, c.at)
+		}
+		before := c.at / c.frame
+		c.at, p = c.at+n, p[n:]
+		done += c.at/c.frame - before
+		c.at %= len(c.want)
 	}
 	return done, nil
 }

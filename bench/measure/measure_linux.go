@@ -62,29 +62,37 @@ func (sample *Sample) take(s *servers.Server, p Point, o Options) error {
 		return err
 	}
 	defer server.stop()
-	if p.Kind == servers.Idle {
+	if p.Idle() {
 		return sample.takeIdle(server, p)
 	}
-	return sample.takeEcho(server, p, o)
+	return sample.takeMessages(server, p, o)
 }
 
-func (sample *Sample) takeEcho(server *process, p Point, o Options) error {
-	client, err := dial(server, p.Connections, p)
+func (sample *Sample) takeMessages(server *process, p Point, o Options) error {
+	address, err := server.address()
+	if err != nil {
+		return err
+	}
+	client, err := load.Dial(address, p.Connections, p.script())
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	run := client.Run
+	if p.Kind == servers.Fanout {
+		run = func(d time.Duration) (*load.Result, error) { return client.Publish(d, p.Depth) }
+	}
 	if _, err := client.Once(); err != nil {
 		return fmt.Errorf("first messages: %w", err)
 	}
-	if _, err := client.Run(o.Warmup); err != nil {
+	if _, err := run(o.Warmup); err != nil {
 		return fmt.Errorf("warming up: %w", err)
 	}
 	before, err := server.ask(admin.Begin)
 	if err != nil {
 		return err
 	}
-	result, err := client.Run(o.Window)
+	result, err := run(o.Window)
 	if err != nil {
 		return err
 	}
@@ -92,11 +100,11 @@ func (sample *Sample) takeEcho(server *process, p Point, o Options) error {
 	if err != nil {
 		return err
 	}
-	sample.echo(before, after, result)
+	sample.messages(before, after, result)
 	return nil
 }
 
-func (sample *Sample) echo(before, after admin.Stats, result *load.Result) {
+func (sample *Sample) messages(before, after admin.Stats, result *load.Result) {
 	n := float64(result.Messages)
 	sample.Messages = result.Messages
 	sample.CPU = float64(after.CPU-before.CPU) / n
@@ -118,7 +126,7 @@ const (
 )
 
 func (sample *Sample) takeIdle(server *process, p Point) error {
-	visit, err := dial(server, guests, p)
+	visit, err := dialIdle(server, guests, p)
 	if err != nil {
 		return err
 	}
@@ -133,7 +141,7 @@ func (sample *Sample) takeIdle(server *process, p Point) error {
 		return err
 	}
 
-	client, err := dial(server, p.Connections, p)
+	client, err := dialIdle(server, p.Connections, p)
 	if err != nil {
 		return err
 	}
@@ -160,10 +168,19 @@ func (sample *Sample) idle(before, after admin.Stats, connections int) {
 	sample.MemoryBytes = sample.HeapBytes + sample.StackBytes
 }
 
-func dial(server *process, connections int, p Point) (*load.Client, error) {
+// idler is a client that can be idle.
+type idler interface {
+	Once() (*load.Result, error)
+	Close()
+}
+
+func dialIdle(server *process, connections int, p Point) (idler, error) {
 	address, err := server.address()
 	if err != nil {
 		return nil, err
+	}
+	if p.Kind == servers.IdleTLS {
+		return load.DialSecure(address, connections, p.script())
 	}
 	return load.Dial(address, connections, p.script())
 }

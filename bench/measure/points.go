@@ -14,25 +14,33 @@ type Point struct {
 	Kind        servers.Kind
 	Connections int
 	Size        int // bytes of a message
-	Depth       int // messages in flight per connection
+	Depth       int // messages in flight per connection; of fan-out, publications in flight
 	Compression servers.Compression
 	Quick       bool // part of a quick run
+	Once        bool // measured in the first round only, because it comes out the same every time
 }
 
 // Points are all points, in the order of the tables.
 func Points() []Point {
 	const pipeline = 16
 	var points []Point
-	for _, connections := range []int{100, 5000} {
-		for _, size := range []int{32, 1 << 10, 16 << 10} {
-			points = append(points, Point{
-				Kind: servers.Echo, Connections: connections, Size: size, Depth: 1, Compression: servers.Off,
-				Quick: connections == 100 || size == 32,
-			})
-		}
+	for _, echo := range []struct {
+		connections, size int
+		quick             bool
+	}{{100, 32, true}, {100, 1 << 10, true}, {100, 16 << 10, true}, {5000, 32, true}, {5000, 16 << 10, false}} {
+		points = append(points, Point{
+			Kind: servers.Echo, Connections: echo.connections, Size: echo.size, Depth: 1, Compression: servers.Off,
+			Quick: echo.quick,
+		})
+	}
+	for _, connections := range []int{5000, 10000} {
+		points = append(points, Point{
+			Kind: servers.Idle, Connections: connections, Size: 32, Depth: 1, Compression: servers.Off,
+			Quick: connections == 5000, Once: true,
+		})
 	}
 	points = append(points, Point{
-		Kind: servers.Idle, Connections: 5000, Size: 32, Depth: 1, Compression: servers.Off, Quick: true,
+		Kind: servers.IdleTLS, Connections: 2000, Size: 32, Depth: 1, Compression: servers.Off, Quick: true, Once: true,
 	})
 	for _, compression := range []servers.Compression{servers.NoTakeover, servers.Takeover} {
 		points = append(points, Point{
@@ -46,6 +54,14 @@ func Points() []Point {
 			Quick: connections == 100,
 		})
 	}
+	for _, connections := range []int{1000, 10000} {
+		for _, depth := range []int{1, pipeline} {
+			points = append(points, Point{
+				Kind: servers.Fanout, Connections: connections, Size: 128, Depth: depth, Compression: servers.Off,
+				Quick: connections == 1000,
+			})
+		}
+	}
 	for i := range points {
 		points[i].Name = points[i].name()
 	}
@@ -54,8 +70,13 @@ func Points() []Point {
 
 func (p Point) name() string {
 	switch p.Kind {
-	case servers.Idle:
-		return fmt.Sprintf("idle-%d", p.Connections)
+	case servers.Idle, servers.IdleTLS:
+		return fmt.Sprintf("%s-%d", p.Kind, p.Connections)
+	case servers.Fanout:
+		if p.Depth > 1 {
+			return fmt.Sprintf("fanout-stream-%d", p.Connections)
+		}
+		return fmt.Sprintf("fanout-single-%d", p.Connections)
 	case servers.Deflate:
 		return fmt.Sprintf("deflate-%s-%d", p.Compression, p.Connections)
 	default:
@@ -69,6 +90,13 @@ func (p Point) Title() string {
 	switch p.Kind {
 	case servers.Idle:
 		return "Idle, " + connections
+	case servers.IdleTLS:
+		return "Idle over TLS, " + connections
+	case servers.Fanout:
+		if p.Depth > 1 {
+			return fmt.Sprintf("Fan-out, a stream of %s, %d in flight, to %s", longSize(p.Size), p.Depth, connections)
+		}
+		return fmt.Sprintf("Fan-out, %s, one publication at a time, to %s", longSize(p.Size), connections)
 	case servers.Deflate:
 		takeover := map[servers.Compression]string{
 			servers.NoTakeover: "no context takeover", servers.Takeover: "context takeover",
@@ -85,8 +113,14 @@ func (p Point) script() *load.Script {
 	if p.Kind == servers.Deflate {
 		return load.DeflateEcho(p.Size, p.Compression == servers.Takeover)
 	}
+	if p.Kind == servers.Fanout {
+		return load.Echo(p.Size, 1)
+	}
 	return load.Echo(p.Size, p.Depth)
 }
+
+// Idle reports whether the point is about memory.
+func (p Point) Idle() bool { return p.Kind == servers.Idle || p.Kind == servers.IdleTLS }
 
 func shortSize(size int) string {
 	if size >= 1<<10 {

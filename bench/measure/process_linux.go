@@ -32,7 +32,7 @@ func start(s *servers.Server, p Point, o Options) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"serve", "-lib", s.Name, "-compression", string(p.Compression), "-payload", fmt.Sprint(p.Size)}
+	args := []string{"serve", "-lib", s.Name, "-kind", string(p.Kind), "-compression", string(p.Compression), "-payload", fmt.Sprint(p.Size)}
 	if o.ProfileDir != "" {
 		args = append(args, "-profile", fmt.Sprintf("%s/%s-%s.pprof", o.ProfileDir, p.Name, s.Name))
 	}

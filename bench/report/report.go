@@ -65,12 +65,14 @@ func (r *Run) writeSummary(w io.Writer) {
 }
 
 func (r *Run) writePoint(w io.Writer, p measure.Point) {
-	columns := echoColumns
+	columns := messageColumns("msg")
 	switch p.Kind {
-	case servers.Idle:
+	case servers.Idle, servers.IdleTLS:
 		columns = idleColumns
+	case servers.Fanout:
+		columns = messageColumns("delivery")
 	case servers.Deflate:
-		columns = append(slices.Clone(echoColumns), answerColumn)
+		columns = append(columns, answerColumn)
 	}
 	head := []string{"server", columns[0].head, "× " + r.Reference, "min-max"}
 	for _, c := range columns[1:] {
@@ -110,15 +112,18 @@ type column struct {
 	text func(float64) string
 }
 
-var echoColumns = []column{
-	{"CPU ns/msg", func(s measure.Sample) float64 { return s.CPU }, whole},
-	{"user", func(s measure.Sample) float64 { return s.User }, whole},
-	{"system", func(s measure.Sample) float64 { return s.System }, whole},
-	{"allocs/msg", func(s measure.Sample) float64 { return s.Allocations }, hundredths},
-	{"msg/s", func(s measure.Sample) float64 { return s.Rate }, whole},
-	{"p50 µs", func(s measure.Sample) float64 { return s.P50 }, whole},
-	{"p99 µs", func(s measure.Sample) float64 { return s.P99 }, whole},
-	{"busy", func(s measure.Sample) float64 { return s.Busy }, hundredths},
+// messageColumns are those of points with messages; unit is what a message is called there.
+func messageColumns(unit string) []column {
+	return []column{
+		{"CPU ns/" + unit, func(s measure.Sample) float64 { return s.CPU }, whole},
+		{"user", func(s measure.Sample) float64 { return s.User }, whole},
+		{"system", func(s measure.Sample) float64 { return s.System }, whole},
+		{"allocs/" + unit, func(s measure.Sample) float64 { return s.Allocations }, hundredths},
+		{unit + "/s", func(s measure.Sample) float64 { return s.Rate }, whole},
+		{"p50 µs", func(s measure.Sample) float64 { return s.P50 }, whole},
+		{"p99 µs", func(s measure.Sample) float64 { return s.P99 }, whole},
+		{"busy", func(s measure.Sample) float64 { return s.Busy }, hundredths},
+	}
 }
 
 var answerColumn = column{"answer B", func(s measure.Sample) float64 { return s.AnswerBytes }, whole}
@@ -132,16 +137,19 @@ var idleColumns = []column{
 	{"RSS", func(s measure.Sample) float64 { return s.RSS }, whole},
 }
 
+// nothing is what a figure may be by chance: bytes or nanoseconds.
+const nothing = 16
+
 // compared is the figure that ratios of the point are made of.
 func compared(p measure.Point) func(measure.Sample) float64 {
-	if p.Kind == servers.Idle {
+	if p.Idle() {
 		return idleColumns[0].of
 	}
-	return echoColumns[0].of
+	return func(s measure.Sample) float64 { return s.CPU }
 }
 
 // ratio is the median over the rounds of what the server needed, divided by what the reference needed in that round;
-// zero when there is no round with both.
+// zero when there is no round with both, or when the reference needs nothing to speak of: the floor keeps no memory.
 func (r *Run) ratio(p measure.Point, server string) float64 {
 	of := compared(p)
 	mine, _ := r.samples(p.Name, server)
@@ -149,7 +157,7 @@ func (r *Run) ratio(p measure.Point, server string) float64 {
 	var ratios []float64
 	for _, a := range mine {
 		for _, b := range theirs {
-			if a.Round == b.Round && of(b) > 0 {
+			if a.Round == b.Round && of(b) > nothing {
 				ratios = append(ratios, of(a)/of(b))
 			}
 		}

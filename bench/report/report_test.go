@@ -80,3 +80,14 @@ func TestReportNamesFailures(t *testing.T) {
 		}
 	}
 }
+
+// The floor keeps nothing for an idle connection: what others keep is no multiple of that.
+func TestNothingHasNoMultiple(t *testing.T) {
+	p := measure.Point{Name: "p", Kind: servers.Idle}
+	r := Run{Reference: "floor", Samples: []measure.Sample{
+		{Point: "p", Server: "floor", MemoryBytes: 1}, {Point: "p", Server: "b", MemoryBytes: 5000},
+	}}
+	if got := r.ratio(p, "b"); got != 0 {
+		t.Errorf("the ratio is %v, want none", got)
+	}
+}

@@ -12,10 +12,11 @@ import (
 func init() {
 	register(&Server{
 		Name: "coder", Module: "github.com/coder/websocket",
-		About:        "`Read`, `Write` with a background context, its cheapest",
-		Kinds:        []Kind{Echo, Pipelined, Deflate, Idle},
+		About:        "`Read`, `Write` with a background context, its cheapest; fan-out: `Write` in turn",
+		Kinds:        []Kind{Echo, Pipelined, Deflate, Idle, Fanout},
 		Compressions: []Compression{NoTakeover, Takeover},
 		Serve:        serveCoder,
+		Fanout:       fanoutCoder,
 	})
 }
 
@@ -25,7 +26,7 @@ func serveCoder(o Options) error {
 		NoTakeover: websocket.CompressionNoContextTakeover,
 		Takeover:   websocket.CompressionContextTakeover,
 	}[o.Compression]}
-	return serveHTTP(o.Listener, func(w http.ResponseWriter, r *http.Request) {
+	return serveHTTP(o, func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, options)
 		if err != nil {
 			return
@@ -40,6 +41,32 @@ func serveCoder(o Options) error {
 			if c.Write(context.Background(), typ, message) != nil {
 				return
 			}
+		}
+	})
+}
+
+// fanoutCoder encodes a publication for each member: this library has nothing to prepare one with.
+func fanoutCoder(o Options) error {
+	var members room[*websocket.Conn]
+	return serveHTTP(o, func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
+		if err != nil {
+			return
+		}
+		defer c.CloseNow()
+		for joined := false; ; {
+			typ, message, err := c.Read(context.Background())
+			if err != nil {
+				return
+			}
+			if !joined {
+				joined = true
+				members.join(c)
+				defer members.leave(c)
+				_ = c.Write(context.Background(), typ, message) // what is wrong with a member, its own loop hears
+				continue
+			}
+			members.each(func(member *websocket.Conn) { _ = member.Write(context.Background(), typ, message) })
 		}
 	})
 }

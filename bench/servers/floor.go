@@ -2,7 +2,8 @@ package servers
 
 // This file: the floor, which no server can go below: one level-triggered epoll loop that reads what has come, counts
 // it, and writes as many answers. It parses nothing behind the handshake: it was told the size of every message, and
-// its answers were encoded before the first one arrived. Reads and writes never block, so they need not tell Go's
+// its answers were encoded before the first one arrived. Its fan-out is a bare non-blocking `write` for each publication and
+// socket, from that one thread. Reads and writes never block, so they need not tell Go's
 // scheduler (RawSyscall): not even that overhead is in the floor.
 
 import (
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -22,10 +24,11 @@ import (
 
 func init() {
 	register(&Server{
-		Name:  "floor",
-		About: "no WebSocket: one epoll loop, a bare `read` and `write` of prepared frames",
-		Kinds: []Kind{Echo, Pipelined, Idle},
-		Serve: serveFloor,
+		Name:   "floor",
+		About:  "no WebSocket: one epoll loop, a bare `read` and `write` of prepared frames; fan-out: a bare `write` to each socket",
+		Kinds:  []Kind{Echo, Pipelined, Idle, Fanout},
+		Serve:  func(o Options) error { return serveFloor(o, false) },
+		Fanout: func(o Options) error { return serveFloor(o, true) },
 	})
 }
 
@@ -45,14 +48,17 @@ type floorLoop struct {
 	conns     []floorConn // by file descriptor
 	listening int
 	file      *os.File // owns listening
+	fanout    bool
+	members   []int // file descriptors that have joined
 }
 
 type floorConn struct {
 	open    bool // the handshake is behind
+	joined  bool // a member of the room
 	pending int  // bytes of an unfinished frame
 }
 
-func serveFloor(o Options) error {
+func serveFloor(o Options, fanout bool) error {
 	payload := frames.Payload(o.Payload)
 	h := frames.Header{Fin: true, Opcode: frames.OpBinary}
 	answer := frames.Server(nil, h, payload)
@@ -62,6 +68,7 @@ func serveFloor(o Options) error {
 		answers: bytes.Repeat(answer, floorBurst),
 		read:    make([]byte, floorReadBuffer),
 		conns:   make([]floorConn, floorMaxFD),
+		fanout:  fanout,
 	}
 	if err := l.listen(o.Listener); err != nil {
 		return err
@@ -102,7 +109,7 @@ func (l *floorLoop) run() error {
 			if int(event.Fd) == l.listening {
 				l.accept()
 			} else if err := l.serve(int(event.Fd)); err != nil {
-				unix.Close(int(event.Fd))
+				l.drop(int(event.Fd))
 			}
 		}
 	}
@@ -123,6 +130,13 @@ func (l *floorLoop) accept() {
 	}
 }
 
+func (l *floorLoop) drop(fd int) {
+	if i := slices.Index(l.members, fd); i >= 0 {
+		l.members = slices.Delete(l.members, i, i+1)
+	}
+	unix.Close(fd)
+}
+
 var errFloorGone = errors.New("the client has gone")
 
 func (l *floorLoop) serve(fd int) error {
@@ -141,6 +155,14 @@ func (l *floorLoop) serve(fd int) error {
 	c.pending += int(n)
 	whole := c.pending / l.request
 	c.pending -= whole * l.request
+	if l.fanout && c.joined {
+		l.publish(whole)
+		return nil
+	}
+	if l.fanout && whole > 0 {
+		c.joined = true
+		l.members = append(l.members, fd)
+	}
 	for whole > 0 {
 		burst := min(whole, floorBurst)
 		if err := floorWrite(fd, l.answers[:burst*l.answer]); err != nil {
@@ -149,6 +171,15 @@ func (l *floorLoop) serve(fd int) error {
 		whole -= burst
 	}
 	return nil
+}
+
+// publish sends each publication to each member by itself. A member that is gone is dropped when the loop reads that.
+func (l *floorLoop) publish(publications int) {
+	for range publications {
+		for _, fd := range l.members {
+			_ = floorWrite(fd, l.answers[:l.answer])
+		}
+	}
 }
 
 // floorHandshake answers a request that came in one segment, which on loopback it does.

@@ -24,12 +24,13 @@ func init() {
 	})
 	register(&Server{
 		Name: "gobwas-raw", Module: gobwasModule,
-		About:        "README: zero-copy `Upgrade`, `ReadHeader`, `Cipher`; payload buffer reused, one write",
-		Kinds:        []Kind{Echo, Pipelined, Deflate, Idle},
+		About:        "README: zero-copy `Upgrade`, `ReadHeader`, `Cipher`; payload buffer reused, one write; fan-out: `CompileFrame`",
+		Kinds:        []Kind{Echo, Pipelined, Deflate, Idle, Fanout},
 		Compressions: []Compression{NoTakeover},
 		Serve: func(o Options) error {
 			return serveGobwasRaw(o, func(c net.Conn) io.Reader { return c })
 		},
+		Fanout: fanoutGobwas,
 	})
 	register(&Server{
 		Name: "gobwas-buf", Module: gobwasModule,
@@ -44,7 +45,7 @@ func init() {
 
 func serveGobwas(o Options) error {
 	wsutil.SetMaxMessageSize(1 << 20)
-	return serveHTTP(o.Listener, func(w http.ResponseWriter, r *http.Request) {
+	return serveHTTP(o, func(w http.ResponseWriter, r *http.Request) {
 		conn, _, _, err := ws.UpgradeHTTP(r, w)
 		if err != nil {
 			return
@@ -65,6 +66,46 @@ func serveGobwas(o Options) error {
 }
 
 func serveGobwasRaw(o Options, reader func(net.Conn) io.Reader) error {
+	return acceptGobwas(o, func(conn net.Conn) {
+		if o.Compression == Off {
+			if _, err := ws.Upgrade(conn); err == nil {
+				echoGobwasRaw(conn, reader(conn))
+			}
+			return
+		}
+		if upgradeGobwasDeflate(conn) == nil {
+			echoGobwasDeflate(conn, reader(conn))
+		}
+	})
+}
+
+func fanoutGobwas(o Options) error {
+	var members room[net.Conn]
+	return acceptGobwas(o, func(conn net.Conn) {
+		if _, err := ws.Upgrade(conn); err != nil {
+			return
+		}
+		var buf []byte
+		for joined := false; ; {
+			header, payload, err := readGobwasFrame(conn, buf)
+			if err != nil || header.OpCode == ws.OpClose {
+				return
+			}
+			buf = payload
+			frame := ws.MustCompileFrame(ws.NewFrame(header.OpCode, true, payload))
+			if !joined {
+				joined = true
+				members.join(conn)
+				defer members.leave(conn)
+				_, _ = conn.Write(frame) // what is wrong with a member, its own loop hears
+				continue
+			}
+			members.each(func(member net.Conn) { _, _ = member.Write(frame) })
+		}
+	})
+}
+
+func acceptGobwas(o Options, serve func(net.Conn)) error {
 	for {
 		conn, err := o.Listener.Accept()
 		if err != nil {
@@ -72,15 +113,7 @@ func serveGobwasRaw(o Options, reader func(net.Conn) io.Reader) error {
 		}
 		go func() {
 			defer conn.Close()
-			if o.Compression == Off {
-				if _, err := ws.Upgrade(conn); err == nil {
-					echoGobwasRaw(conn, reader(conn))
-				}
-				return
-			}
-			if upgradeGobwasDeflate(conn) == nil {
-				echoGobwasDeflate(conn, reader(conn))
-			}
+			serve(conn)
 		}()
 	}
 }

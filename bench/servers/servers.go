@@ -1,5 +1,5 @@
-// Package servers holds the echo servers that are measured, one file each, each written the way its library's own
-// documentation writes one.
+// Package servers holds the servers that are measured, one file each, each written the way its library's own
+// documentation writes one: an echo, and for some a room in which what one connection says all connections hear.
 //
 // To add a server, add a file: register it in init, and serve until the listener fails. The rules are the same for
 // all: compression off unless asked, no logging per message, no message limit under 1 MiB, and whatever the library
@@ -7,6 +7,7 @@
 package servers
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -23,6 +24,8 @@ const (
 	Pipelined Kind = "pipelined" // a burst of messages in flight per connection
 	Deflate   Kind = "deflate"   // echo of compressed messages
 	Idle      Kind = "idle"      // memory of connections that say nothing
+	IdleTLS   Kind = "idle-tls"  // the same over TLS
+	Fanout    Kind = "fanout"    // what one connection says goes to all
 )
 
 // Compression is the use of permessage-deflate (RFC 7692) that the client will offer.
@@ -38,22 +41,44 @@ const (
 // Options is what a server is started with.
 type Options struct {
 	Listener    net.Listener
+	TLS         *tls.Config // nil: plain TCP
 	Compression Compression
 	Payload     int // bytes of every message's payload; only the floor, which parses nothing, may look
 }
 
-// A Server is one way of writing an echo server.
-type Server struct {
-	Name         string        // as on the command line and in the tables
-	Module       string        // module path; empty for one that is no library
-	About        string        // how it is written, in a line
-	Kinds        []Kind        // points that it takes part in when nothing else is asked for
-	Compressions []Compression // nil: Off only
-	Serve        func(Options) error
+// accepting is where connections come from, over TLS if asked.
+func (o Options) accepting() net.Listener {
+	if o.TLS == nil {
+		return o.Listener
+	}
+	return tls.NewListener(o.Listener, o.TLS)
 }
 
-// Does reports whether the server can be measured with this use of compression.
-func (s *Server) Does(c Compression) bool {
+// A Server is one way of writing an echo server, and a room.
+type Server struct {
+	Name         string              // as on the command line and in the tables
+	Module       string              // module path; empty for one that is no library
+	About        string              // how it is written, in a line
+	Kinds        []Kind              // points that it takes part in when nothing else is asked for
+	Compressions []Compression       // nil: Off only
+	Serve        func(Options) error // as an echo
+	Fanout       func(Options) error // as a room (see room.go); nil if not of kind Fanout
+}
+
+// Run serves points of a kind until the listener fails.
+func (s *Server) Run(k Kind, o Options) error {
+	if k == Fanout {
+		return s.Fanout(o)
+	}
+	return s.Serve(o)
+}
+
+// Does reports whether the server can be measured at points of this kind, with this use of compression. Any echo will do
+// for most kinds; TLS and fan-out take code of their own.
+func (s *Server) Does(k Kind, c Compression) bool {
+	if (k == IdleTLS || k == Fanout) && !slices.Contains(s.Kinds, k) {
+		return false
+	}
 	return c == Off || slices.Contains(s.Compressions, c)
 }
 
@@ -89,6 +114,6 @@ func Find(name string) (*Server, error) {
 }
 
 // serveHTTP is what every server does that takes its connections from net/http.
-func serveHTTP(ln net.Listener, handler http.HandlerFunc) error {
-	return (&http.Server{Handler: handler}).Serve(ln)
+func serveHTTP(o Options, handler http.HandlerFunc) error {
+	return (&http.Server{Handler: handler}).Serve(o.accepting())
 }

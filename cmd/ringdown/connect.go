@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -29,15 +28,11 @@ const (
 
 // connectOptions are the flags of connect.
 type connectOptions struct {
-	binary       bool
-	headers      []string
-	subprotocols []string
-	origin       string
-	compression  string
-	insecure     bool
-	ping         time.Duration
-	wait         time.Duration
-	verbose      bool
+	handshakeOptions
+	binary  bool
+	ping    time.Duration
+	wait    time.Duration
+	verbose bool
 }
 
 func connectCommand() *cobra.Command {
@@ -59,12 +54,7 @@ The exit status is 0 after a normal close (1000 or 1001, or one that you asked f
 		Example: `  ringdown connect ws://127.0.0.1:8000/channels/lobby
   echo hello | ringdown connect ws://127.0.0.1:8000/channels/lobby
   ringdown connect wss://echo.example.com --header 'Authorization: Bearer …' --subprotocol chat`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return fmt.Errorf("connect takes one URL, as ws://127.0.0.1:8000/channels/lobby; it was given %d", len(args))
-			}
-			return nil
-		},
+		Args: oneURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			console, err := newConsole(cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 			if err != nil {
@@ -77,11 +67,7 @@ The exit status is 0 after a normal close (1000 or 1001, or one that you asked f
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.BoolVar(&o.binary, "binary", false, "send each line as a binary message")
-	flags.StringArrayVarP(&o.headers, "header", "H", nil, "`field` to add to the handshake, as 'Name: value'; repeatable")
-	flags.StringArrayVar(&o.subprotocols, "subprotocol", nil, "`name` of a subprotocol to offer; repeatable")
-	flags.StringVar(&o.origin, "origin", "", "`origin` to claim, as a browser page of https://app.example.com would")
-	flags.StringVar(&o.compression, "compression", "off", "`mode` of permessage-deflate to offer: off, no-takeover or takeover")
-	flags.BoolVar(&o.insecure, "insecure", false, "do not verify the server's TLS certificate")
+	o.handshakeOptions.addTo(cmd)
 	flags.DurationVar(&o.ping, "ping", 0, "`interval` at which to ping the server, as 30s; 0 means never")
 	flags.DurationVar(&o.wait, "wait", time.Second, "`time` to wait for answers after the end of piped input")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "remark on the handshake and on each frame: when, opcode, bits, size (over TLS: on each message)")
@@ -99,7 +85,7 @@ func connect(ctx context.Context, c *console, address string, o connectOptions) 
 		return err
 	}
 	if o.insecure {
-		c.note("--insecure: the server's TLS certificate is not verified; anybody on the way can read and change what passes")
+		c.note(insecureWarning)
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -123,55 +109,18 @@ func connect(ctx context.Context, c *console, address string, o connectOptions) 
 	return t.run(ctx)
 }
 
-// socketURL accepts http for ws and https for wss, as people copy addresses from their browser. What is wrong with any
-// other URL, Dial says.
-func socketURL(address string) (string, error) {
-	if !strings.Contains(address, "://") {
-		return "", fmt.Errorf("%q is not the URL of a WebSocket; write it as ws://host:port/path or wss://host/path", address)
-	}
-	if rest, ok := strings.CutPrefix(address, "http://"); ok {
-		return "ws://" + rest, nil
-	}
-	if rest, ok := strings.CutPrefix(address, "https://"); ok {
-		return "wss://" + rest, nil
-	}
-	return address, nil
-}
-
 // dialOptions turns flags into options, and refuses those that make no sense.
 func (o *connectOptions) dialOptions() (*websocket.DialOptions, error) {
-	options := &websocket.DialOptions{
-		Header:       make(http.Header),
-		Subprotocols: o.subprotocols,
-		Limits:       websocket.Limits{Message: longestReceived},
+	options, err := o.handshakeOptions.dialOptions()
+	if err != nil {
+		return nil, err
 	}
-	for _, field := range o.headers {
-		name, value, ok := strings.Cut(field, ":")
-		if !ok || strings.TrimSpace(name) == "" {
-			return nil, fmt.Errorf("--header %q has no name; write it as 'Name: value'", field)
-		}
-		options.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
-	}
-	if o.origin != "" {
-		options.Header.Set("Origin", o.origin)
-	}
-	switch o.compression {
-	case "off":
-	case "no-takeover":
-		options.Compression.Mode = websocket.CompressionNoTakeover
-	case "takeover":
-		options.Compression.Mode = websocket.CompressionTakeover
-	default:
-		return nil, fmt.Errorf("--compression %q is not known; use off, no-takeover or takeover", o.compression)
-	}
+	options.Limits = websocket.Limits{Message: longestReceived}
 	if o.ping < 0 || o.wait < 0 {
 		return nil, errors.New("--ping and --wait are times, as 30s; they cannot be negative")
 	}
 	if o.ping > 0 {
 		options.KeepAlive = websocket.KeepAlive{Interval: o.ping, Timeout: pongTimeout}
-	}
-	if o.insecure {
-		options.TLSConfig = &tls.Config{InsecureSkipVerify: true}
 	}
 	return options, nil
 }

@@ -2,10 +2,10 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"time"
@@ -18,43 +18,47 @@ func main() {
 	compression := flag.String("compression", "off", "permessage-deflate: off, no-takeover or takeover")
 	maxMessage := flag.Int64("max-message", 16<<20, "largest message in `bytes`; a larger one is refused with 1009")
 	secure := flag.Bool("tls", false, "serve wss, with a certificate made at start")
+	mode := flag.String("mode", "blocking", "blocking (a goroutine for each connection) or loop (event loops, for very many connections)")
 	flag.Parse()
 
-	mode, err := compressionMode(*compression)
+	deflate, err := compressionMode(*compression)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
+		refuse(err)
+	}
+	handler, listenTLS, err := echoHandler(*mode, websocket.AcceptOptions{
+		AnyOrigin:   true, // an echo has nothing to protect
+		Compression: websocket.Compression{Mode: deflate},
+		Limits:      websocket.Limits{Message: *maxMessage},
+		CorkBursts:  true,
+	})
+	if err != nil {
+		refuse(err)
 	}
 	server := &http.Server{
-		Addr: *addr,
-		Handler: websocket.Handler(echo, &websocket.AcceptOptions{
-			AnyOrigin:   true, // an echo has nothing to protect
-			Compression: websocket.Compression{Mode: mode},
-			Limits:      websocket.Limits{Message: *maxMessage},
-			CorkBursts:  true,
-		}),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		MaxHeaderBytes:    8 << 10,
 	}
-	if !*secure {
-		log.Printf("echo on ws://%s", *addr)
-		log.Fatal(server.ListenAndServe())
-	}
-	if server.TLSConfig, err = selfSigned(); err != nil {
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
 		log.Fatal(err)
 	}
-	log.Printf("echo on wss://%s", *addr)
-	log.Fatal(server.ListenAndServeTLS("", ""))
+	scheme := "ws"
+	if *secure {
+		config, err := selfSigned()
+		if err != nil {
+			log.Fatal(err)
+		}
+		scheme, listener = "wss", listenTLS(listener, config)
+	}
+	log.Printf("echo on %s://%s", scheme, listener.Addr())
+	log.Fatal(server.Serve(listener))
 }
 
-// echo sends back what comes. The loop ends when the connection does.
-func echo(c *websocket.Conn) {
-	ctx := context.Background()
-	for m, err := range c.Messages(ctx) {
-		if err != nil || c.Write(ctx, m.Type, m.Data) != nil {
-			return
-		}
-	}
+// refuse ends the program because of a flag.
+func refuse(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(2)
 }
 
 func compressionMode(name string) (websocket.CompressionMode, error) {
