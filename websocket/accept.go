@@ -77,17 +77,13 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 // own, so that an idle connection holds nothing but what it needs. When serve returns, the connection is closed with
 // 1000 if it is still open. A panic of serve is logged to the HTTP server's log, and the connection closed with 1011.
 //
-// It panics if opts holds an origin that is none.
+// It panics if an entry of Origins is malformed. A serve that needs the request is for [Acceptor.Serve].
 func Handler(serve func(*Conn), opts *AcceptOptions) http.Handler {
 	a, err := NewAcceptor(opts)
 	if err != nil {
 		panic(err)
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, err := a.Accept(w, r); err == nil {
-			go run(serve, c, serverLog(r))
-		}
-	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.Serve(w, r, serve) })
 }
 
 // run is the goroutine of a connection.
@@ -119,7 +115,7 @@ type Acceptor struct {
 	set     *settings
 }
 
-// NewAcceptor checks opts, which may be nil, and makes them ready. The error tells an origin that is none.
+// NewAcceptor checks opts, which may be nil, and makes them ready. The error tells a malformed origin.
 func NewAcceptor(opts *AcceptOptions) (*Acceptor, error) {
 	a := new(Acceptor)
 	if opts != nil {
@@ -143,6 +139,17 @@ func (a *Acceptor) Accept(w http.ResponseWriter, r *http.Request) (*Conn, error)
 		return nil, err
 	}
 	return newConn(u, a.set), nil
+}
+
+// Serve accepts r and runs serve on a goroutine of its own, as [Handler] does, for handlers that take something from the
+// request first. It returns as soon as the handshake is over; after an error the request has been answered.
+func (a *Acceptor) Serve(w http.ResponseWriter, r *http.Request, serve func(*Conn)) error {
+	c, err := a.Accept(w, r)
+	if err != nil {
+		return err
+	}
+	go run(serve, c, serverLog(r))
+	return nil
 }
 
 // upgrade does the opening handshake.

@@ -25,11 +25,13 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.set.close)
 	defer cancel()
+	left := c.leaving.Swap(true)
 	if err := c.sendClose(ctx, code, reason); err != nil {
 		if errors.Is(err, errBadClose) {
+			c.leaving.Store(left)
 			return err
 		}
-		return c.closed(c.drop(fmt.Errorf("websocket: the Close frame was not sent within %v: %w", c.set.close, err)))
+		return c.closed(c.drop(fmt.Errorf("websocket: the Close frame was not sent within %v: %v", c.set.close, err)))
 	}
 	return c.closed(c.awaitClose(ctx))
 }
@@ -37,6 +39,7 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 // CloseNow closes the line at once, without a word to the peer, who sees an abnormal closure (1006). It is also the way
 // to make sure that nothing is left open: after an end in good order it does nothing.
 func (c *Conn) CloseNow() error {
+	c.leaving.Store(true)
 	if !c.over.Load() {
 		c.drop(ErrClosed)
 	}

@@ -349,7 +349,7 @@ func TestMessagesBeforeAnAbruptEndAreStillRead(t *testing.T) {
 	wantMessage(t, c, websocket.Text, "two")
 	for range 2 {
 		_, _, err := c.Read(context.Background())
-		wantError(t, err, io.EOF, "without a Close frame")
+		wantError(t, err, io.ErrUnexpectedEOF, "without a Close frame")
 	}
 	if _, _, ok := c.PeerStatus(); ok {
 		t.Error("a peer status without a Close frame")
@@ -417,9 +417,9 @@ func TestDoneAndErrTellOfTheEnd(t *testing.T) {
 	c.Read(t.Context())
 	<-done
 	<-c.Done()
-	wantError(t, c.Err(), io.EOF, "")
+	wantError(t, c.Err(), io.ErrUnexpectedEOF, "")
 	c.CloseNow()
-	wantError(t, c.Err(), io.EOF, "")
+	wantError(t, c.Err(), io.ErrUnexpectedEOF, "")
 }
 
 // A peer that is in the middle of sending must still get to read why it was refused: with bytes unread the kernel would

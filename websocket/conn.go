@@ -49,7 +49,7 @@ type Conn struct {
 	messages   assemble.Assembler
 	stream     *messageReader // the message that is being read as a stream
 	received   uint32         // messages so far, for the watch
-	waits      uint32         // waits for bytes so far, for the watch
+	heard      uint32         // reads that brought bytes so far, for the watch
 	controlsAt int64          // when the budget of control frames was last filled, in Unix nanoseconds
 
 	// For the goroutine that has the turn to write.
@@ -63,15 +63,16 @@ type Conn struct {
 	waiting atomic.Uint32 // what somebody must still write: bits of due
 	reading atomic.Uint64 // what the reader is at, for the watch
 
-	over  atomic.Bool // err is set
-	mu    sync.Mutex  // guards what follows
-	err   error       // why the connection has ended; nil while it has not
-	ended chan struct{}
-	peer  *CloseError // the peer's Close frame
-	pings map[uint64]chan struct{}
-	pongs []byte // answers to pings, as frames
-	owed  int    // how many
-	watch *watch
+	over    atomic.Bool // err is set
+	leaving atomic.Bool // Close or CloseNow was called
+	mu      sync.Mutex  // guards what follows
+	err     error       // why the connection has ended; nil while it has not
+	ended   chan struct{}
+	peer    *CloseError // the peer's Close frame
+	pings   map[uint64]chan struct{}
+	pongs   []byte // answers to pings, as frames
+	owed    int    // how many
+	watch   *watch
 }
 
 // Bits of Conn.waiting.
@@ -153,8 +154,10 @@ func (c *Conn) end(err error) (cause error, first bool) {
 
 // drop ends the connection for err and closes the line beneath at once. It returns why the connection has ended.
 func (c *Conn) drop(err error) error {
-	err, _ = c.end(err)
-	c.line.Close()
+	err, first := c.end(err)
+	if first { // else whoever ended it closes the line, perhaps after lingering
+		c.line.Close()
+	}
 	return err
 }
 
@@ -171,10 +174,11 @@ func (c *Conn) part(err error) error {
 	return err
 }
 
-// lost gives an error of the line its words. io.EOF is kept in it: the peer went without a Close frame.
+// lost gives an error of the line its words. A line that ends without a Close frame is io.ErrUnexpectedEOF, never io.EOF: what
+// came before may have been cut short.
 func lost(err error) error {
 	if err == io.EOF {
-		return &lostError{"websocket: the peer closed the line without a Close frame", err}
+		return &lostError{"websocket: the peer closed the line without a Close frame", io.ErrUnexpectedEOF}
 	}
 	return &lostError{"websocket: connection lost: " + err.Error(), err}
 }

@@ -37,7 +37,7 @@
 //
 // A context that ends interrupts the call that it was given to. An interrupted read harms nothing: reading may go on with
 // another context and misses no byte. An interrupted write harms nothing either if not a byte had left; otherwise the
-// connection is dropped, because half a message cannot be taken back.
+// connection is dropped, because half a message cannot be taken back ([Conn.Write] has the particulars).
 //
 // # Endings
 //
@@ -51,7 +51,7 @@
 // The zero value of every option is safe for a server that faces the public: pages of foreign origins are refused, and
 // bounds hold for the size of the request's header, of messages on the wire and inflated, for the number of a message's
 // frames and of control frames, for the time of an unfinished message and of a stuck write. Peers that have gone silently
-// are found by keep-alive pings.
+// are found by keep-alive pings. The time of the handshake is for the http.Server to bound: set its ReadHeaderTimeout.
 //
 // # Memory
 //

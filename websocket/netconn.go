@@ -67,6 +67,9 @@ func (n *netConn) next() error {
 		n.buf, n.message = data, data
 		return nil
 	})
+	if errors.Is(err, errCutShort) { // by a write deadline: to a user of net.Conn that is what happened
+		return os.ErrDeadlineExceeded
+	}
 	switch CloseStatus(err) {
 	case StatusNormalClosure, StatusGoingAway:
 		return io.EOF

@@ -39,7 +39,8 @@ func (m CompressionMode) mode() deflate.Mode {
 // Compression says whether and how a connection compresses. The zero value is off.
 type Compression struct {
 	Mode CompressionMode
-	// Threshold is the size in bytes from which a message is compressed; smaller ones seldom gain. 0 means 512. Messages
+	// Threshold is the size in bytes from which a message is compressed; smaller ones seldom gain. 0 means 512; a negative
+	// value compresses all. Messages
 	// written through a [Conn.Writer] are of unknown size and always compressed.
 	Threshold int
 	// Level is the effort of the compressor, 1 (fast) to 9 (small). 0 means 1. Under a window that the peer has
@@ -50,13 +51,14 @@ type Compression struct {
 // Limits bound what a peer can make a connection hold or wait for. The zero value is safe.
 type Limits struct {
 	// Message is the size in bytes of the largest message that is received, after inflating. A larger one fails the
-	// connection with 1009. 0 means 1 MiB; a negative value, no limit.
+	// connection with 1009. 0 means 1 MiB; a negative value, no limit. Every connection may hold this much while a message
+	// arrives, and again while one is written to a peer that does not read.
 	Message int64
 	// Fragments is the number of frames that one received message may consist of. 0 means 131,072; a negative value, no
 	// limit.
 	Fragments int
 	// InflateRatio is how many times larger than its compressed form a received message may be, once it is past 64 KiB.
-	// 0 means 1,000; a negative value, no limit. What DEFLATE can reach at the most is 1,032.
+	// 0 or a negative value is no bound but Message: honest data reaches 1,015, and DEFLATE at the most 1,032.
 	InflateRatio int
 	// FrameTimeout is how long a message may take from its first byte to its last. The connection of a peer that is slower
 	// fails with 1008. 0 means 30 s; a negative value, no limit.
@@ -83,7 +85,6 @@ type KeepAlive struct {
 const (
 	defaultMessage      = 1 << 20
 	defaultFragments    = 1 << 17
-	defaultRatio        = 1000
 	defaultFrameTimeout = 30 * time.Second
 	defaultWriteTimeout = 30 * time.Second
 	defaultCloseTimeout = 5 * time.Second
@@ -117,7 +118,7 @@ func newSettings(role wire.Role, c Compression, l Limits, k KeepAlive, corkBurst
 		Fragments: orDefault(l.Fragments, defaultFragments),
 		Control:   controlBudget,
 	}
-	s.limits.Inflate = deflate.Bounds{Size: message, Ratio: orDefault(l.InflateRatio, defaultRatio)}
+	s.limits.Inflate = deflate.Bounds{Size: message, Ratio: max(l.InflateRatio, 0)}
 	if message == 0 {
 		s.limits.Inflate.Size = -1
 	}

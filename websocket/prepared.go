@@ -73,7 +73,7 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 }
 
 func (c *Conn) writePrepared(ctx context.Context, m *PreparedMessage) error {
-	if !c.closing.MaySend() {
+	if c.over.Load() || !c.closing.MaySend() {
 		return c.refusal()
 	}
 	if err := ctx.Err(); err != nil {

@@ -59,7 +59,7 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 		for {
 			ev, err := c.next(ctx, true)
 			if err != nil {
-				if !isQuiet(err) {
+				if !isQuiet(err) && !(c.leaving.Load() && c.over.Load()) {
 					yield(Message{}, err)
 				}
 				return
@@ -117,6 +117,11 @@ func (c *Conn) next(ctx context.Context, lends bool) (ev wire.Event, err error) 
 		}
 		err = c.advance(ctx, &ev, err)
 	}
+	if c.over.Load() && err != ctx.Err() { // nothing will be read any more: hold no buffer while the line lingers
+		c.in = nil
+		c.line.Release()
+		c.messages.Release()
+	}
 	c.readTurn.Give(turn.Same)
 	return ev, err
 }
@@ -166,6 +171,7 @@ func (c *Conn) fill(ctx context.Context) error {
 		return c.drop(lost(err))
 	}
 	c.in = in
+	c.heard++
 	if c.messages.Decoder.SawControl() {
 		c.allowControls()
 	}

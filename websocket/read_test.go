@@ -165,7 +165,7 @@ func TestMessagesEndsQuietlyOnlyInGoodOrder(t *testing.T) {
 		"Close":                      {func(c *websocket.Conn, p *peer) { p.discard(); go c.Close(1000, ""); p.send(p.closing(1000, "")) }, nil},
 		"peer closes with 1008":      {func(_ *websocket.Conn, p *peer) { p.send(p.closing(1008, "no")) }, broken},
 		"peer closes with 4000":      {func(_ *websocket.Conn, p *peer) { p.send(p.closing(4000, "")) }, broken},
-		"peer goes without a word":   {func(_ *websocket.Conn, p *peer) { p.nc.Close() }, io.EOF},
+		"peer goes without a word":   {func(_ *websocket.Conn, p *peer) { p.nc.Close() }, io.ErrUnexpectedEOF},
 		"peer breaks the protocol":   {func(_ *websocket.Conn, p *peer) { p.send([]byte{0x83, 0x80}) }, broken},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -184,7 +184,7 @@ func TestMessagesEndsQuietlyOnlyInGoodOrder(t *testing.T) {
 			if len(seen) != 1 || (last == nil) != (test.want == nil) {
 				t.Errorf("saw %q, then %v", seen, last)
 			}
-			if test.want == io.EOF && !errors.Is(last, io.EOF) {
+			if test.want == io.ErrUnexpectedEOF && !errors.Is(last, io.ErrUnexpectedEOF) {
 				t.Errorf("%v does not tell of the end of the stream", last)
 			}
 		})

@@ -5,7 +5,7 @@ package websocket
 import (
 	"bytes"
 	"context"
-	"fmt"
+	"errors"
 	"io"
 
 	"github.com/ringdown/ringdown/websocket/internal/assemble"
@@ -17,7 +17,8 @@ import (
 // ctx as its own: when it ends, Read returns its error, and the message can no longer be read to its end, but the
 // connection is unharmed. A message that is not read to its end is skipped by the next read of the connection.
 //
-// Limits.Message holds for the stream too; Limits.FrameTimeout is the longest wait between two of its pieces. The bytes
+// Limits.Message holds for the stream too; Limits.FrameTimeout is the
+// time in which each 16 KiB of it must come. The bytes
 // of a compressed message are gathered before the first of them is inflated.
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	if err := c.readTurn.Take(ctx, turn.Message); err != nil {
@@ -40,6 +41,8 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	return MessageType(r.op), r, nil
 }
 
+var errSkipped = errors.New("websocket: the message was skipped: the connection was read on before its end")
+
 // skip reads the message that is being streamed to its end. The turn to read is held.
 func (c *Conn) skip(ctx context.Context) error {
 	r := c.stream
@@ -47,6 +50,7 @@ func (c *Conn) skip(ctx context.Context) error {
 	for {
 		switch err := r.advance(); {
 		case err == io.EOF:
+			r.err = errSkipped
 			return nil
 		case err != nil:
 			return err
@@ -55,16 +59,20 @@ func (c *Conn) skip(ctx context.Context) error {
 	}
 }
 
+// streamStep is how many bytes of a streamed message must come within Limits.FrameTimeout.
+const streamStep = 16 << 10
+
 // messageReader is a message being read as a stream.
 type messageReader struct {
-	conn  *Conn
-	ctx   context.Context
-	op    wire.Opcode
-	piece []byte    // received and not handed out yet
-	last  bool      // no piece follows
-	plain io.Reader // of a compressed message, whose pieces are all there
-	text  wire.UTF8 // of a compressed text message
-	err   error     // every further Read returns it
+	conn     *Conn
+	ctx      context.Context
+	op       wire.Opcode
+	piece    []byte    // received and not handed out yet
+	last     bool      // no piece follows
+	progress int       // bytes since the watch was last told of progress
+	plain    io.Reader // of a compressed message, whose pieces are all there
+	text     wire.UTF8 // of a compressed text message
+	err      error     // every further Read returns it
 }
 
 // begin waits for the first piece; of a compressed message, for all. What an interrupted Read has left comes first.
@@ -114,7 +122,10 @@ func (r *messageReader) receive() (wire.Event, error) {
 		n, ev, err := c.messages.Decoder.Next(c.in)
 		c.in = c.in[n:]
 		if ev.Kind == wire.Data && err == nil {
-			c.received++ // each piece is progress
+			if r.progress += len(ev.Payload); r.progress >= streamStep {
+				r.progress = 0
+				c.received++
+			}
 			return ev, nil
 		}
 		if ev.Kind == wire.None && err == nil && len(c.in) > 0 {
@@ -180,7 +191,7 @@ func (r *messageReader) Read(p []byte) (int, error) {
 	case r.err != nil:
 		return 0, r.err
 	case c.stream != r:
-		return 0, fmt.Errorf("websocket: the message was skipped: the connection was read on before its end")
+		return 0, errSkipped
 	case r.plain != nil:
 		return r.readPlain(p)
 	case len(p) == 0:

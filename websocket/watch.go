@@ -127,8 +127,8 @@ func (w *watch) checkMessage(now time.Time) (time.Duration, bool) {
 func (w *watch) checkSilence(now time.Time) (time.Duration, bool) {
 	keep := w.conn.set.keepAlive
 	at := w.conn.reading.Load()
-	if at != w.reads || at&readerWaits == 0 || keep.Interval == 0 { // nobody listening hears nothing
-		w.reads, w.heardAt, w.pinged = at, now, time.Time{}
+	if at&^readerWaits != w.reads || at&readerWaits == 0 || keep.Interval == 0 { // nobody listening hears nothing
+		w.reads, w.heardAt, w.pinged = at&^readerWaits, now, time.Time{}
 		return 0, false
 	}
 	if w.pinged.IsZero() {
@@ -170,8 +170,7 @@ const (
 
 // watchWait tells the watch that the reader begins to wait for the peer.
 func (c *Conn) watchWait() {
-	c.waits++
-	at := uint64(c.received)<<readerMessages | uint64(c.waits<<readerNumber) | readerWaits
+	at := uint64(c.received)<<readerMessages | uint64(c.heard<<readerNumber) | readerWaits
 	if !c.messages.Decoder.Idle() {
 		at |= readerMid
 	}

@@ -4,7 +4,9 @@ package websocket
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 
 	"github.com/ringdown/ringdown/websocket/internal/buffers"
 	"github.com/ringdown/ringdown/websocket/internal/turn"
@@ -22,7 +24,9 @@ const (
 // out whole. The payload is only read, and is the caller's again when Write returns.
 //
 // Write returns once the operating system has taken the message, or a cork holds it. When ctx ends before a byte was
-// written, Write returns its error and the connection is unharmed; when it ends in the middle, the connection is dropped.
+// written, Write returns its error and the connection is unharmed; when it ends in the middle, the connection is dropped. It
+// is dropped too if a write had begun and ctx ends over TLS, of a compressed message, or with frames that a cork has held
+// back: none of these can be taken back.
 func (c *Conn) Write(ctx context.Context, typ MessageType, payload []byte) error {
 	if typ != Text && typ != Binary {
 		return errType(typ)
@@ -34,6 +38,8 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, payload []byte) error
 	err := ctx.Err() // while nothing is harmed: neither frames held back nor what the compressor remembers
 	switch {
 	case err != nil:
+	case c.over.Load(): // a broken turn keeps nobody from the compressor of a message left unfinished
+		err = c.refusal()
 	case c.deflator != nil && len(payload) >= c.set.compression.Threshold:
 		err = c.writePacked(ctx, h, payload)
 	default:
@@ -132,8 +138,14 @@ func (c *Conn) sendFailed(ctx context.Context, n int, err error, whole bool) err
 		return err
 	}
 	c.closing.Drop()
+	if cause := ctx.Err(); cause != nil && errors.Is(err, cause) { // the writer's context is no business of the readers'
+		c.drop(errCutShort)
+		return lost(err)
+	}
 	return c.drop(lost(err))
 }
+
+var errCutShort = fmt.Errorf("websocket: dropped: a write was interrupted in the middle of a message: %w", net.ErrClosed)
 
 // refusal is why nothing may be written any more.
 func (c *Conn) refusal() error {

@@ -5,7 +5,6 @@ package websocket
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/ringdown/ringdown/websocket/internal/buffers"
@@ -19,7 +18,7 @@ import (
 // fit into 32 KiB goes out as one frame.
 //
 // ctx holds for the whole message. A message that has begun to leave cannot be taken back: if ctx ends before Close, the
-// connection is dropped. The writer is not for several goroutines at once.
+// connection is dropped. To give up a message whose source has failed, end ctx; Close would send what there is as a whole. The writer is not for several goroutines at once.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
 	if typ != Text && typ != Binary {
 		return nil, errType(typ)
@@ -37,6 +36,7 @@ type messageWriter struct {
 	begun  bool        // its first frame was written
 	buf    []byte      // payload of the next frame
 	pack   *deflate.Stream
+	stop   func() bool // ends the watch for the context's end; nil before the message has begun to leave
 	err    error
 }
 
@@ -63,12 +63,17 @@ func (w *messageWriter) begin() error {
 	if err := w.conn.writeTurn.Take(w.ctx, turn.Message); err != nil {
 		return err
 	}
-	if err := w.ctx.Err(); err != nil {
+	err := w.ctx.Err()
+	if err == nil && w.conn.over.Load() {
+		err = w.conn.refusal()
+	}
+	if err != nil {
 		w.conn.give(turn.Same)
 		return err
 	}
 	w.packed, w.begun = true, true
-	w.conn.writeTurn.Give(turn.Streamed)
+	w.guard()
+	w.conn.give(turn.Streamed)
 	w.pack = w.conn.deflator.Begin(w.add)
 	return nil
 }
@@ -105,9 +110,24 @@ func (w *messageWriter) Close() error {
 	w.buf = nil
 	if w.note(err) == nil {
 		w.err = errWriterClosed
+		w.release()
 	}
 	return err
 }
+
+// guard drops the connection when the context ends before the message does, also if nobody calls the writer any more: half
+// a message keeps all others waiting.
+func (w *messageWriter) guard() {
+	w.stop = context.AfterFunc(w.ctx, func() { w.conn.drop(errUnfinished) })
+}
+
+func (w *messageWriter) release() {
+	if w.stop != nil {
+		w.stop()
+	}
+}
+
+var errUnfinished = errors.New("websocket: a message was left unfinished")
 
 // frame writes what has gathered as one frame.
 func (w *messageWriter) frame(last bool) error {
@@ -134,6 +154,9 @@ func (w *messageWriter) frame(last bool) error {
 		return err
 	}
 	w.begun = true
+	if after == turn.Streamed {
+		w.guard()
+	}
 	c.give(after)
 	w.op, w.buf = wire.Continuation, w.buf[:0]
 	return err
@@ -146,8 +169,9 @@ func (w *messageWriter) note(err error) error {
 		return nil
 	}
 	w.err = err
-	if w.begun {
-		w.conn.drop(fmt.Errorf("websocket: message left unfinished: %w", err))
+	w.release()
+	if w.begun && !errors.Is(err, ErrClosing) { // a Close frame may cut a message short; its handshake goes on
+		w.conn.drop(errUnfinished)
 	}
 	return err
 }
