@@ -245,25 +245,89 @@ func TestHandlerEndsTheConnectionWithItsFunction(t *testing.T) {
 		"it has closed":            {func(c *websocket.Conn) { c.Close(4000, "own words") }, 4000, "own words", ""},
 		"it aborts, in http's way": {func(*websocket.Conn) { panic(http.ErrAbortHandler) }, 1000, "", ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			var out lockedBuffer
-			s := httptest.NewUnstartedServer(websocket.Handler(test.serve, nil))
-			s.Config.ErrorLog = log.New(&out, "", 0)
-			s.Start()
-			defer s.Close()
-			c, _, err := websocket.Dial(soon(t), strings.Replace(s.URL, "http", "ws", 1), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, _, err = c.Read(soon(t))
-			closed, ok := errors.AsType[*websocket.CloseError](err)
-			if !ok || closed.Code != test.code || closed.Reason != test.reason {
-				t.Errorf("closed with %v", err)
-			}
-			if logged := out.String(); !strings.Contains(logged, test.logged) || (test.logged == "") != (logged == "") {
-				t.Errorf("logged %q", logged)
-			}
+		for by, handler := range map[string]http.Handler{"Handler": websocket.Handler(test.serve, nil), "Acceptor.Serve": acceptorServe(t, test.serve)} {
+			t.Run(name+", "+by, func(t *testing.T) {
+				var out lockedBuffer
+				s := httptest.NewUnstartedServer(handler)
+				s.Config.ErrorLog = log.New(&out, "", 0)
+				s.Start()
+				defer s.Close()
+				c, _, err := websocket.Dial(soon(t), strings.Replace(s.URL, "http", "ws", 1), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, _, err = c.Read(soon(t))
+				closed, ok := errors.AsType[*websocket.CloseError](err)
+				if !ok || closed.Code != test.code || closed.Reason != test.reason {
+					t.Errorf("closed with %v", err)
+				}
+				if logged := out.String(); !strings.Contains(logged, test.logged) || (test.logged == "") != (logged == "") {
+					t.Errorf("logged %q", logged)
+				}
+			})
+		}
+	}
+}
+
+// acceptorServe is Handler made of an Acceptor.
+func acceptorServe(t *testing.T, serve func(*websocket.Conn)) http.Handler {
+	a, err := websocket.NewAcceptor(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := a.Serve(w, r, serve); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAcceptorServeIsGivenTheRequestAndReturnsAtOnce(t *testing.T) {
+	a, err := websocket.NewAcceptor(&websocket.AcceptOptions{Subprotocols: []string{"greeting"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	returned := make(chan error, 1)
+	goOn := make(chan struct{})
+	dial, _ := serve(t, overTCP, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := r.FormValue("name") + " of " + r.Header.Get("X-Town")
+		returned <- a.Serve(w, r, func(c *websocket.Conn) {
+			<-goOn
+			c.Write(context.Background(), websocket.Text, []byte("hello "+name+", in "+c.Subprotocol()))
+			c.Read(context.Background())
 		})
+	}))
+	c, _, err := websocket.Dial(soon(t), "ws://example.com/?name=ada", &websocket.DialOptions{
+		DialContext:  func(context.Context, string, string) (net.Conn, error) { return dial() },
+		Header:       http.Header{"X-Town": {"London"}},
+		Subprotocols: []string{"greeting"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	if err := <-returned; err != nil { // while the function still runs
+		t.Error(err)
+	}
+	close(goOn)
+	wantMessage(t, c, websocket.Text, "hello ada of London, in greeting")
+}
+
+func TestAcceptorServeAnswersWhatItRefuses(t *testing.T) {
+	a, err := websocket.NewAcceptor(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := make(chan error, 1)
+	dial, _ := serve(t, overTCP, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refused <- a.Serve(w, r, func(*websocket.Conn) { t.Error("a refused request is served") })
+	}))
+	resp, body := ask(t, dial, strings.Replace(upgradeRequest(""), "Host: ", "Origin: https://evil.example\r\nHost: ", 1))
+	if resp.StatusCode != http.StatusForbidden || !strings.Contains(body, "is not allowed") {
+		t.Errorf("%s: %s", resp.Status, body)
+	}
+	if failed, ok := errors.AsType[*websocket.HandshakeError](<-refused); !ok || failed.Status != http.StatusForbidden {
+		t.Errorf("Serve returned %v", failed)
 	}
 }
 

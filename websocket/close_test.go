@@ -435,6 +435,12 @@ func TestThePeerLearnsOfItsViolationWhileItIsStillSending(t *testing.T) {
 					cancel()
 				},
 				", CloseNow behind it": func(c *websocket.Conn) { c.Read(context.Background()); c.CloseNow() },
+				", within a message of ours": func(c *websocket.Conn) {
+					w, _ := c.Writer(context.Background(), websocket.Binary)
+					w.Write(make([]byte, 40_000))
+					c.Read(context.Background())
+					w.Close()
+				},
 			} {
 				t.Run(string(over)+", "+who+how, func(t *testing.T) {
 					if who == "client" && over == overTLS {

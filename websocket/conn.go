@@ -141,6 +141,9 @@ func (c *Conn) end(err error) (cause error, first bool) {
 	if c.err != nil {
 		return c.err, false
 	}
+	if c.peer != nil { // whatever has failed since, in answering it or beside
+		err = c.peer
+	}
 	c.err = err
 	c.over.Store(true)
 	if c.ended != nil {

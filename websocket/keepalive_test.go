@@ -4,6 +4,7 @@ package websocket_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,6 +83,67 @@ func TestAPeerThatAnswersIsKeptAlive(t *testing.T) {
 			t.Error(c.Err())
 		}
 	})
+}
+
+// A program may look in for messages now and then, with contexts much shorter than the interval of the pings.
+func TestThePeerOfAReaderThatPolls(t *testing.T) {
+	const patience = 1037 * time.Millisecond // no look of the watch ever falls between two reads
+	keep := websocket.KeepAlive{Interval: 20 * time.Second, Timeout: 5 * time.Second}
+	for name, read := range map[string]func(context.Context, *websocket.Conn) error{
+		"by Read":   func(ctx context.Context, c *websocket.Conn) error { _, _, err := c.Read(ctx); return err },
+		"by Reader": func(ctx context.Context, c *websocket.Conn) error { _, _, err := c.Reader(ctx); return err },
+	} {
+		// poll reads until something other than its patience ends, or for an hour.
+		poll := func(c *websocket.Conn) (err error) {
+			for start := time.Now(); time.Since(start) < time.Hour; {
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				err = read(ctx, c)
+				cancel()
+				if !errors.Is(err, context.DeadlineExceeded) {
+					break
+				}
+			}
+			return err
+		}
+		t.Run(name+" is found dead", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := link{over: overPipe}
+				l.accept.KeepAlive = keep
+				c, p := l.rawClient(t)
+				p.discard()
+				start := time.Now()
+				wantError(t, poll(c), websocket.ErrKeepAlive, "")
+				if took := time.Since(start); took < keep.Interval+keep.Timeout || took > keep.Interval*3/2+keep.Timeout {
+					t.Errorf("after %v", took)
+				}
+			})
+		})
+		t.Run(name+" is kept alive", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := link{over: overPipe}
+				l.accept.KeepAlive = keep
+				c, p := l.rawClient(t)
+				pings := 0
+				go func() {
+					for {
+						h, payload, err := p.next()
+						if err != nil {
+							return
+						}
+						if h.Opcode == wire.Ping {
+							pings++
+							p.send(p.control(wire.Pong, payload))
+						}
+					}
+				}()
+				wantError(t, poll(c), context.DeadlineExceeded, "")
+				synctest.Wait()
+				if c.Err() != nil || pings < 60 {
+					t.Errorf("%d pings in an hour, %v", pings, c.Err())
+				}
+			})
+		})
+	}
 }
 
 func TestTwoConnsKeepEachOtherAlive(t *testing.T) {

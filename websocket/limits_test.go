@@ -181,6 +181,72 @@ func TestAMessageThatDripsIsCutOff(t *testing.T) {
 	}
 }
 
+// A reader of streams is given each byte as it comes, which is no reason to wait for them for ever.
+func TestAStreamThatDripsIsCutOff(t *testing.T) {
+	for name, message := range map[string]func(p *peer) []byte{
+		"in its payload": func(p *peer) []byte { return p.text(lorem(120)) },
+		"in its fragments": func(p *peer) []byte {
+			b := p.frame(wire.Header{Opcode: wire.Text}, "a")
+			for range 20 {
+				b = append(b, p.frame(wire.Header{}, "b")...)
+			}
+			return b
+		},
+		"in its empty fragments": func(p *peer) []byte {
+			b := p.frame(wire.Header{Opcode: wire.Text}, "a")
+			for range 20 {
+				b = append(b, p.frame(wire.Header{}, "")...)
+			}
+			return b
+		},
+		"compressed": func(p *peer) []byte { return p.packed(wire.Text, lorem(400)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := deflated
+				l.over, l.accept.Limits.FrameTimeout, l.accept.KeepAlive.Interval = overPipe, 10*time.Second, -1
+				c, p := l.rawClient(t)
+				result := make(chan error, 1)
+				go func() { result <- drain(c) }()
+				time.Sleep(37 * time.Millisecond) // the watch never looks at the moment of a byte
+				start := time.Now()
+				closed := make(chan struct{})
+				go func() { p.wantClose(1008, "10s"); close(closed) }()
+				drip(p, message(p), time.Second)
+				<-closed
+				wantViolation(t, <-result, 1008, "not complete after 10s")
+				if took := time.Since(start); took < 10*time.Second || took > 17*time.Second {
+					t.Errorf("after %v", took)
+				}
+			})
+		})
+	}
+}
+
+func TestAStreamThatMovesOnIsLetBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := link{over: overPipe}
+		l.accept.Limits = websocket.Limits{FrameTimeout: 10 * time.Second, Message: -1}
+		c, p := l.rawClient(t)
+		p.discard()
+		ended := make(chan error, 1)
+		go func() { ended <- drain(c) }()
+		op := wire.Binary
+		for range 40 {
+			p.send(p.frame(wire.Header{Opcode: op}, lorem(16<<10)))
+			op = wire.Continuation
+			time.Sleep(9 * time.Second)
+			if c.Err() != nil {
+				t.Fatal(c.Err())
+			}
+		}
+		p.send(p.frame(wire.Header{Fin: true}, ""), p.closing(1000, ""))
+		if err := <-ended; websocket.CloseStatus(err) != 1000 {
+			t.Error(err)
+		}
+	})
+}
+
 // The watch looks at a connection now and then only; wherever its looks fall, a message has its full time.
 func TestAMessageHasItsFullTimeWheneverItBegins(t *testing.T) {
 	for begin := time.Duration(0); begin < 12*time.Second; begin += 700 * time.Millisecond {
@@ -204,27 +270,31 @@ func TestAMessageHasItsFullTimeWheneverItBegins(t *testing.T) {
 }
 
 func TestABusyConnectionIsNotTakenForASlowOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := link{over: overPipe}
-		l.accept.Limits.FrameTimeout = 2 * time.Second
-		c, p := l.rawClient(t)
-		p.discard()
-		go echo(c)
-		// Each message begins where the one before ends, so that there is always one unfinished.
-		var stream []byte
-		for range 100 {
-			stream = append(stream, p.text("a message a second")...)
+	for name, read := range map[string]func(*websocket.Conn) error{"by Messages": echo, "by Reader": drain} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { busy(t, read) }) })
+	}
+}
+
+func busy(t *testing.T, read func(*websocket.Conn) error) {
+	l := link{over: overPipe}
+	l.accept.Limits.FrameTimeout = 2 * time.Second
+	c, p := l.rawClient(t)
+	p.discard()
+	go read(c)
+	// Each message begins where the one before ends, so that there is always one unfinished.
+	var stream []byte
+	for range 100 {
+		stream = append(stream, p.text("a message a second")...)
+	}
+	one := len(p.text("a message a second"))
+	p.send(stream[:one/2])
+	for rest := stream[one/2:]; len(rest) > one; rest = rest[one:] {
+		time.Sleep(time.Second)
+		p.send(rest[:one])
+		if c.Err() != nil {
+			t.Fatal(c.Err())
 		}
-		one := len(p.text("a message a second"))
-		p.send(stream[:one/2])
-		for rest := stream[one/2:]; len(rest) > one; rest = rest[one:] {
-			time.Sleep(time.Second)
-			p.send(rest[:one])
-			if c.Err() != nil {
-				t.Fatal(c.Err())
-			}
-		}
-	})
+	}
 }
 
 func TestPingsDoNotProlongAMessage(t *testing.T) {

@@ -5,6 +5,7 @@ package websocket
 import (
 	"context"
 	"errors"
+	"io"
 	"iter"
 	"time"
 
@@ -117,13 +118,27 @@ func (c *Conn) next(ctx context.Context, lends bool) (ev wire.Event, err error) 
 		}
 		err = c.advance(ctx, &ev, err)
 	}
-	if c.over.Load() && err != ctx.Err() { // nothing will be read any more: hold no buffer while the line lingers
-		c.in = nil
-		c.line.Release()
-		c.messages.Release()
-	}
+	c.retire(ctx, err)
 	c.readTurn.Give(turn.Same)
 	return ev, err
+}
+
+// retire gives the buffers back if err, which a read under ctx has met, is the end of the connection: nothing will be
+// read any more, and the line may linger. The turn to read is held.
+func (c *Conn) retire(ctx context.Context, err error) {
+	if err == nil || err == io.EOF || err == ctx.Err() || !c.over.Load() {
+		return
+	}
+	if r := c.stream; r != nil { // what is left of its message lies in them
+		r.piece, r.plain = nil, nil
+		if r.err == nil {
+			r.err = err
+		}
+		c.stream = nil
+	}
+	c.in = nil
+	c.line.Release()
+	c.messages.Release()
 }
 
 // keepLent leaves the buffers from which Messages has lent to its loop, before somebody else reads: Close, from another

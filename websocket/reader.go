@@ -30,11 +30,13 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	}
 	if c.stream != nil {
 		if err := c.skip(ctx); err != nil {
+			c.retire(ctx, err)
 			return 0, nil, err
 		}
 	}
-	r := &messageReader{conn: c, ctx: ctx}
+	r := &messageReader{conn: c, own: ctx, ctx: ctx}
 	if err := r.begin(); err != nil {
+		c.retire(ctx, err)
 		return 0, nil, err
 	}
 	c.stream = r
@@ -65,7 +67,8 @@ const streamStep = 16 << 10
 // messageReader is a message being read as a stream.
 type messageReader struct {
 	conn     *Conn
-	ctx      context.Context
+	own      context.Context // Reader's; for whoever calls Read
+	ctx      context.Context // what the holder of the turn waits under: own, or that of whoever skips the message
 	op       wire.Opcode
 	piece    []byte    // received and not handed out yet
 	last     bool      // no piece follows
@@ -164,6 +167,7 @@ func (r *messageReader) finish() error {
 		}
 		r.plain = nil
 	}
+	r.conn.received++
 	if r.conn.stream == r {
 		r.conn.stream = nil
 		r.conn.messages.Release()
@@ -183,10 +187,11 @@ func (r *messageReader) fail(err error) error {
 
 func (r *messageReader) Read(p []byte) (int, error) {
 	c := r.conn
-	if err := c.readTurn.Take(r.ctx, turn.Message); err != nil {
+	if err := c.readTurn.Take(r.own, turn.Message); err != nil {
 		return 0, err
 	}
 	defer c.readTurn.Give(turn.Same)
+	r.ctx = r.own
 	switch {
 	case r.err != nil:
 		return 0, r.err
@@ -198,6 +203,7 @@ func (r *messageReader) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	if err := r.advance(); err != nil {
+		c.retire(r.ctx, err)
 		return 0, err
 	}
 	n := copy(p, r.piece)
@@ -217,6 +223,7 @@ func (r *messageReader) readPlain(p []byte) (int, error) {
 		r.finish()
 	case err != nil:
 		err = r.fail(err)
+		r.conn.retire(r.ctx, err)
 	}
 	return n, err
 }

@@ -97,6 +97,70 @@ func TestAbandonedReaderIsSkippedByTheNextRead(t *testing.T) {
 	}
 }
 
+// io.ReadAll must not take half a message for a whole one, whoever has read on.
+func TestASkippedStreamDoesNotReadAsComplete(t *testing.T) {
+	for how, skip := range map[string]func(t *testing.T, c *websocket.Conn, p *peer, rest []byte){
+		"Read": func(t *testing.T, c *websocket.Conn, p *peer, rest []byte) {
+			p.send(rest, p.text("next"))
+			wantMessage(t, c, websocket.Text, "next")
+		},
+		"a second Reader": func(t *testing.T, c *websocket.Conn, p *peer, rest []byte) {
+			p.send(rest, p.text("next"))
+			_, again, err := c.Reader(soon(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(again); string(got) != "next" || err != nil {
+				t.Errorf("the next message: %q, %v", got, err)
+			}
+		},
+		"Close": func(t *testing.T, c *websocket.Conn, p *peer, rest []byte) {
+			closed := make(chan error, 1)
+			go func() { closed <- c.Close(1001, "") }()
+			p.wantClose(1001, "")
+			p.send(rest, p.closing(1001, ""))
+			if err := <-closed; err != nil {
+				t.Error(err)
+			}
+		},
+		"Close, the rest never coming": func(t *testing.T, c *websocket.Conn, p *peer, _ []byte) {
+			closed := make(chan error, 1)
+			go func() { closed <- c.Close(1001, "") }()
+			p.wantClose(1001, "")
+			p.send(p.closing(1001, ""))
+			if err := <-closed; err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		for name, packed := range map[string]bool{"plain": false, "compressed": true} {
+			t.Run(how+", "+name, func(t *testing.T) {
+				c, p := deflated.rawClient(t)
+				rest := []byte(nil) // a compressed message has come as a whole before the first of it is handed out
+				if packed {
+					p.send(p.packed(wire.Text, lorem(1000)))
+				} else {
+					p.send(p.frame(wire.Header{Opcode: wire.Text}, lorem(500)))
+					rest = p.frame(wire.Header{Fin: true}, lorem(500))
+				}
+				_, r, err := c.Reader(soon(t))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.ReadFull(r, make([]byte, 10)); err != nil {
+					t.Fatal(err)
+				}
+				skip(t, c, p, rest)
+				for range 2 {
+					if got, err := io.ReadAll(r); len(got) > 0 || err == nil {
+						t.Errorf("the rest reads as %.40q, %v", got, err)
+					}
+				}
+			})
+		}
+	}
+}
+
 // fragments is a message in three frames with a ping between them.
 func fragments(p *peer, payload string, packed bool) [][]byte {
 	if packed {

@@ -64,7 +64,7 @@ func (c *Conn) writePacked(ctx context.Context, h wire.Header, payload []byte) e
 
 // writeFrame writes one frame of a data message, for the holder of the turn.
 func (c *Conn) writeFrame(ctx context.Context, h wire.Header, payload []byte) error {
-	if !c.closing.MaySend() {
+	if c.over.Load() || !c.closing.MaySend() {
 		return c.refusal()
 	}
 	h.Length = uint64(len(payload))

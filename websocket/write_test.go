@@ -343,6 +343,78 @@ func TestWriterInterruptedInTheMiddleDropsTheConnection(t *testing.T) {
 	wantError(t, server.Err(), nil, "a message was left unfinished")
 }
 
+// Nobody may ever call an abandoned writer again; its context speaks for it.
+func TestAnAbandonedWriterWhoseContextEndsFreesTheOthers(t *testing.T) {
+	for name, mode := range modes {
+		for how, ending := range endings {
+			t.Run(name+", "+how, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					l := link{over: overPipe, offer: "permessage-deflate"}.compressed(mode)
+					c, p := l.rawClient(t)
+					p.discard()
+					ctx, end := ending()
+					w, _ := c.Writer(ctx, websocket.Text)
+					if _, err := io.WriteString(w, lorem(100_000)); err != nil {
+						t.Fatal(err)
+					}
+					written := make(chan error, 3)
+					go func() { written <- c.Write(context.Background(), websocket.Text, []byte("x")) }()
+					go func() {
+						written <- c.WritePrepared(context.Background(), websocket.Prepare(websocket.Text, []byte("x")))
+					}()
+					go func() {
+						w, _ := c.Writer(context.Background(), websocket.Text)
+						written <- w.Close()
+					}()
+					result := readInBackground(context.Background(), c)
+					synctest.Wait()
+					if len(written) > 0 || c.Err() != nil {
+						t.Fatalf("the others did not wait: %v, %v", <-written, c.Err())
+					}
+					end()
+					for range cap(written) {
+						wantError(t, <-written, net.ErrClosed, "left unfinished")
+					}
+					wantError(t, (<-result).err, nil, "left unfinished")
+					wantError(t, c.Err(), nil, "left unfinished")
+				})
+			})
+		}
+	}
+}
+
+func TestAWritersContextMayEndWhenNothingIsUnderWay(t *testing.T) {
+	for name, use := range map[string]func(w io.WriteCloser) error{
+		"before the message has begun": func(io.WriteCloser) error { return nil },
+		"while all of it is gathered":  func(w io.WriteCloser) error { _, err := io.WriteString(w, "a little"); return err },
+		"behind a short message": func(w io.WriteCloser) error {
+			io.WriteString(w, "a little")
+			return w.Close()
+		},
+		"behind a long message": func(w io.WriteCloser) error {
+			io.WriteString(w, lorem(100_000))
+			return w.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, p := link{over: overPipe}.rawClient(t)
+				p.discard()
+				ctx, cancel := context.WithCancel(context.Background())
+				w, _ := c.Writer(ctx, websocket.Text)
+				if err := use(w); err != nil {
+					t.Fatal(err)
+				}
+				cancel()
+				synctest.Wait()
+				if err := c.Write(context.Background(), websocket.Text, []byte("next")); err != nil || c.Err() != nil {
+					t.Error(err, c.Err())
+				}
+			})
+		})
+	}
+}
+
 func TestWriteAfterTheEndIsRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		end  func(server, client *websocket.Conn)
