@@ -327,7 +327,7 @@ func (l *loop) ended(c *Conn, err error) {
 // keep holds what a paused handler has not taken.
 func (l *loop) keep(c *Conn, rest []byte) {
 	if len(rest) > 0 && c.at() <= stateClosing {
-		c.more().rest = append([]byte(nil), rest...)
+		c.more().rest = append(c.more().rest, rest...) // a hang-up is read even in a pause
 	}
 	if c.pausing.Load() {
 		l.arm(c)
@@ -395,6 +395,7 @@ func (l *loop) attend(c *Conn) {
 		l.join(c)
 	}
 	if resumed {
+		c.pausing.Store(false) // not before: the loop must find no pause ended between two of its looks
 		l.resume(c)
 	}
 	if c.moved == 0 && c.at() != stateGone {

@@ -149,6 +149,10 @@ func (h *heart) forget() {
 // wake implements driver. It is called under the connection's lock.
 func (h *heart) wake(c *Conn) {
 	c.queued = false // here the two flags below say it
+	if c.resumed {
+		c.resumed = false
+		c.pausing.Store(false)
+	}
 	h.nudge()
 	if h.writing {
 		h.again = true
