@@ -12,16 +12,21 @@ import (
 	"github.com/ringdown/ringdown/websocket"
 )
 
-func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/channels/{channel}", channelhttp.New(s.hub, channelhttp.Options{
+// newChannels starts the gateway to the hub.
+func (s *Server) newChannels() (*channelhttp.Gateway, error) {
+	return channelhttp.New(s.hub, channelhttp.Options{
 		AllowPublish: s.config.Dev,
 		Log:          s.log,
 		Accept: websocket.AcceptOptions{
 			Origins: s.config.Origins,
 			Limits:  websocket.Limits{Message: s.config.MaxMessage},
 		},
-	}))
+	})
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/channels/{channel}", s.channels)
 	for path, page := range web.Pages() {
 		mux.Handle("GET "+path, page)
 	}

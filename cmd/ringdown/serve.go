@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ringdown/ringdown/gateway/channelhttp"
-	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/server"
 )
 
@@ -52,7 +51,8 @@ A second signal stops it at once.`,
 	flags.StringArrayVar(&config.Origins, "origin", nil,
 		"`origin` whose pages may connect, as https://app.example.com or *.example.com; repeatable")
 	flags.Int64Var(&config.MaxMessage, "max-message", channelhttp.DefaultMaxMessage, "longest message from a client, in `bytes`")
-	flags.IntVar(&config.MaxConnections, "max-connections", hub.DefaultMaxSessions, "most clients at once, a `number`")
+	flags.IntVar(&config.MaxConnections, "max-connections", server.DefaultMaxConnections,
+		"most clients at once, a `number`; fewer where the limit on open files is lower")
 	return cmd
 }
 
