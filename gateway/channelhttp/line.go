@@ -58,7 +58,7 @@ func received(c *loop.Conn, kind websocket.MessageType, payload []byte) {
 // closed gives the session's place back.
 func closed(c *loop.Conn, err error) {
 	l := lineOf(c)
-	l.session.Close()
+	defer l.session.Close()
 	if errors.Is(err, loop.ErrSlowConsumer) {
 		l.note(c, websocket.StatusTryAgainLater, err.Error())
 	} else if violation, ok := errors.AsType[*websocket.ProtocolError](err); ok {

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// breath is after how many deliveries for one client its event loop turns to the others: some two milliseconds.
-	breath = 20_000
+	// breath is after how many deliveries for one client its event loop turns to the others: about a millisecond.
+	breath = 10_000
 	// catchUp is how long a publisher waits when it is told that somebody lags.
 	catchUp = 5 * time.Millisecond
 	// patience is how long a line that lags is waited for, all in all: much longer than a healthy client is kept from
