@@ -411,6 +411,8 @@ func (l *loop) attend(c *Conn) {
 		l.tell(c)
 	}
 	switch c.at() {
+	case stateClosing:
+		l.wheel.sooner(c, ticks(l.server.set.Close))
 	case stateLingering:
 		l.linger(c)
 	case stateGone:
