@@ -31,7 +31,7 @@ const (
 	requestTimeout = 15 * time.Second // to send a whole request
 	answerTimeout  = 30 * time.Second // to take the answer
 	idleTimeout    = 60 * time.Second // between two requests of one connection
-	maxHeaderBytes = 8 << 10
+	maxHeaderBytes = 32 << 10         // more than a handshake may have, so that its refusal comes with a sentence
 )
 
 // Server is a node that holds its listener. Make one with New; run it once.
