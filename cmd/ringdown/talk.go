@@ -22,7 +22,7 @@ const controlHelp = `  /ping                   measure the round trip
   //text                  send "/text"
 `
 
-const pingTimeout = 10 * time.Second // for the answer to /ping
+const pingTimeout = 10 * time.Second // for the answer to a ping
 
 // errHungUp ends a talk because we closed it, and successfully.
 var errHungUp = errors.New("hung up")

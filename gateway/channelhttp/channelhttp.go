@@ -28,6 +28,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/ringdown/ringdown/hub"
@@ -51,7 +52,8 @@ type Options struct {
 	Accept websocket.AcceptOptions
 	// OutboxBytes may wait for one client; one for which more waits is cut with 1013. 0 means DefaultOutboxBytes.
 	OutboxBytes int
-	// Log is told of every refusal and of every line that the server closes; nil means slog.Default.
+	// Log is told of every refusal and of every line that the server closes, at a shutdown of their number only unless it
+	// takes level Debug; nil means slog.Default.
 	Log *slog.Logger
 }
 
@@ -62,6 +64,8 @@ type Gateway struct {
 	log     *slog.Logger
 	lines   *loop.Server
 	started time.Time // what lines measure time from
+
+	stopping atomic.Bool // set by Shutdown
 }
 
 // New returns a gateway to h. It runs until [Gateway.Shutdown]. The error says which origin in options.Accept is none.
@@ -125,11 +129,13 @@ const (
 // Shutdown refuses new lines, closes those that are open with 1012, spread over up to four seconds if they are many, and
 // waits until all have gone. When ctx ends first, what is left is cut and the error is ctx's. Another call returns at once.
 func (g *Gateway) Shutdown(ctx context.Context) error {
-	code, reason := goodbye(hub.ErrShutdown)
-	window := time.Duration(g.lines.Stats().Connections) * (time.Second / goodbyesPerSecond)
-	err := g.lines.ShutdownPaced(ctx, loop.Drain{Code: code, Reason: reason, Window: min(window, longestFarewell)})
-	if err == nil || errors.Is(err, http.ErrServerClosed) {
+	if g.stopping.Swap(true) {
 		return nil
 	}
+	code, reason := goodbye(hub.ErrShutdown)
+	open := g.lines.Stats().Connections
+	window := time.Duration(open) * (time.Second / goodbyesPerSecond)
+	err := g.lines.ShutdownPaced(ctx, loop.Drain{Code: code, Reason: reason, Window: min(window, longestFarewell)})
+	g.log.Info("closed all lines", "connections", open, "code", int(code), "cause", reason)
 	return err
 }

@@ -377,6 +377,25 @@ func TestShutdownTwiceIsShutdownOnce(t *testing.T) {
 	}
 }
 
+func TestShutdownIsOneLineInTheLogAndOneForEachLineAtDebug(t *testing.T) {
+	for _, level := range []slog.Level{slog.LevelInfo, slog.LevelDebug} {
+		var log bytes.Buffer
+		options := publishing
+		options.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))
+		n := start(t, hub.Options{}, options)
+		for _, c := range []*websocket.Conn{n.join("lobby"), n.join("lobby")} {
+			go c.Read(t.Context()) // until the goodbye
+		}
+		if err := n.gateway.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		want := map[slog.Level]int{slog.LevelInfo: 0, slog.LevelDebug: 2}[level]
+		if got := strings.Count(log.String(), "msg=closed "); got != want || strings.Count(log.String(), "connections=2") != 1 {
+			t.Errorf("at %v: %d lines, want %d and one with the count:\n%s", level, got, want, &log)
+		}
+	}
+}
+
 func TestOriginThatIsNoneIsRefusedAtTheStart(t *testing.T) {
 	options := publishing
 	options.Accept.Origins = []string{"https://app.example.com/path"}

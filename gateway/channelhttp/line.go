@@ -3,7 +3,9 @@
 package channelhttp
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -59,10 +61,15 @@ func received(c *loop.Conn, kind websocket.MessageType, payload []byte) {
 func closed(c *loop.Conn, err error) {
 	l := lineOf(c)
 	defer l.session.Close()
-	if errors.Is(err, loop.ErrSlowConsumer) {
-		l.note(c, websocket.StatusTryAgainLater, err.Error())
-	} else if violation, ok := errors.AsType[*websocket.ProtocolError](err); ok {
-		l.note(c, violation.Code, violation.Reason)
+	violation, violated := errors.AsType[*websocket.ProtocolError](err)
+	switch {
+	case errors.Is(err, loop.ErrSlowConsumer):
+		l.note(c, slog.LevelInfo, websocket.StatusTryAgainLater, err.Error())
+	case violated:
+		l.note(c, slog.LevelInfo, violation.Code, violation.Reason)
+	case l.gateway.stopping.Load():
+		code, reason := goodbye(hub.ErrShutdown)
+		l.note(c, slog.LevelDebug, code, reason)
 	}
 }
 
@@ -93,17 +100,21 @@ func (l *line) End(cause error) {
 		return // the connection will open, find its session ended, and close
 	}
 	code, reason := goodbye(cause)
-	l.note(c, code, reason)
+	level := slog.LevelInfo
+	if errors.Is(cause, hub.ErrShutdown) { // which ends them all
+		level = slog.LevelDebug
+	}
+	l.note(c, level, code, reason)
 	c.Close(code, reason)
 }
 
 // note tells the log that the server closes the line.
-func (l *line) note(c *loop.Conn, code websocket.StatusCode, cause string) {
+func (l *line) note(c *loop.Conn, level slog.Level, code websocket.StatusCode, cause string) {
 	remote := "gone"
 	if address := c.RemoteAddr(); address != nil {
 		remote = address.String()
 	}
-	l.gateway.log.Info("closed", "remote", remote, "channel", l.channel, "code", int(code), "cause", cause)
+	l.gateway.log.Log(context.Background(), level, "closed", "remote", remote, "channel", l.channel, "code", int(code), "cause", cause)
 }
 
 // goodbye is how a client is told why its session ended. A reason has room for 123 bytes.
