@@ -48,8 +48,8 @@ func New(options Options) *Hub {
 	}
 }
 
-// Open starts a session that hands what it is told to r. It counts against MaxSessions until it is closed. The error is
-// ErrFull or ErrShutdown, wrapped in a sentence.
+// Open starts a session, subscribed to nothing yet; what it will be told goes to r. It counts against MaxSessions until
+// its gateway closes it, also after its end. The error is [ErrShutdown], or wraps [ErrFull] and tells how many there are.
 func (h *Hub) Open(r Receiver) (*Session, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
