@@ -92,7 +92,7 @@ func (p *loops) adopt(u *bridge.Upgraded, ready func(*Conn)) bool {
 
 // takeFD duplicates the descriptor of a TCP or Unix connection and closes the original.
 func takeFD(nc net.Conn) (fd int, ok bool) {
-	socket, ok := nc.(syscall.Conn)
+	socket, _ := nc.(syscall.Conn)
 	if _, tcp := nc.(*net.TCPConn); !tcp {
 		if _, unix := nc.(*net.UnixConn); !unix {
 			return 0, false // a wrapper, whose Read and Write would be passed by
