@@ -1,11 +1,25 @@
 // Package hub is where clients meet. A [Session] is one client, whatever protocol it speaks; it subscribes to channels,
 // and a [Publication] in a channel is handed to every session subscribed to it, its publisher included.
 //
-// The hub knows no protocol. A gateway opens a session for each of its clients, publishes what the client sends, and
-// runs a loop that takes what is waiting from the session and writes it to the wire:
+// The hub knows no protocol, and holds nothing back: what a session is to be told goes to its [Receiver], which a gateway
+// provides. For a client that is written to by conn.Send, which queues and never waits:
+//
+//	type client struct{ conn *conn }
+//
+//	func (c *client) Receive(p *hub.Publication) hub.Reception {
+//		if c.conn.Send(p.Payload) != nil {
+//			return hub.Refused
+//		}
+//		return hub.Taken
+//	}
+//
+//	func (c *client) End(cause error) { c.conn.Close(cause.Error()) }
+//
+// The gateway opens a session for each of its clients, publishes what the client sends, and closes the session when the
+// client has gone:
 //
 //	h := hub.New(hub.Options{})
-//	s, err := h.Open() // fails when the hub is full or shutting down
+//	s, err := h.Open(&client{conn}) // fails when the hub is full or shutting down
 //	if err != nil {
 //		return err
 //	}
@@ -13,27 +27,15 @@
 //	s.Subscribe("lobby")
 //	h.Publish(&hub.Publication{Channel: "lobby", Payload: []byte("hello")})
 //
-//	var batch []*hub.Publication
-//	for {
-//		var ok bool
-//		if batch, ok = s.Next(batch); !ok {
-//			return context.Cause(s.Context()) // why the session ended
-//		}
-//		for _, p := range batch {
-//			write(p.Payload)
-//		}
-//	}
-//
 // # What it promises
 //
-// Every session of a channel is handed the same publications in the same order.
+// Every session of a channel is handed the same publications in the same order, and none after its end.
 //
-// What a session has not yet taken waits in its outbox, which is bounded in count and in bytes; a session whose outbox
-// overflows is ended with [ErrSlow]. Payloads are shared by all the outboxes that hold them. A slow session never stops the
-// others: Publish slows a burst down to what readers can take, but waits for a session that does not keep up for a tenth of
-// a second at most, and then no more until it has caught up.
+// Publishing never waits for a receiver, and allocates nothing for each of them. The outbox in which publications wait for
+// a slow client, its bounds, and what happens there, are the receiver's. A [Receipt] tells the publisher how many receivers
+// lag, so that a gateway can let one wait that publishes faster than the others can take.
 //
 // A channel exists while somebody is subscribed to it. There is nothing to create and nothing to clean up.
 //
-// Everything here may be called from any goroutine, except that [Session.Next] belongs to one.
+// Everything here may be called from any goroutine, but not from within a [Receiver]'s Receive.
 package hub

@@ -1,4 +1,4 @@
-// The hub itself: the channels of this node, its sessions, and the fan-out from one to the other.
+// The hub itself: the sessions and channels of this node.
 
 package hub
 
@@ -10,53 +10,37 @@ import (
 	"sync"
 )
 
-// What an [Options] field is when it is left zero.
-const (
-	DefaultMaxSessions = 10_000
-	DefaultOutboxBytes = 1 << 20
-	DefaultOutboxCount = 1024
-)
+// DefaultMaxSessions is what Options.MaxSessions is when it is left zero.
+const DefaultMaxSessions = 100_000
 
 var (
 	// ErrFull is returned by Open when MaxSessions are open already.
 	ErrFull = errors.New("hub: full")
 	// ErrShutdown is returned by Open once Shutdown was called, and is the cause with which Shutdown ends sessions.
 	ErrShutdown = errors.New("hub: shutting down")
-	// ErrSlow is the cause with which a session ends that takes its publications too slowly.
-	ErrSlow = errors.New("hub: slow consumer")
-	// ErrClosed is the cause with which a session ends that its gateway has closed.
-	ErrClosed = errors.New("hub: session closed")
+	// ErrEnded is returned by Subscribe when the session has ended or is closed.
+	ErrEnded = errors.New("hub: the session has ended")
 )
 
 // Options are the bounds of a hub. The zero value is good.
 type Options struct {
 	MaxSessions int // sessions open at once; 0 means DefaultMaxSessions
-	OutboxBytes int // payload bytes waiting in one session's outbox; 0 means DefaultOutboxBytes
-	OutboxCount int // publications waiting in one session's outbox; 0 means DefaultOutboxCount
 }
 
 // Hub holds a node's sessions and channels. Make one with New.
 type Hub struct {
 	options Options
 
-	mu       sync.RWMutex // taken before the lock of a channel, which is taken before that of a session
+	mu       sync.RWMutex // taken before the lock of a channel
 	closing  bool
 	empty    chan struct{} // made by Shutdown, closed when the last session has gone
 	sessions map[*Session]struct{}
 	channels map[string]*channel
 }
 
-// channel is a name that somebody is subscribed to.
-type channel struct {
-	mu          sync.Mutex // also makes the order of publications: whoever holds it is next in every outbox
-	subscribers map[*Session]struct{}
-}
-
 // New returns a hub without sessions.
 func New(options Options) *Hub {
 	options.MaxSessions = cmp.Or(options.MaxSessions, DefaultMaxSessions)
-	options.OutboxBytes = cmp.Or(options.OutboxBytes, DefaultOutboxBytes)
-	options.OutboxCount = cmp.Or(options.OutboxCount, DefaultOutboxCount)
 	return &Hub{
 		options:  options,
 		sessions: make(map[*Session]struct{}),
@@ -64,9 +48,9 @@ func New(options Options) *Hub {
 	}
 }
 
-// Open starts a session, which counts against MaxSessions until it is closed. The error is ErrFull or ErrShutdown,
-// wrapped in a sentence.
-func (h *Hub) Open() (*Session, error) {
+// Open starts a session, subscribed to nothing yet; what it will be told goes to r. It counts against MaxSessions until
+// its gateway closes it, also after its end. The error is [ErrShutdown], or wraps [ErrFull] and tells how many there are.
+func (h *Hub) Open(r Receiver) (*Session, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing {
@@ -75,46 +59,21 @@ func (h *Hub) Open() (*Session, error) {
 	if len(h.sessions) >= h.options.MaxSessions {
 		return nil, fmt.Errorf("%w: all %d sessions are taken", ErrFull, h.options.MaxSessions)
 	}
-	s := newSession(h)
+	s := &Session{hub: h, receiver: r}
 	h.sessions[s] = struct{}{}
 	return s, nil
 }
 
-// Publish hands p to every session subscribed to its channel and returns how many took it. Neither p nor its payload
-// may change from now on. A session that has ended, or that ends now because it is too slow, is not counted.
-//
-// A burst of publications could overflow the outboxes of sessions that are not slow at all, whose goroutines only wait
-// for a processor. So where an outbox is more than half full, Publish waits for it to empty, for a moment: a session for
-// which a tenth of a second was too short is not waited for again until it has caught up.
-func (h *Hub) Publish(p *Publication) int {
+// Publish hands p to every session subscribed to its channel, and tells what became of it there. It waits for no receiver.
+// Neither p nor its payload may change from now on.
+func (h *Hub) Publish(p *Publication) Receipt {
 	h.mu.RLock()
 	ch := h.channels[p.Channel]
 	h.mu.RUnlock()
 	if ch == nil {
-		return 0
+		return Receipt{}
 	}
-	taken, behind := ch.fanOut(p)
-	if behind != nil {
-		behind.awaitRoom()
-	}
-	return taken
-}
-
-// fanOut offers p to every subscriber. It returns how many took it, and one that has fallen behind, if any has. One is
-// enough: the others empty their outboxes while the publisher waits, or are next.
-func (ch *channel) fanOut(p *Publication) (count int, behind *Session) {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	for s := range ch.subscribers {
-		taken, late := s.offer(p)
-		if taken {
-			count++
-		}
-		if late {
-			behind = s
-		}
-	}
-	return count, behind
+	return ch.fanOut(p)
 }
 
 // Sessions returns how many sessions are open.
@@ -128,19 +87,19 @@ func (h *Hub) Sessions() int {
 func (h *Hub) Subscribers(name string) int {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	ch := h.channels[name]
-	if ch == nil {
-		return 0
+	if ch := h.channels[name]; ch != nil {
+		return ch.size()
 	}
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	return len(ch.subscribers)
+	return 0
 }
 
 // Shutdown refuses new sessions, ends those that are open with ErrShutdown, and waits until their gateways have closed
-// them all. What waits in their outboxes may still be taken. When ctx ends first, its error is returned.
+// them all. When ctx ends first, its error is returned.
 func (h *Hub) Shutdown(ctx context.Context) error {
-	empty := h.endAll()
+	open, empty := h.refuse()
+	for _, s := range open {
+		s.End(ErrShutdown)
+	}
 	select {
 	case <-empty:
 		return nil
@@ -149,7 +108,8 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	}
 }
 
-func (h *Hub) endAll() (empty <-chan struct{}) {
+// refuse lets no new session in, and returns those that are open and what tells that they have gone.
+func (h *Hub) refuse() (open []*Session, empty <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.closing {
@@ -160,53 +120,61 @@ func (h *Hub) endAll() (empty <-chan struct{}) {
 		}
 	}
 	for s := range h.sessions {
-		s.End(ErrShutdown)
+		open = append(open, s)
 	}
-	return h.empty
+	return open, h.empty
 }
 
-func (h *Hub) subscribe(s *Session, name string) {
+func (h *Hub) subscribe(s *Session, name string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if _, open := h.sessions[s]; !open {
-		return
+	if s.ended {
+		return ErrEnded
 	}
 	ch := h.channels[name]
 	if ch == nil {
-		ch = &channel{subscribers: make(map[*Session]struct{})}
+		ch = &channel{name: name}
 		h.channels[name] = ch
 	}
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	if _, already := ch.subscribers[s]; !already {
-		ch.subscribers[s] = struct{}{}
-		s.channels = append(s.channels, name)
+	if !s.subscribed(ch) {
+		s.first = &subscription{channel: ch, next: s.first}
+		ch.add(s.first, s.receiver)
 	}
+	return nil
 }
 
-// remove takes s out of its channels and gives back its place.
+// end takes s out of its channels, and reports whether it was in until now.
+func (h *Hub) end(s *Session) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.leave(s)
+}
+
+// remove is end for a session that is over: it also gives back its place.
 func (h *Hub) remove(s *Session) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.leave(s)
 	if _, open := h.sessions[s]; !open {
 		return
 	}
 	delete(h.sessions, s)
-	for _, name := range s.channels {
-		h.leave(s, name)
-	}
 	if h.closing && len(h.sessions) == 0 {
 		close(h.empty)
 	}
 }
 
 // leave is called with h.mu held, so that nobody can join a channel while it vanishes.
-func (h *Hub) leave(s *Session, name string) {
-	ch := h.channels[name]
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	delete(ch.subscribers, s)
-	if len(ch.subscribers) == 0 {
-		delete(h.channels, name)
+func (h *Hub) leave(s *Session) bool {
+	if s.ended {
+		return false
 	}
+	s.ended = true
+	for sub := s.first; sub != nil; sub = sub.next {
+		if sub.channel.remove(sub) {
+			delete(h.channels, sub.channel.name)
+		}
+	}
+	s.first = nil
+	return true
 }

@@ -13,78 +13,105 @@ import (
 	"github.com/ringdown/ringdown/hub"
 )
 
+// client is a receiver that keeps what it is told.
+type client struct {
+	*hub.Session
+	answer hub.Reception
+
+	mu    sync.Mutex
+	texts []string
+	cause error
+	ended chan struct{} // closed by End
+}
+
+func (c *client) Receive(p *hub.Publication) hub.Reception {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.texts = append(c.texts, string(p.Payload))
+	return c.answer
+}
+
+func (c *client) End(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cause = cause
+	close(c.ended) // panics if it is told twice
+}
+
+// told is what the client was told so far.
+func (c *client) told() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.texts)
+}
+
 // open opens a session that is subscribed to channels and closed with the test.
-func open(t *testing.T, h *hub.Hub, channels ...string) *hub.Session {
+func open(t testing.TB, h *hub.Hub, channels ...string) *client {
 	t.Helper()
-	s, err := h.Open()
+	c := &client{answer: hub.Taken, ended: make(chan struct{})}
+	s, err := h.Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.Session = s
 	t.Cleanup(s.Close)
 	for _, name := range channels {
 		if err := s.Subscribe(name); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return s
+	return c
 }
 
-func say(h *hub.Hub, channel, text string) int {
+func say(h *hub.Hub, channel, text string) hub.Receipt {
 	return h.Publish(&hub.Publication{Channel: channel, Payload: []byte(text)})
-}
-
-// take returns the payloads of what waits in s.
-func take(t *testing.T, s *hub.Session) []string {
-	t.Helper()
-	batch, ok := s.Next(nil)
-	if !ok {
-		t.Fatalf("the session has ended: %v", context.Cause(s.Context()))
-	}
-	var texts []string
-	for _, p := range batch {
-		texts = append(texts, string(p.Payload))
-	}
-	return texts
 }
 
 func TestPublicationsReachTheirChannelOnly(t *testing.T) {
 	h := hub.New(hub.Options{})
 	lobby, both, other := open(t, h, "lobby"), open(t, h, "lobby", "news"), open(t, h, "other")
 
-	if n := say(h, "lobby", "one"); n != 2 {
-		t.Errorf("lobby: %d sessions took it, want 2", n)
+	for _, c := range []struct {
+		channel, text string
+		taken         int
+	}{{"lobby", "one", 2}, {"news", "two", 1}, {"nowhere", "three", 0}, {"other", "four", 1}} {
+		if got := say(h, c.channel, c.text); got != (hub.Receipt{Taken: c.taken}) {
+			t.Errorf("%s: %+v, want %d to take it", c.channel, got, c.taken)
+		}
 	}
-	if n := say(h, "news", "two"); n != 1 {
-		t.Errorf("news: %d sessions took it, want 1", n)
-	}
-	if n := say(h, "nowhere", "three"); n != 0 {
-		t.Errorf("nowhere: %d sessions took it, want 0", n)
-	}
-	say(h, "other", "four")
-
 	for _, c := range []struct {
 		name string
-		s    *hub.Session
+		*client
 		want []string
 	}{
 		{"lobby", lobby, []string{"one"}},
 		{"both", both, []string{"one", "two"}},
 		{"other", other, []string{"four"}},
 	} {
-		if got := take(t, c.s); !slices.Equal(got, c.want) {
-			t.Errorf("%s took %q, want %q", c.name, got, c.want)
+		if got := c.told(); !slices.Equal(got, c.want) {
+			t.Errorf("%s was told %q, want %q", c.name, got, c.want)
 		}
+	}
+}
+
+func TestReceiptCountsWhoTookItAndWhoLags(t *testing.T) {
+	h := hub.New(hub.Options{})
+	for _, answer := range []hub.Reception{hub.Taken, hub.Refused, hub.Late, hub.Taken, hub.Late} {
+		open(t, h, "lobby").answer = answer
+	}
+	if got, want := say(h, "lobby", "x"), (hub.Receipt{Taken: 4, Late: 2}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 
 func TestSubscribingTwiceIsSubscribingOnce(t *testing.T) {
 	h := hub.New(hub.Options{})
-	s := open(t, h, "lobby", "lobby")
+	c := open(t, h, "lobby", "news", "lobby")
 	say(h, "lobby", "once")
-	if got := take(t, s); !slices.Equal(got, []string{"once"}) {
-		t.Errorf("took %q", got)
+	if got := c.told(); !slices.Equal(got, []string{"once"}) {
+		t.Errorf("was told %q", got)
 	}
-	s.Close()
+	c.Close()
 	if n := h.Subscribers("lobby"); n != 0 {
 		t.Errorf("%d subscribers after close", n)
 	}
@@ -93,19 +120,9 @@ func TestSubscribingTwiceIsSubscribingOnce(t *testing.T) {
 func TestEverySessionSeesTheSameOrder(t *testing.T) {
 	const publishers, each, readers = 4, 250, 5
 	h := hub.New(hub.Options{})
-	seen := make([][]string, readers)
-	var reading sync.WaitGroup
-	for i := range readers {
-		s := open(t, h, "lobby")
-		reading.Go(func() {
-			var batch []*hub.Publication
-			for len(seen[i]) < publishers*each {
-				batch, _ = s.Next(batch)
-				for _, p := range batch {
-					seen[i] = append(seen[i], string(p.Payload))
-				}
-			}
-		})
+	var clients []*client
+	for range readers {
+		clients = append(clients, open(t, h, "lobby"))
 	}
 	var publishing sync.WaitGroup
 	for p := range publishers {
@@ -116,151 +133,64 @@ func TestEverySessionSeesTheSameOrder(t *testing.T) {
 		})
 	}
 	publishing.Wait()
-	reading.Wait()
-	for i := range seen {
-		if !slices.Equal(seen[i], seen[0]) {
+	first := clients[0].told()
+	if len(first) != publishers*each {
+		t.Errorf("reader 0 saw %d of %d publications", len(first), publishers*each)
+	}
+	for i, c := range clients {
+		if !slices.Equal(c.told(), first) {
 			t.Errorf("reader %d saw another order than reader 0", i)
 		}
 	}
 }
 
-func TestOutboxOverflowEndsOnlyTheSlowSession(t *testing.T) {
-	big := string(make([]byte, 60))
-	for _, c := range []struct {
-		name    string
-		options hub.Options
-		texts   []string // the last one is too many
-	}{
-		{"by count", hub.Options{OutboxCount: 3}, []string{"a", "b", "c", "d"}},
-		{"by bytes", hub.Options{OutboxBytes: 120}, []string{big, big, "x"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			h := hub.New(c.options)
-			slow, quick := open(t, h, "lobby"), open(t, h, "lobby")
-			for i, text := range c.texts {
-				want := 2
-				if i == len(c.texts)-1 {
-					want = 1
-				}
-				if n := say(h, "lobby", text); n != want {
-					t.Fatalf("publication %d: %d sessions took it, want %d", i, n, want)
-				}
-				if got := take(t, quick); !slices.Equal(got, []string{text}) {
-					t.Errorf("the quick session took %q", got)
-				}
+// Members of a channel change their places as others leave. Whoever is in must be told, once, whoever is not must not.
+func TestComingAndGoingLosesNobody(t *testing.T) {
+	h := hub.New(hub.Options{})
+	var in []*client
+	for round := range 200 {
+		switch {
+		case round%3 == 2: // one goes: the first, the last, or one between
+			at := (round * 7) % len(in)
+			in[at].Close()
+			in = slices.Delete(in, at, at+1)
+		case round%2 == 0:
+			in = append(in, open(t, h, "lobby", "other"))
+		default:
+			in = append(in, open(t, h, "other", "lobby"))
+		}
+		text := fmt.Sprint(round)
+		if got := say(h, "lobby", text); got.Taken != len(in) {
+			t.Fatalf("round %d: %d took it, want %d", round, got.Taken, len(in))
+		}
+		for i, c := range in {
+			if told := c.told(); told[len(told)-1] != text || slices.Index(told, text) != len(told)-1 {
+				t.Fatalf("round %d: client %d was told %q", round, i, told)
 			}
-			if cause := context.Cause(slow.Context()); cause != hub.ErrSlow {
-				t.Errorf("the slow session ended for %v, want ErrSlow", cause)
-			}
-			if _, ok := slow.Next(nil); ok {
-				t.Error("a session ended for slowness still hands out publications")
+		}
+	}
+}
+
+func TestSessionsComeAndGoWhileOthersPublish(t *testing.T) {
+	h := hub.New(hub.Options{})
+	stays := open(t, h, "lobby")
+	var coming sync.WaitGroup
+	for range 4 {
+		coming.Go(func() {
+			for range 200 {
+				open(t, h, "lobby", "other").Close()
 			}
 		})
 	}
-}
-
-// publish tells how long a publication takes.
-func publish(h *hub.Hub) time.Duration {
-	started := time.Now()
-	say(h, "lobby", "x")
-	return time.Since(started)
-}
-
-func TestPublisherWaitsOnceForASessionThatStandsStill(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := hub.New(hub.Options{OutboxCount: 10})
-		s := open(t, h, "lobby")
-		for i := range 11 {
-			want := time.Duration(0)
-			if i == 5 { // more than half of the outbox is full for the first time
-				want = 100 * time.Millisecond
-			}
-			if took := publish(h); took != want {
-				t.Errorf("publication %d took %v, want %v", i, took, want)
-			}
-		}
-		if cause := context.Cause(s.Context()); cause != hub.ErrSlow {
-			t.Errorf("it ended for %v, want ErrSlow", cause)
-		}
-	})
-}
-
-func TestPublisherWaitsForASessionThatIsOnlyLate(t *testing.T) {
-	const late = 10 * time.Millisecond
-	synctest.Test(t, func(t *testing.T) {
-		h := hub.New(hub.Options{OutboxCount: 10})
-		s := open(t, h, "lobby")
-		var reading sync.WaitGroup
-		reading.Go(func() {
-			var batch []*hub.Publication
-			for ok := true; ok; batch, ok = s.Next(batch) {
-				time.Sleep(late)
-			}
-		})
-		for i := range 1000 {
-			if took := publish(h); took > 2*late {
-				t.Fatalf("publication %d took %v", i, took)
-			}
-			if cause := context.Cause(s.Context()); cause != nil {
-				t.Fatalf("publication %d ended the session: %v", i, cause)
-			}
-		}
-		s.Close()
-		reading.Wait()
-	})
-}
-
-func TestSessionThatCaughtUpIsWaitedForAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := hub.New(hub.Options{OutboxCount: 10})
-		s := open(t, h, "lobby")
-		turns := make(chan struct{})
-		go func() {
-			var batch []*hub.Publication
-			for range turns {
-				batch, _ = s.Next(batch)
-			}
-		}()
-		for round := range 3 {
-			waited := time.Duration(0)
-			for range 8 {
-				waited += publish(h)
-			}
-			if waited != 100*time.Millisecond {
-				t.Errorf("round %d: publishers waited %v", round, waited)
-			}
-			turns <- struct{}{} // takes what there is
-			turns <- struct{}{} // says that it is written, and waits for more
-			synctest.Wait()
-		}
-		s.Close()
-		close(turns)
-	})
-}
-
-func TestEmptyOutboxTakesAPublicationOfAnySize(t *testing.T) {
-	h := hub.New(hub.Options{OutboxBytes: 10})
-	open(t, h, "lobby")
-	if n := say(h, "lobby", "more than ten bytes"); n != 1 {
-		t.Error("refused by an empty outbox")
+	for i := range 500 {
+		say(h, "lobby", fmt.Sprint(i))
 	}
-	if n := say(h, "lobby", "x"); n != 0 {
-		t.Error("taken by an outbox that is over its bound")
+	coming.Wait()
+	if n := len(stays.told()); n != 500 {
+		t.Errorf("whoever stayed was told %d of 500 publications", n)
 	}
-}
-
-func TestWhatIsBeingWrittenCountsAgainstTheOutbox(t *testing.T) {
-	h := hub.New(hub.Options{OutboxCount: 2})
-	s := open(t, h, "lobby")
-	say(h, "lobby", "a")
-	batch, _ := s.Next(nil)
-	say(h, "lobby", "b")
-	if batch, _ = s.Next(batch); string(batch[0].Payload) != "b" {
-		t.Fatalf("took %q", batch[0].Payload)
-	}
-	say(h, "lobby", "c")
-	if n := say(h, "lobby", "d"); n != 0 {
-		t.Error("b is being written, c waits, and d fitted into an outbox of two")
+	if n := h.Subscribers("lobby"); n != 1 {
+		t.Errorf("%d subscribers are left, want 1", n)
 	}
 }
 
@@ -268,32 +198,69 @@ func TestFullHubRefusesUntilASessionCloses(t *testing.T) {
 	h := hub.New(hub.Options{MaxSessions: 2})
 	first := open(t, h)
 	open(t, h)
-	if _, err := h.Open(); !errors.Is(err, hub.ErrFull) {
+	if _, err := h.Open(nil); !errors.Is(err, hub.ErrFull) {
 		t.Fatalf("a third session: %v, want ErrFull", err)
+	}
+	first.Session.End(errors.New("bye"))
+	if _, err := h.Open(nil); !errors.Is(err, hub.ErrFull) {
+		t.Fatalf("a third session while the first says goodbye: %v, want ErrFull", err)
 	}
 	first.Close()
 	first.Close() // gives back one place, not two
 	open(t, h)
-	if _, err := h.Open(); !errors.Is(err, hub.ErrFull) {
+	if _, err := h.Open(nil); !errors.Is(err, hub.ErrFull) {
 		t.Fatalf("a third session after closing one twice: %v, want ErrFull", err)
 	}
 }
 
 func TestChannelsVanishWhenEmpty(t *testing.T) {
 	h := hub.New(hub.Options{})
-	s := open(t, h, "lobby")
+	c := open(t, h, "lobby")
 	if n := h.Subscribers("lobby"); n != 1 {
 		t.Fatalf("%d subscribers, want 1", n)
 	}
-	s.Close()
+	c.Close()
 	if n, channels := h.Subscribers("lobby"), hub.Channels(h); n != 0 || channels != 0 {
 		t.Errorf("%d subscribers, %d channels after the last one left", n, channels)
 	}
-	if err := s.Subscribe("lobby"); err != nil {
-		t.Error(err)
+	if err := c.Subscribe("lobby"); !errors.Is(err, hub.ErrEnded) {
+		t.Errorf("a closed session subscribed: %v", err)
 	}
 	if hub.Channels(h) != 0 {
-		t.Error("a closed session subscribed")
+		t.Error("a closed session made a channel")
+	}
+}
+
+func TestEndedSessionIsToldWhyOnceAndNothingElse(t *testing.T) {
+	h := hub.New(hub.Options{})
+	c := open(t, h, "lobby")
+	cause := errors.New("out")
+	c.Session.End(cause)
+	c.Session.End(errors.New("again"))
+	if c.cause != cause {
+		t.Errorf("the receiver was told %v", c.cause)
+	}
+	if got := say(h, "lobby", "too late"); got.Taken != 0 || len(c.told()) != 0 {
+		t.Error("an ended session took a publication")
+	}
+	if err := c.Subscribe("lobby"); !errors.Is(err, hub.ErrEnded) {
+		t.Errorf("an ended session subscribed: %v", err)
+	}
+	if n := h.Sessions(); n != 1 {
+		t.Errorf("%d sessions, want 1 until the gateway closes it", n)
+	}
+}
+
+func TestClosedSessionIsNotToldOfItsEnd(t *testing.T) {
+	h := hub.New(hub.Options{})
+	c := open(t, h, "lobby")
+	c.Close()
+	c.Session.End(errors.New("too late"))
+	if err := h.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if c.cause != nil {
+		t.Errorf("the receiver was told %v", c.cause)
 	}
 }
 
@@ -301,12 +268,14 @@ func TestShutdownEndsAllAndWaitsForTheirGateways(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		const closing = time.Second
+		var clients []*client
 		for range 3 {
-			s := open(t, h, "lobby")
+			c := open(t, h, "lobby")
+			clients = append(clients, c)
 			go func() {
-				<-s.Context().Done()
+				<-c.ended
 				time.Sleep(closing)
-				s.Close()
+				c.Close()
 			}()
 		}
 		started := time.Now()
@@ -316,7 +285,12 @@ func TestShutdownEndsAllAndWaitsForTheirGateways(t *testing.T) {
 		if took := time.Since(started); took != closing {
 			t.Errorf("took %v, want %v", took, closing)
 		}
-		if _, err := h.Open(); !errors.Is(err, hub.ErrShutdown) {
+		for _, c := range clients {
+			if c.cause != hub.ErrShutdown {
+				t.Errorf("a session ended for %v, want ErrShutdown", c.cause)
+			}
+		}
+		if _, err := h.Open(nil); !errors.Is(err, hub.ErrShutdown) {
 			t.Errorf("open after shutdown: %v, want ErrShutdown", err)
 		}
 	})
@@ -325,50 +299,15 @@ func TestShutdownEndsAllAndWaitsForTheirGateways(t *testing.T) {
 func TestShutdownIsBoundedByItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
-		s := open(t, h)
+		c := open(t, h)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if err := h.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("shutdown with a gateway that never closes: %v", err)
 		}
-		s.Close()
+		c.Close()
 		if err := h.Shutdown(t.Context()); err != nil {
 			t.Errorf("shutdown again, all closed: %v", err)
-		}
-	})
-}
-
-func TestShutdownLetsWaitingPublicationsBeTaken(t *testing.T) {
-	h := hub.New(hub.Options{})
-	s := open(t, h, "lobby")
-	say(h, "lobby", "last words")
-	s.End(hub.ErrShutdown)
-	if n := say(h, "lobby", "too late"); n != 0 {
-		t.Error("an ended session took a publication")
-	}
-	if got := take(t, s); !slices.Equal(got, []string{"last words"}) {
-		t.Errorf("took %q", got)
-	}
-	if _, ok := s.Next(nil); ok {
-		t.Error("more to take after the end")
-	}
-	if cause := context.Cause(s.Context()); cause != hub.ErrShutdown {
-		t.Errorf("cause %v", cause)
-	}
-}
-
-func TestNextWakesUpWhenTheSessionEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := open(t, hub.New(hub.Options{}))
-		done := make(chan bool)
-		go func() {
-			_, ok := s.Next(nil)
-			done <- ok
-		}()
-		synctest.Wait()
-		s.Close()
-		if <-done {
-			t.Error("a publication out of nowhere")
 		}
 	})
 }
@@ -396,24 +335,43 @@ func TestEncodingIsMadeOncePerProtocol(t *testing.T) {
 	}
 }
 
+// counter is the cheapest receiver, so that what is measured is the hub.
+type counter struct{ received int }
+
+func (c *counter) Receive(*hub.Publication) hub.Reception { c.received++; return hub.Taken }
+func (c *counter) End(error)                              {}
+
+// crowd fills "lobby" with n members.
+func crowd(t testing.TB, n int) *hub.Hub {
+	h := hub.New(hub.Options{})
+	for range n {
+		s, err := h.Open(new(counter))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Subscribe("lobby")
+	}
+	return h
+}
+
+func TestFanOutAllocatesNothing(t *testing.T) {
+	h := crowd(t, 100)
+	p := &hub.Publication{Channel: "lobby"}
+	if n := testing.AllocsPerRun(100, func() { h.Publish(p) }); n != 0 {
+		t.Errorf("%v allocations for a publication to 100 members", n)
+	}
+}
+
 func BenchmarkFanOut(b *testing.B) {
-	for _, subscribers := range []int{10, 1000} {
-		b.Run(fmt.Sprint(subscribers), func(b *testing.B) {
-			h := hub.New(hub.Options{})
-			sessions := make([]*hub.Session, subscribers)
-			for i := range sessions {
-				sessions[i], _ = h.Open()
-				sessions[i].Subscribe("lobby")
-			}
-			batches := make([][]*hub.Publication, subscribers)
-			payload := make([]byte, 128)
+	for _, members := range []int{10, 1000, 10_000} {
+		b.Run(fmt.Sprint(members), func(b *testing.B) {
+			h := crowd(b, members)
+			p := &hub.Publication{Channel: "lobby", Payload: make([]byte, 128)}
 			b.ReportAllocs()
 			for b.Loop() {
-				h.Publish(&hub.Publication{Channel: "lobby", Payload: payload})
-				for i, s := range sessions {
-					batches[i], _ = s.Next(batches[i])
-				}
+				h.Publish(p)
 			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(members), "ns/delivery")
 		})
 	}
 }

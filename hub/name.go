@@ -15,7 +15,8 @@ const MaxChannelName = 255
 // CheckChannel tells what is wrong with a channel's name, or returns nil. A name is 1 to [MaxChannelName] bytes of valid
 // UTF-8; every character is printable (a letter, mark, digit, punctuation, symbol, or the plain space, as
 // [unicode.IsPrint] has it, so no control and no invisible formatting characters); and it neither begins nor ends with a
-// space. Names are compared byte by byte: "Lobby" and "lobby" are two channels.
+// space. It is not "." or "..", which browsers take out of a URL however they are escaped. Names are compared byte by
+// byte: "Lobby" and "lobby" are two channels.
 func CheckChannel(name string) error {
 	if name == "" {
 		return fmt.Errorf("the channel name is empty; name it with 1 to %d bytes", MaxChannelName)
@@ -33,6 +34,9 @@ func CheckChannel(name string) error {
 	}
 	if strings.HasPrefix(name, " ") || strings.HasSuffix(name, " ") {
 		return fmt.Errorf("the channel name %q begins or ends with a space; remove it", name)
+	}
+	if name == "." || name == ".." {
+		return fmt.Errorf("the channel name is %q, which stands for a folder in a URL; choose another", name)
 	}
 	return nil
 }

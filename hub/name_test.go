@@ -32,6 +32,9 @@ func TestChannelNames(t *testing.T) {
 		{"not UTF-8", "a\xff", "not valid UTF-8"},
 		{"surrogate", "\xed\xa0\x80", "not valid UTF-8"},
 		{"leading space", " a", "space"},
+		{"dots that a browser takes out of a URL", "..", "stands for a folder"},
+		{"one dot", ".", "stands for a folder"},
+		{"three dots", "...", ""},
 		{"trailing space", "a ", "space"},
 	} {
 		t.Run(c.proves, func(t *testing.T) {

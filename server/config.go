@@ -15,6 +15,10 @@ import (
 // DefaultListen is where a node listens unless it is told otherwise: reachable from this machine only.
 const DefaultListen = "127.0.0.1:8000"
 
+// DefaultMaxConnections is how many clients may be connected at once unless it is told otherwise: at less than a
+// kilobyte each, a size that a small machine can hold.
+const DefaultMaxConnections = 100_000
+
 // Config is everything that decides how a node behaves. The zero value is a safe node: reachable from this machine only,
 // read-only, closed to pages of other origins.
 type Config struct {
@@ -28,7 +32,8 @@ type Config struct {
 	Origins []string
 	// MaxMessage is the longest message taken from a client, in bytes; 0 means 64 KiB.
 	MaxMessage int64
-	// MaxConnections is how many clients may be connected at once; 0 means 10,000.
+	// MaxConnections is how many clients may be connected at once; 0 means DefaultMaxConnections. Where the system allows
+	// fewer open files than that takes, it is as many as it allows.
 	MaxConnections int
 	// Log is where the node writes what it does; nil means slog.Default.
 	Log *slog.Logger

@@ -12,18 +12,24 @@ import (
 	"github.com/ringdown/ringdown/websocket"
 )
 
-func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/channels/{channel}", channelhttp.New(s.hub, channelhttp.Options{
+// newChannels starts the gateway to the hub.
+func (s *Server) newChannels() (*channelhttp.Gateway, error) {
+	return channelhttp.New(s.hub, channelhttp.Options{
 		AllowPublish: s.config.Dev,
 		Log:          s.log,
 		Accept: websocket.AcceptOptions{
 			Origins: s.config.Origins,
 			Limits:  websocket.Limits{Message: s.config.MaxMessage},
 		},
-	}))
+	})
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/channels/{channel}", s.channels)
 	for path, page := range web.Pages() {
 		mux.Handle("GET "+path, page)
+		mux.HandleFunc(path, readOnly)
 	}
 	mux.HandleFunc("/", notFound)
 	return s.guard(mux)
@@ -40,6 +46,12 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// readOnly answers the methods that a page does not know.
+func readOnly(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Allow", "GET, HEAD")
+	http.Error(w, fmt.Sprintf("the method is %.20s; this page is read, with GET or HEAD", r.Method), http.StatusMethodNotAllowed)
 }
 
 // notFound says what exists instead.

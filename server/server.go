@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/hub"
 )
 
@@ -30,7 +31,7 @@ const (
 	requestTimeout = 15 * time.Second // to send a whole request
 	answerTimeout  = 30 * time.Second // to take the answer
 	idleTimeout    = 60 * time.Second // between two requests of one connection
-	maxHeaderBytes = 8 << 10
+	maxHeaderBytes = 32 << 10         // more than a handshake may have, so that its refusal comes with a sentence
 )
 
 // Server is a node that holds its listener. Make one with New; run it once.
@@ -40,6 +41,10 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	hub      *hub.Hub
+	channels *channelhttp.Gateway
+
+	maxConnections int
+	limited        string // why there are not as many as were asked for, for the log
 }
 
 // New checks the configuration and opens the listener. The errors are sentences that say what to change.
@@ -56,7 +61,12 @@ func New(config Config) (*Server, error) {
 		config:   config,
 		log:      cmp.Or(config.Log, slog.Default()),
 		listener: listener,
-		hub:      hub.New(hub.Options{MaxSessions: config.MaxConnections}),
+	}
+	s.maxConnections, s.limited = affordable(config.MaxConnections, openFiles())
+	s.hub = hub.New(hub.Options{MaxSessions: s.maxConnections})
+	if s.channels, err = s.newChannels(); err != nil {
+		listener.Close()
+		return nil, err
 	}
 	s.http = &http.Server{
 		Handler:           s.routes(),
@@ -102,16 +112,16 @@ func (s *Server) Serve() error {
 }
 
 // Shutdown stops listening, says goodbye to every client (close code 1012) and returns when all have gone. When ctx
-// ends first it cuts what is left of plain HTTP and returns the context's error.
+// ends first it cuts what is left and returns the context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.log.Info("shutting down", "connections", s.hub.Sessions())
 	lines := make(chan error, 1)
-	go func() { lines <- s.hub.Shutdown(ctx) }()
+	s.http.RegisterOnShutdown(func() { lines <- s.channels.Shutdown(ctx) }) // once nobody new can come
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		s.http.Close()
 	}
-	return errors.Join(err, <-lines)
+	return errors.Join(err, <-lines, s.hub.Shutdown(ctx))
 }
 
 // announce says in the log where the node is and how open it is.
@@ -123,7 +133,13 @@ func (s *Server) announce() {
 		s.log.Info("clients may listen but not publish: publishing needs authentication, which this version does not have yet; " +
 			"start with --dev to try it on this machine")
 	}
-	s.log.Info("listening", "page", "http://"+host+"/", "channels", "ws://"+host+"/channels/{channel}")
+	if asked := s.config.MaxConnections; s.limited != "" && asked != 0 && asked != DefaultMaxConnections {
+		s.log.Warn(s.limited)
+	} else if s.limited != "" {
+		s.log.Info(s.limited)
+	}
+	s.log.Info("listening", "page", "http://"+host+"/", "channels", "ws://"+host+"/channels/{channel}",
+		"max_connections", s.maxConnections)
 }
 
 // visible is an address that a client on this machine can use.

@@ -172,7 +172,9 @@ func TestAnswersToPlainRequests(t *testing.T) {
 		{"a slash in a channel's name", "GET", "/channels/a/b", "", 404, "text/plain", "%2F"},
 		{"no channel", "GET", "/channels/", "", 404, "text/plain", "/channels/lobby"},
 		{"a channel without WebSocket", "GET", "/channels/lobby", "", 426, "text/plain", "WebSocket"},
-		{"post", "POST", "/", "", 404, "text/plain", "there is nothing here"},
+		{"put", "PUT", "/", "", 405, "text/plain", "the method is PUT; this page is read, with GET or HEAD"},
+		{"post to a script", "POST", "/chat.js", "", 405, "text/plain", "GET or HEAD"},
+		{"post to nothing", "POST", "/nothing", "", 404, "text/plain", "there is nothing here"},
 	} {
 		t.Run(c.proves, func(t *testing.T) {
 			request, err := http.NewRequestWithContext(t.Context(), c.method, fmt.Sprintf("http://%s%s", node.Addr(), c.path), nil)
@@ -190,6 +192,9 @@ func TestAnswersToPlainRequests(t *testing.T) {
 				!strings.Contains(string(body), c.body) {
 				t.Errorf("%s, %s:\n%.300s", response.Status, response.Header.Get("Content-Type"), body)
 			}
+			if allow := response.Header.Get("Allow"); (c.status == 405) != (allow == "GET, HEAD") {
+				t.Errorf("%d, allowed is %q", c.status, allow)
+			}
 			if response.Header.Get("X-Content-Type-Options") != "nosniff" {
 				t.Error("browsers may guess at the type")
 			}
@@ -197,20 +202,30 @@ func TestAnswersToPlainRequests(t *testing.T) {
 	}
 }
 
-func TestHeaderOver8KiBIsRefused(t *testing.T) {
+func TestHeaderOfAHandshakeThatIsTooLargeIsRefusedWithASentence(t *testing.T) {
 	node := start(t, server.Config{Dev: true})
-	conn, err := net.Dial("tcp", node.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "GET /channels/lobby HTTP/1.1\r\nHost: localhost\r\nX-Big: %s\r\n\r\n", strings.Repeat("x", 16<<10))
-	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
-		t.Errorf("answered %s, want 431", response.Status)
+	for _, c := range []struct {
+		size     int
+		sentence string
+	}{
+		{20 << 10, "this server takes 8192 (fewer or shorter cookies may help)"},
+		{64 << 10, ""}, // net/http's answer
+	} {
+		conn, err := net.Dial("tcp", node.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "GET /channels/lobby HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: %s\r\n\r\n", strings.Repeat("x", c.size))
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(response.Body)
+		if response.StatusCode != http.StatusRequestHeaderFieldsTooLarge || !strings.Contains(string(body), c.sentence) {
+			t.Errorf("%d bytes: answered %s: %q, want 431 and %q", c.size, response.Status, body, c.sentence)
+		}
 	}
 }
 

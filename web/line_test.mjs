@@ -1,12 +1,16 @@
-// Tests of the chat's line, with a simulated network and clock. Run by go test, or by: node --test web/line_test.mjs
+// Tests of the chat's line and of its refusals, with a simulated network and clock. Run by go test, or by: node --test web/line_test.mjs
 
 import assert from 'node:assert/strict';
 import { beforeEach, mock, test } from 'node:test';
 import { readFile } from 'node:fs/promises';
 
-// The file is a module for browsers; Node takes it for one when told so.
-const source = await readFile(new URL('chat/line.js', import.meta.url), 'utf8');
-const { Line, backoff } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
+// The files are modules for browsers; Node takes them for such when told so.
+async function load(file) {
+  const source = await readFile(new URL(file, import.meta.url), 'utf8');
+  return import(`data:text/javascript,${encodeURIComponent(source)}`);
+}
+const { Line, backoff } = await load('chat/line.js');
+const { whyRefused } = await load('chat/refusal.js');
 
 // Every socket that was opened, oldest first. A test plays the server: it accepts, says and ends.
 let sockets;
@@ -93,10 +97,10 @@ test('only an open line sends', () => {
   assert.equal(line.send('waiting'), false);
 });
 
-test('the bound on waits doubles up to 15 s', () => {
+test('the bound on waits doubles up to 5 s', () => {
   const { line } = newLine();
   line.open();
-  for (const wait of [500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]) {
+  for (const wait of [500, 1000, 2000, 4000, 5000, 5000, 5000]) {
     const before = sockets.length;
     latest().end();
     assert.equal(line.retryAt - Date.now(), wait);
@@ -111,7 +115,7 @@ test('waits are spread over everything up to their bound', () => {
   for (const attempt of [0, 3, 50, 1e9]) {
     assert.equal(backoff(attempt, () => 0), 0);
     assert.equal(backoff(attempt, () => 0.5), backoff(attempt, () => 1) / 2);
-    assert.ok(backoff(attempt, () => 1) <= 15000);
+    assert.ok(backoff(attempt, () => 1) <= 5000);
   }
 });
 
@@ -201,4 +205,21 @@ test('a closed line stays closed', () => {
   line.giveUp('nothing to give up');
   assert.equal(sockets.length, 1);
   assert.equal(line.state, 'closed');
+});
+
+test('a plain request tells why a channel cannot be joined', async () => {
+  for (const [status, body, want] of [
+    [400, 'the name is bad\n', { status: 400, sentence: 'the name is bad' }],
+    [503, 'no room\n', { status: 503, sentence: 'no room' }],
+    [503, '', null],
+    [426, 'this address speaks WebSocket', null],
+  ]) {
+    mock.method(globalThis, 'fetch', async (url) => {
+      assert.equal(url, 'https://test/channels/lobby');
+      return new Response(body, { status });
+    });
+    assert.deepEqual(await whyRefused('wss://test/channels/lobby'), want);
+  }
+  mock.method(globalThis, 'fetch', async () => Promise.reject(new TypeError('nobody there')));
+  assert.equal(await whyRefused('ws://test/channels/lobby'), null);
 });

@@ -20,6 +20,8 @@ var pages = map[string]struct{ file, contentType string }{
 	"/{$}":         {"chat/chat.html", "text/html; charset=utf-8"},
 	"/chat.css":    {"chat/chat.css", "text/css; charset=utf-8"},
 	"/chat.js":     {"chat/chat.js", "text/javascript; charset=utf-8"},
+	"/channel.js":  {"chat/channel.js", "text/javascript; charset=utf-8"},
+	"/refusal.js":  {"chat/refusal.js", "text/javascript; charset=utf-8"},
 	"/line.js":     {"chat/line.js", "text/javascript; charset=utf-8"},
 	"/log.js":      {"chat/log.js", "text/javascript; charset=utf-8"},
 	"/favicon.svg": {"chat/favicon.svg", "image/svg+xml"},

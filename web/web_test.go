@@ -1,6 +1,8 @@
 package web_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/web"
 )
 
@@ -93,5 +96,35 @@ func TestScripts(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "node", "--test", "line_test.mjs").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v (the tests need Node; make test-deps installs it)\n%s", err, out)
+	}
+}
+
+// TestThePageAndTheServerAgreeOnChannelNames asks both about the same names.
+func TestThePageAndTheServerAgreeOnChannelNames(t *testing.T) {
+	names := []string{"lobby", "", " a", "a ", "the big room", "plant/line.3/#temp+", "a%b", "κανάλι 频道", "🎉", ".", "..", "...",
+		"a\nb", "\x00", "a\x7f", "a\u0085", "a\u00a0b", "a\u200bb", "\ufeffa", "a\u202eb", "\u00ad", "\ue000", "\u2028",
+		strings.Repeat("x", 255), strings.Repeat("x", 256), strings.Repeat("é", 127), strings.Repeat("é", 128)}
+	asked, err := json.Marshal(names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const script = `import { readFileSync } from 'node:fs';
+		const source = readFileSync('chat/channel.js', 'utf8');
+		const { problemWith } = await import('data:text/javascript,' + encodeURIComponent(source));
+		console.log(JSON.stringify(JSON.parse(readFileSync(0, 'utf8')).map(problemWith)));`
+	node := exec.CommandContext(t.Context(), "node", "--input-type=module", "-e", script)
+	node.Stdin = bytes.NewReader(asked)
+	out, err := node.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var problems []string
+	if err := json.Unmarshal(out, &problems); err != nil || len(problems) != len(names) {
+		t.Fatalf("%d answers, %v: %s", len(problems), err, out)
+	}
+	for i, name := range names {
+		if err := hub.CheckChannel(name); (err == nil) != (problems[i] == "") {
+			t.Errorf("%+q: the page says %q, the server %v", name, problems[i], err)
+		}
 	}
 }

@@ -21,9 +21,8 @@ import (
 )
 
 const (
-	longestReceived = 16 << 20         // bytes of a received message
-	longestSentence = 2 << 10          // bytes shown of what a server says when it refuses
-	pongTimeout     = 10 * time.Second // for the answer to a ping of --ping
+	longestReceived = 16 << 20 // bytes of a received message
+	longestSentence = 2 << 10  // bytes shown of what a server says when it refuses
 )
 
 // connectOptions are the flags of connect.
@@ -46,9 +45,10 @@ A line that begins with a slash is for this program:
 
 ` + controlHelp + `
 When the input is no terminal, its lines are sent one after the other; at its end connect waits
---wait for answers, closes with 1000 and exits with status 0. When the output is no terminal, it
-receives the messages and nothing else, a line each: text as it came, a binary message as the
-word "binary", its length and its bytes in hexadecimal. All remarks go to the error output.
+--wait for answers, closes with 1000 and exits with status 0. A /close in it waits for answers
+first, too. When the output is no terminal, it receives the messages and nothing else, a line
+each: text as it came, a binary message as the word "binary", its length and its bytes in
+hexadecimal. All remarks go to the error output.
 
 The exit status is 0 after a normal close (1000 or 1001, or one that you asked for), otherwise 1.`,
 		Example: `  ringdown connect ws://127.0.0.1:8000/channels/lobby
@@ -68,8 +68,8 @@ The exit status is 0 after a normal close (1000 or 1001, or one that you asked f
 	flags.SortFlags = false
 	flags.BoolVar(&o.binary, "binary", false, "send each line as a binary message")
 	o.handshakeOptions.addTo(cmd)
-	flags.DurationVar(&o.ping, "ping", 0, "`interval` at which to ping the server, as 30s; 0 means never")
-	flags.DurationVar(&o.wait, "wait", time.Second, "`time` to wait for answers after the end of piped input")
+	flags.DurationVar(&o.ping, "ping", 0, "`interval` at which to measure the round trip, as 30s; 0 means never")
+	flags.DurationVar(&o.wait, "wait", time.Second, "`time` to wait for answers before a script hangs up")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "remark on the handshake and on each frame: when, opcode, bits, size (over TLS: on each message)")
 	return cmd
 }
@@ -90,7 +90,7 @@ func connect(ctx context.Context, c *console, address string, o connectOptions) 
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
-	t := &talk{console: c, kind: websocket.Text, wait: o.wait, started: time.Now()}
+	t := &talk{console: c, kind: websocket.Text, wait: o.wait, ping: o.ping, started: time.Now()}
 	if o.binary {
 		t.kind = websocket.Binary
 	}
@@ -118,9 +118,6 @@ func (o *connectOptions) dialOptions() (*websocket.DialOptions, error) {
 	options.Limits = websocket.Limits{Message: longestReceived}
 	if o.ping < 0 || o.wait < 0 {
 		return nil, errors.New("--ping and --wait are times, as 30s; they cannot be negative")
-	}
-	if o.ping > 0 {
-		options.KeepAlive = websocket.KeepAlive{Interval: o.ping, Timeout: pongTimeout}
 	}
 	return options, nil
 }
@@ -156,13 +153,18 @@ func head(response *http.Response) string {
 
 // refusal words a handshake that came to nothing: what the server answered, if it did.
 func refusal(target string, response *http.Response, err error) error {
+	failed, ok := errors.AsType[*websocket.HandshakeError](err)
+	reason := err.Error()
+	if ok {
+		reason = failed.Reason
+	}
 	if response == nil {
-		return fmt.Errorf("connecting to %s: %w", target, err)
+		return fmt.Errorf("connecting to %s: %s", target, strings.TrimPrefix(reason, "websocket: "))
 	}
 	sentence, _ := io.ReadAll(io.LimitReader(response.Body, longestSentence))
 	said := strings.TrimSpace(string(sentence))
 	if said == "" || response.StatusCode == http.StatusSwitchingProtocols {
-		said = err.Error()
+		said = reason
 	}
 	return fmt.Errorf("%s refused: %s: %s", target, response.Status, said)
 }

@@ -172,7 +172,7 @@ func TestHandshakeRefusalPrintsStatusAndSentence(t *testing.T) {
 		{"foreign origin", []string{url, "--origin", "https://evil.example"}, []string{"403 Forbidden", "https://evil.example"}},
 		{"bad channel", []string{url + "%0a"}, []string{"400 Bad Request", "U+000A"}},
 		{"no such path", []string{strings.Replace(url, "channels", "rooms", 1)}, []string{"404 Not Found", "/channels/{channel}"}},
-		{"nobody there", []string{"ws://127.0.0.1:1/"}, []string{"connecting to ws://127.0.0.1:1/"}},
+		{"nobody there", []string{"ws://127.0.0.1:1/"}, []string{"connecting to ws://127.0.0.1:1/: dial"}},
 	} {
 		t.Run(c.proves, func(t *testing.T) {
 			runCommand(t, strings.NewReader(""), append([]string{"connect"}, c.args...)...).check(t, 1, "", c.said...)
@@ -221,9 +221,24 @@ func TestInsecureSkipsVerificationAndSaysSo(t *testing.T) {
 		check(t, 0, "hello\n", "not verified", "sent text message, 5 bytes", "received text message, 5 bytes")
 }
 
-func TestKeepAlivePings(t *testing.T) {
-	ponged := func(_, errs string) bool { return strings.Contains(errs, "received pong FIN") }
+func TestPingsAreRemarkedOn(t *testing.T) {
+	ponged := func(_, errs string) bool { return strings.Count(errs, "* pong after ") > 1 }
 	runScript(t, "", ponged, "-v", "--ping", "20ms", peer(t, echo, nil)).check(t, 0, "", "sent ping FIN masked")
+}
+
+func TestScriptedCloseWaitsForAnswers(t *testing.T) {
+	url := peer(t, func(c *websocket.Conn) {
+		c.Read(context.Background())
+		c.Write(context.Background(), websocket.Text, []byte("answer"))
+		c.Close(websocket.StatusNormalClosure, "done")
+	}, nil)
+	runCommand(t, strings.NewReader("question\n/close 4001 bye\nnever sent\n"), "connect", url, "--wait", "1h").
+		check(t, 0, "answer\n", "closed by the server: 1000 normal closure: done")
+}
+
+func TestTheReasonShownIsTheOneThatWasSent(t *testing.T) {
+	r := runCommand(t, strings.NewReader("/close 4001 "+strings.Repeat("é", 70)+"\n"), "connect", "--wait", "0s", devNode(t))
+	r.check(t, 0, "", "closed with 4001: "+strings.Repeat("é", 61)+"\n")
 }
 
 // endless is an input that says nothing until the test is over.

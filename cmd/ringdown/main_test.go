@@ -82,6 +82,9 @@ func TestWrongCommandLinesAreExplained(t *testing.T) {
 		{[]string{"serve", "--dev", "--listen", ":8000"}, "dev mode lets anybody publish, so it listens on loopback only"},
 		{[]string{"serve", "--origin", "*"}, "list the origins of your own pages"},
 		{[]string{"serve", "--max-message", "many"}, "max-message"},
+		{[]string{"serve", "--max-message", "0"}, "--max-message is 0, and clients could say nothing; give it a positive number of bytes"},
+		{[]string{"serve", "--max-message", "-1"}, "give it a positive number of bytes"},
+		{[]string{"serve", "--max-connections", "0"}, "--max-connections is 0, and nobody could connect; give it a positive number"},
 		{[]string{"serve", "extra"}, "extra"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
@@ -95,6 +98,7 @@ func TestVersionNamesTheBuild(t *testing.T) {
 	if r.status != 0 || !strings.HasPrefix(r.out, "ringdown ") || !strings.Contains(r.out, " go1.") {
 		t.Errorf("status %d, output %q", r.status, r.out)
 	}
+	runCommand(t, nil, "--version").check(t, 0, r.out)
 }
 
 func TestHelpSaysWhatServeRefuses(t *testing.T) {

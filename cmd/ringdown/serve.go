@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -13,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ringdown/ringdown/gateway/channelhttp"
-	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/server"
 )
 
@@ -41,6 +41,9 @@ A second signal stops it at once.`,
   ringdown serve --listen :8080 --origin https://app.example.com --origin '*.example.org'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkBounds(config); err != nil {
+				return err
+			}
 			config.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			return serve(cmd.Context(), config)
 		},
@@ -52,8 +55,20 @@ A second signal stops it at once.`,
 	flags.StringArrayVar(&config.Origins, "origin", nil,
 		"`origin` whose pages may connect, as https://app.example.com or *.example.com; repeatable")
 	flags.Int64Var(&config.MaxMessage, "max-message", channelhttp.DefaultMaxMessage, "longest message from a client, in `bytes`")
-	flags.IntVar(&config.MaxConnections, "max-connections", hub.DefaultMaxSessions, "most clients at once, a `number`")
+	flags.IntVar(&config.MaxConnections, "max-connections", server.DefaultMaxConnections,
+		"most clients at once, a `number`; fewer where the limit on open files is lower")
 	return cmd
+}
+
+// checkBounds refuses zero, which the configuration takes for "not said".
+func checkBounds(config server.Config) error {
+	switch {
+	case config.MaxMessage == 0:
+		return errors.New("--max-message is 0, and clients could say nothing; give it a positive number of bytes")
+	case config.MaxConnections == 0:
+		return errors.New("--max-connections is 0, and nobody could connect; give it a positive number")
+	}
+	return nil
 }
 
 // serve runs a node until ctx ends or a signal comes.

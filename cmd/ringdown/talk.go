@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ringdown/ringdown/websocket"
+	"github.com/ringdown/ringdown/websocket/wire"
 )
 
 const controlHelp = `  /ping                   measure the round trip
@@ -21,17 +22,18 @@ const controlHelp = `  /ping                   measure the round trip
   //text                  send "/text"
 `
 
-const pingTimeout = 10 * time.Second // for the answer to /ping
+const pingTimeout = 10 * time.Second // for the answer to a ping
 
 // errHungUp ends a talk because we closed it, and successfully.
 var errHungUp = errors.New("hung up")
 
-// talk is one conversation. Its run is the only one who writes; a goroutine of its own receives.
+// talk is one conversation. Its run is the only one who sends messages; goroutines of its own receive and ping.
 type talk struct {
 	console *console
 	conn    *websocket.Conn
 	kind    websocket.MessageType // of what is sent
 	wait    time.Duration         // for answers, after the last piped line
+	ping    time.Duration         // between two pings of our own; 0 is none
 	verbose bool                  // remark on each message; where there is a tap, it remarks on each frame instead
 	started time.Time
 	over    chan struct{} // closed when nothing more can be received
@@ -42,6 +44,12 @@ type talk struct {
 func (t *talk) run(ctx context.Context) error {
 	t.over = make(chan struct{})
 	go t.receive()
+	if t.ping > 0 {
+		pinging, stop := context.WithCancel(ctx)
+		pinged := make(chan struct{})
+		go func() { defer close(pinged); t.pingAlways(pinging) }()
+		defer func() { stop(); <-pinged }()
+	}
 	err := t.send(ctx, t.lines())
 	if errors.Is(err, errHungUp) {
 		return nil
@@ -99,7 +107,7 @@ func (t *talk) send(ctx context.Context, lines <-chan input) error {
 			return t.hangUp(websocket.StatusNormalClosure, "")
 		case in := <-lines:
 			if in.err == io.EOF {
-				return t.inputEnded(ctx)
+				return t.finish(ctx, websocket.StatusNormalClosure, "")
 			}
 			if in.err != nil {
 				return in.err
@@ -111,8 +119,8 @@ func (t *talk) send(ctx context.Context, lines <-chan input) error {
 	}
 }
 
-// inputEnded waits for the answers to a script, and hangs up. A person who ends the input has seen the answers.
-func (t *talk) inputEnded(ctx context.Context) error {
+// finish waits for the answers to a script, and hangs up. A person who ends the talk has seen the answers.
+func (t *talk) finish(ctx context.Context, code websocket.StatusCode, reason string) error {
 	if !t.console.prompts {
 		select {
 		case <-t.over:
@@ -121,7 +129,7 @@ func (t *talk) inputEnded(ctx context.Context) error {
 		case <-time.After(t.wait):
 		}
 	}
-	return t.hangUp(websocket.StatusNormalClosure, "")
+	return t.hangUp(code, reason)
 }
 
 // obey sends a line, or does what a control line asks for.
@@ -135,9 +143,9 @@ func (t *talk) obey(ctx context.Context, line string) error {
 	command, rest, _ := strings.Cut(line, " ")
 	switch command {
 	case "/ping":
-		return t.ping(ctx)
+		return t.measure(ctx)
 	case "/close":
-		return t.close(rest)
+		return t.close(ctx, rest)
 	case "/help":
 		t.console.note("commands:\n%s", strings.TrimSuffix(controlHelp, "\n"))
 	default:
@@ -164,10 +172,9 @@ func cut(text string, bytes int) string {
 	return text[:bytes] + "…"
 }
 
-func (t *talk) ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
-	defer cancel()
-	took, err := t.conn.Ping(ctx)
+// measure does /ping.
+func (t *talk) measure(ctx context.Context) error {
+	err := t.pingOnce(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		t.console.note("no pong within %v", pingTimeout)
 		return nil
@@ -175,12 +182,44 @@ func (t *talk) ping(ctx context.Context) error {
 	if err != nil {
 		return t.failed(fmt.Errorf("pinging: %w", err))
 	}
-	t.console.note("pong after %v", took.Round(time.Microsecond))
 	return nil
 }
 
+// pingOnce pings and remarks on how long the answer took.
+func (t *talk) pingOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	took, err := t.conn.Ping(ctx)
+	if err == nil {
+		t.console.note("pong after %v", took.Round(time.Microsecond))
+	}
+	return err
+}
+
+// pingAlways does --ping until ctx ends or the connection does, which it cuts if a ping is not answered.
+func (t *talk) pingAlways(ctx context.Context) {
+	tick := time.NewTicker(t.ping)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.over:
+			return
+		case <-tick.C:
+		}
+		err := t.pingOnce(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			t.conn.CloseNow()
+		}
+		if err != nil {
+			return // of other errors the receiver hears, too
+		}
+	}
+}
+
 // close does /close [code] [reason].
-func (t *talk) close(arguments string) error {
+func (t *talk) close(ctx context.Context, arguments string) error {
 	number, reason, _ := strings.Cut(strings.TrimSpace(arguments), " ")
 	code := websocket.StatusNormalClosure
 	if number != "" {
@@ -191,7 +230,7 @@ func (t *talk) close(arguments string) error {
 			return nil
 		}
 	}
-	return t.hangUp(code, strings.TrimSpace(reason))
+	return t.finish(ctx, code, strings.TrimSpace(reason))
 }
 
 // hangUp closes the connection, shows what still arrives, and says how it ended.
@@ -201,7 +240,7 @@ func (t *talk) hangUp(code websocket.StatusCode, reason string) error {
 	if err != nil {
 		return fmt.Errorf("closing: %w", err)
 	}
-	t.console.note("closed with %s", withReason(code, reason))
+	t.console.note("closed with %s", withReason(code, wire.CutReason(reason)))
 	if answer, said, ok := t.conn.PeerStatus(); ok {
 		t.console.note("the server answered %s", withReason(answer, said))
 	}
@@ -221,6 +260,9 @@ func (t *talk) failed(err error) error {
 // ended tells how the other side ended it, and whether that was normal.
 func (t *talk) ended() error {
 	closing, ok := errors.AsType[*websocket.CloseError](t.cause)
+	if errors.Is(t.cause, websocket.ErrClosed) { // by pingAlways
+		return fmt.Errorf("the connection broke: no pong within %v", pingTimeout)
+	}
 	if !ok {
 		return fmt.Errorf("the connection broke: %w", t.cause)
 	}

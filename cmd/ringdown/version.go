@@ -19,10 +19,15 @@ func versionCommand() *cobra.Command {
 		Short: "Print what this program was built from",
 		Args:  cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
-			info, _ := debug.ReadBuildInfo()
-			fmt.Fprintf(cmd.OutOrStdout(), "ringdown %s %s %s/%s\n", versionOf(info), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintln(cmd.OutOrStdout(), "ringdown", build())
 		},
 	}
+}
+
+// build says what this program was built from, by what, for what.
+func build() string {
+	info, _ := debug.ReadBuildInfo()
+	return fmt.Sprintf("%s %s %s/%s", versionOf(info), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // versionOf names the build: by its release, else by what the toolchain knows of the module and its repository.

@@ -37,7 +37,7 @@ func main() {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
-		MaxHeaderBytes:    8 << 10,
+		MaxHeaderBytes:    32 << 10, // more than a handshake may have, so that its refusal comes with a sentence
 	}
 	listener, err := net.Listen("tcp", *addr)
 	if err != nil {

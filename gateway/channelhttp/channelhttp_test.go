@@ -22,9 +22,10 @@ import (
 
 // node is a hub behind the gateway, on a listener of its own.
 type node struct {
-	t    *testing.T
-	hub  *hub.Hub
-	host string
+	t       *testing.T
+	hub     *hub.Hub
+	gateway *channelhttp.Gateway
+	host    string
 }
 
 func start(t *testing.T, bounds hub.Options, options channelhttp.Options) *node {
@@ -33,18 +34,23 @@ func start(t *testing.T, bounds hub.Options, options channelhttp.Options) *node 
 		options.Log = slog.New(slog.DiscardHandler)
 	}
 	h := hub.New(bounds)
+	gateway, err := channelhttp.New(h, options)
+	if err != nil {
+		t.Fatal(err)
+	}
 	mux := http.NewServeMux()
-	mux.Handle("/channels/{channel}", channelhttp.New(h, options))
+	mux.Handle("/channels/{channel}", gateway)
 	server := httptest.NewUnstartedServer(mux)
 	server.Listener = smallBuffers{server.Listener}
 	server.Start()
 	t.Cleanup(func() {
-		if err := h.Shutdown(t.Context()); err != nil && t.Context().Err() == nil {
-			t.Error(err)
-		}
 		server.Close()
+		gateway.Shutdown(t.Context()) // cuts what is left: the test is over
+		if n := h.Sessions(); n != 0 {
+			t.Errorf("%d sessions outlived the gateway", n)
+		}
 	})
-	return &node{t: t, hub: h, host: server.Listener.Addr().String()}
+	return &node{t: t, hub: h, gateway: gateway, host: server.Listener.Addr().String()}
 }
 
 // kernelBuffer keeps the kernel from swallowing megabytes for a client that does not read. Loopback's packets have 64 KiB;
@@ -213,41 +219,52 @@ func TestEveryClientSeesTheSameOrder(t *testing.T) {
 	}
 }
 
-func TestBurstOfOneClientOverrunsNobodyWhoReads(t *testing.T) {
-	const readers, messages = 20, 10_000
-	n := start(t, hub.Options{}, publishing)
+// burst has one client send messages in one go, and checks that each of the readers gets them all, in order.
+func (n *node) burst(readers, messages, size int) {
+	n.t.Helper()
 	done := make(chan error, readers)
 	for range readers {
 		c := n.join("lobby")
-		go func() {
-			for i := range messages {
-				_, payload, err := c.Read(t.Context())
-				if err != nil {
-					done <- fmt.Errorf("message %d: %w", i, err)
-					return
-				}
-				if string(payload) != fmt.Sprint(i) {
-					done <- fmt.Errorf("message %d is %q", i, payload)
-					return
-				}
-			}
-			done <- nil
-		}()
+		go func() { done <- readNumbered(n.t.Context(), c, messages) }()
 	}
 	sender := n.join("lobby")
-	sender.CloseRead(t.Context())
+	sender.CloseRead(n.t.Context())
 	sender.Cork()
+	padding := strings.Repeat(".", size)
 	for i := range messages {
-		send(t, sender, websocket.Text, fmt.Sprint(i))
+		send(n.t, sender, websocket.Text, fmt.Sprint(i, padding))
 	}
-	if err := sender.Uncork(t.Context()); err != nil {
-		t.Fatal(err)
+	if err := sender.Uncork(n.t.Context()); err != nil {
+		n.t.Fatal(err)
 	}
 	for range readers {
 		if err := <-done; err != nil {
-			t.Error(err)
+			n.t.Error(err)
 		}
 	}
+}
+
+func readNumbered(ctx context.Context, c *websocket.Conn, messages int) error {
+	for i := range messages {
+		_, payload, err := c.Read(ctx)
+		if err != nil {
+			return fmt.Errorf("message %d: %w", i, err)
+		}
+		if !strings.HasPrefix(string(payload)+".", fmt.Sprint(i, ".")) {
+			return fmt.Errorf("message %d is %.40q", i, payload)
+		}
+	}
+	return nil
+}
+
+func TestBurstOfSmallMessagesOverrunsNobodyWhoReads(t *testing.T) {
+	start(t, hub.Options{}, publishing).burst(50, 10_000, 0)
+}
+
+func TestBurstOfMoreThanAnOutboxOverrunsNobodyWhoReads(t *testing.T) {
+	options := publishing
+	options.OutboxBytes = 256 << 10
+	start(t, hub.Options{}, options).burst(20, 5_000, 1000)
 }
 
 // overflow publishes to "lobby" until one of its two clients is given up as slow. The other one reads along and must get
@@ -256,9 +273,9 @@ func (n *node) overflow(quick *websocket.Conn) {
 	n.t.Helper()
 	payload := strings.Repeat("x", 16<<10)
 	for range 1000 {
-		taken := n.hub.Publish(&hub.Publication{Channel: "lobby", Payload: []byte(payload)})
+		receipt := n.hub.Publish(&hub.Publication{Channel: "lobby", Payload: []byte(payload)})
 		expect(n.t, quick, websocket.Text, payload)
-		if taken == 1 {
+		if receipt.Taken == 1 {
 			return
 		}
 	}
@@ -267,8 +284,9 @@ func (n *node) overflow(quick *websocket.Conn) {
 
 func TestSlowConsumerIsCutAndNobodyElseNotices(t *testing.T) {
 	var log bytes.Buffer
-	n := start(t, hub.Options{OutboxBytes: 256 << 10}, channelhttp.Options{
+	n := start(t, hub.Options{}, channelhttp.Options{
 		AllowPublish: true,
+		OutboxBytes:  256 << 10,
 		Log:          slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	slow, quick := n.join("lobby"), n.join("lobby")
@@ -284,10 +302,9 @@ func TestSlowConsumerIsCutAndNobodyElseNotices(t *testing.T) {
 }
 
 func TestSlowConsumerThatNeverReadsIsCutAllTheSame(t *testing.T) {
-	t.Parallel() // it takes the two seconds that its last writes are granted
 	options := publishing
-	options.Accept.Limits.CloseTimeout = 50 * time.Millisecond
-	n := start(t, hub.Options{OutboxBytes: 256 << 10}, options)
+	options.OutboxBytes = 256 << 10
+	n := start(t, hub.Options{}, options)
 	n.join("lobby")
 	quick := n.join("lobby")
 	n.overflow(quick)
@@ -318,23 +335,72 @@ func TestMessageOverTheLimitCloses1009(t *testing.T) {
 }
 
 func TestShutdownSendsWhatIsWaitingAndCloses1012(t *testing.T) {
-	n := start(t, hub.Options{}, publishing)
-	clients := []*websocket.Conn{n.join("lobby"), n.join("lobby"), n.join("other")}
-	n.hub.Publish(&hub.Publication{Channel: "lobby", Payload: []byte("last words")})
+	for _, c := range []struct {
+		whose    string
+		shutdown func(*node) error
+	}{
+		{"the gateway's", func(n *node) error { return n.gateway.Shutdown(t.Context()) }},
+		{"the hub's", func(n *node) error { return n.hub.Shutdown(t.Context()) }},
+	} {
+		t.Run(c.whose, func(t *testing.T) {
+			n := start(t, hub.Options{}, publishing)
+			clients := []*websocket.Conn{n.join("lobby"), n.join("lobby"), n.join("other")}
+			n.hub.Publish(&hub.Publication{Channel: "lobby", Payload: []byte("last words")})
 
-	done := make(chan error, 1)
-	go func() { done <- n.hub.Shutdown(t.Context()) }()
-	expect(t, clients[0], websocket.Text, "last words")
-	expect(t, clients[1], websocket.Text, "last words")
-	for _, c := range clients {
-		expectClose(t, c, websocket.StatusServiceRestart, "shutting down")
+			done := make(chan error, 1)
+			go func() { done <- c.shutdown(n) }()
+			expect(t, clients[0], websocket.Text, "last words")
+			expect(t, clients[1], websocket.Text, "last words")
+			for _, c := range clients {
+				expectClose(t, c, websocket.StatusServiceRestart, "shutting down")
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			if sessions := n.hub.Sessions(); sessions != 0 {
+				t.Errorf("%d sessions outlived the shutdown", sessions)
+			}
+			_, response, err := n.dial("lobby", nil)
+			if err == nil || response == nil || response.StatusCode != http.StatusServiceUnavailable {
+				t.Errorf("dialling after shutdown: %v, %v", err, response)
+			}
+		})
 	}
-	if err := <-done; err != nil {
-		t.Error(err)
+}
+
+func TestShutdownTwiceIsShutdownOnce(t *testing.T) {
+	n := start(t, hub.Options{}, publishing)
+	for range 2 {
+		if err := n.gateway.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
-	_, response, err := n.dial("lobby", nil)
-	if err == nil || response == nil || response.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("dialling after shutdown: %v, %v", err, response)
+}
+
+func TestShutdownIsOneLineInTheLogAndOneForEachLineAtDebug(t *testing.T) {
+	for _, level := range []slog.Level{slog.LevelInfo, slog.LevelDebug} {
+		var log bytes.Buffer
+		options := publishing
+		options.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))
+		n := start(t, hub.Options{}, options)
+		for _, c := range []*websocket.Conn{n.join("lobby"), n.join("lobby")} {
+			go c.Read(t.Context()) // until the goodbye
+		}
+		if err := n.gateway.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		want := map[slog.Level]int{slog.LevelInfo: 0, slog.LevelDebug: 2}[level]
+		if got := strings.Count(log.String(), "msg=closed "); got != want || strings.Count(log.String(), "connections=2") != 1 {
+			t.Errorf("at %v: %d lines, want %d and one with the count:\n%s", level, got, want, &log)
+		}
+	}
+}
+
+func TestOriginThatIsNoneIsRefusedAtTheStart(t *testing.T) {
+	options := publishing
+	options.Accept.Origins = []string{"https://app.example.com/path"}
+	if _, err := channelhttp.New(hub.New(hub.Options{}), options); err == nil || !strings.Contains(err.Error(), "app.example.com/path") {
+		t.Errorf("New: %v, want an error that names the origin", err)
 	}
 }
 

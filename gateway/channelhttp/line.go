@@ -5,73 +5,72 @@ package channelhttp
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/websocket"
+	"github.com/ringdown/ringdown/websocket/loop"
 )
-
-// lastWrites is how long a line whose session has ended may take for what it is writing, before the close frame is due.
-// Behind it comes the connection's own CloseTimeout.
-const lastWrites = 2 * time.Second
 
 // errReadOnly ends the session of a client that publishes where it may not.
 var errReadOnly = errors.New("channelhttp: publishing is not allowed")
 
-// line ties conn to session. Two goroutines drive it, one for each direction, and a third closes it when the session
-// ends before the connection does.
+// line ties a connection to its session: it is the connection's Data and the session's receiver.
 type line struct {
 	gateway *Gateway
-	conn    *websocket.Conn
 	session *hub.Session
 	channel string
-	remote  string
+	conn    atomic.Pointer[loop.Conn] // set when the connection opens; the hub may end the session earlier
+
+	behind time.Duration // when what waits became too much, on the gateway's clock; guarded by the channel's lock
+	pause  pause         // for the connection's handler
 }
 
-// run serves the line until it is over, and leaves nothing behind.
-func (l *line) run() {
-	defer l.session.Close()
-	written := make(chan struct{})
-	closed := make(chan struct{})
-	context.AfterFunc(l.session.Context(), func() {
-		defer close(closed)
-		l.hangUp(written)
-	})
-	l.session.Subscribe(l.channel) // the name was checked before the handshake
-	go func() {
-		defer close(written)
-		l.write()
-	}()
+func lineOf(c *loop.Conn) *line { return c.Data.(*line) }
 
-	l.read()
-	l.session.End(hub.ErrClosed) // unless the hub ended it first
-	<-closed
-	<-written
-}
-
-// read publishes what the client sends, until the connection has ended. It goes on reading after the session has ended,
-// because the answer to our close frame comes this way too.
-func (l *line) read() {
-	for {
-		kind, payload, err := l.conn.Read(context.Background())
-		if err != nil {
-			return
-		}
-		if !l.gateway.options.AllowPublish {
-			l.session.End(errReadOnly)
-		}
-		if l.session.Context().Err() == nil {
-			l.publish(kind, payload)
-		}
+// opened joins the channel.
+func opened(c *loop.Conn) {
+	l := lineOf(c)
+	l.conn.Store(c)
+	if l.session.Subscribe(l.channel) != nil { // the name was checked before the handshake, so the hub shuts down
+		c.Close(goodbye(hub.ErrShutdown))
 	}
 }
 
-func (l *line) publish(kind websocket.MessageType, payload []byte) {
-	l.gateway.hub.Publish(&hub.Publication{
+// received publishes what the client sends.
+func received(c *loop.Conn, kind websocket.MessageType, payload []byte) {
+	l := lineOf(c)
+	if !l.gateway.options.AllowPublish {
+		l.session.End(errReadOnly)
+		return
+	}
+	receipt := l.gateway.hub.Publish(&hub.Publication{
 		Channel: l.channel,
 		Binary:  kind == websocket.Binary,
-		Payload: payload,
+		Payload: slices.Clone(payload),
 	})
+	if wait, ok := l.pause.after(receipt); ok {
+		c.Go(func() { time.Sleep(wait) })
+	}
+}
+
+// closed gives the session's place back.
+func closed(c *loop.Conn, err error) {
+	l := lineOf(c)
+	defer l.session.Close()
+	violation, violated := errors.AsType[*websocket.ProtocolError](err)
+	switch {
+	case errors.Is(err, loop.ErrSlowConsumer):
+		l.note(c, slog.LevelInfo, websocket.StatusTryAgainLater, err.Error())
+	case violated:
+		l.note(c, slog.LevelInfo, violation.Code, violation.Reason)
+	case l.gateway.stopping.Load():
+		code, reason := goodbye(hub.ErrShutdown)
+		l.note(c, slog.LevelDebug, code, reason)
+	}
 }
 
 // frames is a publication as this gateway's clients receive it: encoded once, for all of them.
@@ -82,60 +81,45 @@ var frames = &hub.Encoding[*websocket.PreparedMessage]{Encode: func(p *hub.Publi
 	return websocket.Prepare(websocket.Text, p.Payload)
 }}
 
-// write sends the channel's publications, until the session has ended or the connection fails.
-func (l *line) write() {
-	var batch []*hub.Publication
-	for {
-		var ok bool
-		if batch, ok = l.session.Next(batch); !ok {
-			return
-		}
-		if l.writeBatch(batch) != nil {
-			l.session.End(hub.ErrClosed)
-			return
-		}
+// Receive implements [hub.Receiver].
+func (l *line) Receive(p *hub.Publication) hub.Reception {
+	c := l.conn.Load()
+	if c.WritePrepared(frames.Of(p)) != nil {
+		return hub.Refused
 	}
+	if l.lags(c.Waiting()) {
+		return hub.Late
+	}
+	return hub.Taken
 }
 
-// writeBatch writes what has gathered in as few system calls as it takes.
-func (l *line) writeBatch(batch []*hub.Publication) error {
-	ctx := context.Background() // the connection's WriteTimeout bounds it
-	if len(batch) > 1 {
-		l.conn.Cork()
-	}
-	for _, p := range batch {
-		if err := l.conn.WritePrepared(ctx, frames.Of(p)); err != nil {
-			return err
-		}
-	}
-	if len(batch) > 1 {
-		return l.conn.Uncork(ctx)
-	}
-	return nil
-}
-
-// hangUp closes the connection once the session has ended: at once if there is nobody left to talk to, otherwise with a
-// goodbye when the writer is done or has had its time.
-func (l *line) hangUp(written <-chan struct{}) {
-	cause := context.Cause(l.session.Context())
-	if cause == hub.ErrClosed {
-		l.conn.CloseNow()
-		return
-	}
-	select {
-	case <-written:
-	case <-time.After(lastWrites):
+// End implements [hub.Receiver]: it says goodbye, behind what still waits to be written.
+func (l *line) End(cause error) {
+	c := l.conn.Load()
+	if c == nil {
+		return // the connection will open, find its session ended, and close
 	}
 	code, reason := goodbye(cause)
-	l.gateway.log.Info("closed", "remote", l.remote, "channel", l.channel, "code", int(code), "cause", reason)
-	l.conn.Close(code, reason)
+	level := slog.LevelInfo
+	if errors.Is(cause, hub.ErrShutdown) { // which ends them all
+		level = slog.LevelDebug
+	}
+	l.note(c, level, code, reason)
+	c.Close(code, reason)
+}
+
+// note tells the log that the server closes the line.
+func (l *line) note(c *loop.Conn, level slog.Level, code websocket.StatusCode, cause string) {
+	remote := "gone"
+	if address := c.RemoteAddr(); address != nil {
+		remote = address.String()
+	}
+	l.gateway.log.Log(context.Background(), level, "closed", "remote", remote, "channel", l.channel, "code", int(code), "cause", cause)
 }
 
 // goodbye is how a client is told why its session ended. A reason has room for 123 bytes.
 func goodbye(cause error) (websocket.StatusCode, string) {
 	switch {
-	case errors.Is(cause, hub.ErrSlow):
-		return websocket.StatusTryAgainLater, "slow consumer: too much was waiting to be read; read faster, or reconnect to go on from here"
 	case errors.Is(cause, hub.ErrShutdown):
 		return websocket.StatusServiceRestart, "the server is shutting down; reconnect in a few seconds"
 	case errors.Is(cause, errReadOnly):

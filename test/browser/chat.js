@@ -52,6 +52,21 @@ serve(
       );
     },
 
+    /** Waits until the page shows a note that holds the text. */
+    note({ name, text }) {
+      return until(
+        name,
+        `a note with ${text}`,
+        (text) => Array.from(document.querySelectorAll('#log li.note'), (li) => li.innerText).some((note) => note.includes(text)),
+        text,
+      );
+    },
+
+    /** Tells whether the page invites to speak. */
+    invites({ name }) {
+      return pages.get(name).page.isVisible('#nothing-yet');
+    },
+
     async name({ name, text }) {
       await pages.get(name).page.fill('#name', text);
     },

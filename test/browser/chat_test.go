@@ -32,13 +32,20 @@ func startBrowser(t *testing.T) *node.Peer {
 // calls the options of a new context; nil are the defaults.
 func open(t *testing.T, browser *node.Peer, name, host, path string, context args) page {
 	t.Helper()
+	p := visit(t, browser, name, host, path, context)
+	p.waitState(t, "open")
+	node.Do(t, browser, "name", args{"name": name, "text": name})
+	return p
+}
+
+// visit opens a page and checks its title.
+func visit(t *testing.T, browser *node.Peer, name, host, path string, context args) page {
+	t.Helper()
 	p := page{browser, name, host}
 	title := node.Call[string](t, browser, "open", args{"name": name, "url": "http://" + host + path, "context": context})
 	if title != "Ringdown" {
 		t.Errorf("the title is %q", title)
 	}
-	p.waitState(t, "open")
-	node.Do(t, browser, "name", args{"name": name, "text": name})
 	return p
 }
 
@@ -46,6 +53,20 @@ func open(t *testing.T, browser *node.Peer, name, host, path string, context arg
 func (p page) waitState(t *testing.T, words ...string) {
 	t.Helper()
 	node.Do(t, p.browser, "state", args{"name": p.name, "words": words})
+}
+
+// waitNote waits until the page shows a note that holds text.
+func (p page) waitNote(t *testing.T, text string) {
+	t.Helper()
+	node.Do(t, p.browser, "note", args{"name": p.name, "text": text})
+}
+
+// checkInvites checks whether the page invites to speak.
+func (p page) checkInvites(t *testing.T, want bool) {
+	t.Helper()
+	if node.Call[bool](t, p.browser, "invites", args{"name": p.name}) != want {
+		t.Errorf("%s invites to speak: %v, want %v", p.name, !want, want)
+	}
 }
 
 // say types text and presses Enter.
@@ -196,6 +217,24 @@ func TestPagesComeBack(t *testing.T) {
 		p.checkRecord(t, regexp.MustCompile(`^WebSocket connection to 'ws://`+regexp.QuoteMeta(p.host)+`/channels/lobby' failed: `))
 	}
 	program.CloseNow()
+	server.stop(t)
+}
+
+func TestPagesSayWhyAChannelCannotBeJoined(t *testing.T) {
+	server := start(t, "127.0.0.1:0", "--max-connections", "1")
+	browser := startBrowser(t)
+	for name, path := range map[string]string{"U+200B": "/#a%E2%80%8Bb", "stands for a folder": "/#.."} {
+		p := visit(t, browser, name, server.addr, path, nil)
+		p.waitNote(t, name)
+		p.waitState(t, "closed")
+		p.checkInvites(t, false)
+	}
+	ada := open(t, browser, "Ada", server.addr, "/", nil)
+	ada.checkInvites(t, true)
+	bob := visit(t, browser, "Bob", server.addr, "/", nil)
+	bob.waitNote(t, "no room for another connection")
+	bob.waitState(t, "waiting", "connecting")
+	bob.checkInvites(t, false)
 	server.stop(t)
 }
 

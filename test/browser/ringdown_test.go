@@ -74,11 +74,11 @@ type process struct {
 	logged chan struct{} // closed at the end of the log
 }
 
-// start starts a server in dev mode on addr and waits until it listens; the port of addr may be 0.
-func start(t *testing.T, addr string) *process {
+// start starts a server in dev mode on addr, with more flags, and waits until it listens; the port of addr may be 0.
+func start(t *testing.T, addr string, flags ...string) *process {
 	t.Helper()
 	node.DependOn(t, sources...)
-	cmd := exec.Command(binary, "serve", "--dev", "--listen", addr)
+	cmd := exec.Command(binary, append([]string{"serve", "--dev", "--listen", addr}, flags...)...)
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // its last second would be ours
 	stderr, err := cmd.StderrPipe()
 	if err != nil {

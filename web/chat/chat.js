@@ -4,8 +4,10 @@
 // receives it; until then it is pending. What was pending when the line was lost is sent again on the next one, and as
 // every message has an id, who has seen it already does not see it twice.
 
+import { problemWith, travels } from './channel.js';
 import { Line } from './line.js';
 import { Log } from './log.js';
+import { whyRefused } from './refusal.js';
 
 const mostPending = 100; // messages waiting for the line
 const mostRemembered = 1000; // ids of messages seen
@@ -19,6 +21,7 @@ const log = new Log({ list: $('log'), scroll: $('scroll'), latest: $('latest'), 
 
 let channel = '';
 let line = new Line('');
+let hopeless = false; // the server does not take this channel's name
 const pending = new Map(); // id → { text: as sent, li: its entry, sentAt: 0 or when it went out on this line }
 const seen = new Set(); // ids, oldest first
 let rawCount = 0;
@@ -55,17 +58,38 @@ function join(name) {
   for (const link of document.querySelectorAll('.second-tab')) link.href = `/#${inPath(name)}`;
 
   line = new Line(address);
+  hopeless = !travels(name);
   line.addEventListener('state', () => showState());
   line.addEventListener('message', (event) => receive(event.detail));
   line.addEventListener('lost', (event) => lost(event.detail));
-  line.open();
+  explainFirstRefusal(line, address);
+  if (hopeless) log.note(problemWith(name));
+  else line.open();
+  showState();
+}
+
+// If the line is lost before it was ever open, says why, and gives up if another attempt would change nothing.
+function explainFirstRefusal(line, address) {
+  const decided = new AbortController();
+  line.addEventListener('state', () => line.state === 'open' && decided.abort(), { signal: decided.signal });
+  line.addEventListener('lost', async () => {
+    decided.abort();
+    const refusal = await whyRefused(address);
+    if (!refusal || line.state === 'open' || line.state === 'closed') return;
+    log.note(`The server says: ${refusal.sentence}`);
+    if (refusal.status !== 400) return;
+    hopeless = true;
+    line.close();
+  }, { signal: decided.signal });
 }
 
 $('channel-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const name = $('channel').value.trim();
-  if (name && new TextEncoder().encode(name).length <= 255) location.hash = inPath(name);
-  else hint('A channel name has 1 to 255 bytes.');
+  const problem = problemWith(name);
+  hint(problem);
+  if (problem) return;
+  location.hash = inPath(name);
   $('text').focus();
 });
 $('channel').addEventListener('blur', () => ($('channel').value = channel));
@@ -78,8 +102,9 @@ let countdown = 0;
 function showState() {
   clearInterval(countdown);
   if (line.state === 'waiting') countdown = setInterval(writeState, 500);
+  log.inviting = line.state === 'open';
   writeState();
-  $('announcement').textContent = { open: 'Connected.', waiting: 'The line is lost; trying again.' }[line.state] ?? '';
+  $('announcement').textContent = { open: 'Connected.', waiting: 'The line is lost; trying again.', closed: 'There is no line.' }[line.state] ?? '';
   if (line.state !== 'open') return;
   hint('');
   for (const id of pending.keys()) transmit(id);
@@ -114,7 +139,7 @@ document.addEventListener('visibilitychange', () => {
 });
 addEventListener('pagehide', () => line.close()); // a page with an open line cannot be kept for the back button
 addEventListener('pageshow', (event) => {
-  if (event.persisted) line.open();
+  if (event.persisted && !hopeless) line.open();
 });
 
 setInterval(() => {
@@ -183,6 +208,10 @@ $('composer').addEventListener('submit', (event) => {
   const text = $('text').value.trim();
   $('text').focus();
   if (!text) return;
+  if (hopeless) {
+    hint('Choose another channel; this one cannot be joined.');
+    return;
+  }
   if (pending.size >= mostPending) {
     hint(`${mostPending} messages are waiting for the line; wait until it is back.`);
     return;
@@ -190,6 +219,7 @@ $('composer').addEventListener('submit', (event) => {
   hint(line.state === 'open' ? '' : 'Kept until the line is back.');
   $('text').value = '';
   say(text);
+  if (line.state === 'waiting') line.retryNow();
 });
 
 $('text').addEventListener('keydown', (event) => {

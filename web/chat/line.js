@@ -11,7 +11,7 @@
 // 1006 when the connection broke without a word).
 
 const firstDelay = 500; // ms; the most that the first retry waits
-const longestDelay = 15_000; // ms
+const longestDelay = 5_000; // ms
 const handshakeTimeout = 10_000; // ms
 const steadyAfter = 5_000; // ms open until a line counts as good, so that one that is cut at once is not retried at once
 

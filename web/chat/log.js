@@ -13,6 +13,7 @@ export class Log {
   #latest;
   #nothingYet;
   #mine = new WeakSet(); // entries of this tab
+  #inviting = false; // somebody could speak
 
   constructor({ list, scroll, latest, nothingYet }) {
     this.#list = list;
@@ -28,7 +29,13 @@ export class Log {
   clear() {
     this.#list.replaceChildren();
     this.#latest.hidden = true;
-    this.#nothingYet.hidden = false;
+    this.#invite();
+  }
+
+  /** Says whether the line is open: an empty log then invites to speak. */
+  set inviting(value) {
+    this.#inviting = value;
+    this.#invite();
   }
 
   /** Shows what somebody said with a page like this one. */
@@ -82,13 +89,17 @@ export class Log {
   // Entries go before the first pending one, pending ones to the end (before null).
   #append(li, before = this.#list.querySelector('.pending')) {
     const follow = this.#atEnd();
-    this.#nothingYet.hidden = true;
     this.#list.insertBefore(li, before);
+    this.#invite();
     this.#group(li);
     if (li.nextElementSibling) this.#group(li.nextElementSibling);
     while (this.#list.children.length > mostEntries) this.#list.firstElementChild.remove();
     if (follow || this.#mine.has(li)) this.#toEnd();
     else this.#latest.hidden = false;
+  }
+
+  #invite() {
+    this.#nothingYet.hidden = !this.#inviting || this.#list.children.length > 0;
   }
 
   // An entry that goes on where the one before it stopped does not repeat its author.

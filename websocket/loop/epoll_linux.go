@@ -92,7 +92,7 @@ func (p *loops) adopt(u *bridge.Upgraded, ready func(*Conn)) bool {
 
 // takeFD duplicates the descriptor of a TCP or Unix connection and closes the original.
 func takeFD(nc net.Conn) (fd int, ok bool) {
-	socket, ok := nc.(syscall.Conn)
+	socket, _ := nc.(syscall.Conn)
 	if _, tcp := nc.(*net.TCPConn); !tcp {
 		if _, unix := nc.(*net.UnixConn); !unix {
 			return 0, false // a wrapper, whose Read and Write would be passed by
@@ -327,7 +327,7 @@ func (l *loop) ended(c *Conn, err error) {
 // keep holds what a paused handler has not taken.
 func (l *loop) keep(c *Conn, rest []byte) {
 	if len(rest) > 0 && c.at() <= stateClosing {
-		c.more().rest = append([]byte(nil), rest...)
+		c.more().rest = append(c.more().rest, rest...) // a hang-up is read even in a pause
 	}
 	if c.pausing.Load() {
 		l.arm(c)
@@ -395,6 +395,7 @@ func (l *loop) attend(c *Conn) {
 		l.join(c)
 	}
 	if resumed {
+		c.pausing.Store(false) // not before: the loop must find no pause ended between two of its looks
 		l.resume(c)
 	}
 	if c.moved == 0 && c.at() != stateGone {
@@ -410,6 +411,8 @@ func (l *loop) attend(c *Conn) {
 		l.tell(c)
 	}
 	switch c.at() {
+	case stateClosing:
+		l.wheel.sooner(c, ticks(l.server.set.Close))
 	case stateLingering:
 		l.linger(c)
 	case stateGone:

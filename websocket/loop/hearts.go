@@ -149,6 +149,10 @@ func (h *heart) forget() {
 // wake implements driver. It is called under the connection's lock.
 func (h *heart) wake(c *Conn) {
 	c.queued = false // here the two flags below say it
+	if c.resumed {
+		c.resumed = false
+		c.pausing.Store(false)
+	}
 	h.nudge()
 	if h.writing {
 		h.again = true
@@ -196,10 +200,29 @@ func (h *heart) write() {
 			h.writing = false
 			h.nudge()
 			c.mu.Unlock()
+			h.hurry()
 			return
 		}
 		h.again = false
 		c.mu.Unlock()
+	}
+}
+
+// hurry has the connection looked at in time for the end of its closing handshake, or of its last words.
+func (h *heart) hurry() {
+	c, hs := &h.conn, h.owner
+	limit := lingering
+	switch c.at() {
+	case stateClosing:
+		limit = c.server.set.Close
+	case stateLingering:
+	default:
+		return
+	}
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	if _, here := hs.all[h]; here {
+		hs.wheel.sooner(c, ticks(limit))
 	}
 }
 

@@ -110,7 +110,6 @@ func (c *Conn) Go(f func()) {
 func (c *Conn) resume() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pausing.Store(false)
-	c.resumed = true
+	c.resumed = true // the driver ends the pause, in its own order of things
 	c.wake()
 }

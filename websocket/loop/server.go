@@ -5,7 +5,6 @@ package loop
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -56,9 +55,11 @@ type Server struct {
 	running sync.WaitGroup // loops and the clock
 	stop    chan struct{}
 
-	mu      sync.Mutex // guards what follows
-	closed  bool
-	servers []*http.Server
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	drain    Drain // how connections are closed once closed is set
+	arriving int   // handshakes under way
+	servers  []*http.Server
 }
 
 // poller is the event loops, where there are any.
@@ -110,11 +111,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.Accept(w,
 // Accept is ServeHTTP for a handler that has something to tell the connection: ready is called with it before the
 // handler's Open, and may set [Conn.Data]. After an error the request has been answered with a status and a sentence.
 func (s *Server) Accept(w http.ResponseWriter, r *http.Request, ready func(*Conn)) error {
-	if s.closing() {
+	if !s.enter() {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "the server is shutting down; try again", http.StatusServiceUnavailable)
 		return http.ErrServerClosed
 	}
+	defer s.entered()
 	u, err := s.accept(w, r)
 	if err != nil {
 		return err
@@ -125,11 +127,23 @@ func (s *Server) Accept(w http.ResponseWriter, r *http.Request, ready func(*Conn
 
 // adopt takes a connection over. ready, if it is not nil, is called before anything else is.
 func (s *Server) adopt(u *bridge.Upgraded, ready func(*Conn)) {
-	s.stats.opened.Add(1)
-	if s.poll != nil && s.poll.adopt(u, ready) {
-		return
+	var conn *Conn
+	made := func(c *Conn) {
+		conn = c
+		if ready != nil {
+			ready(c)
+		}
 	}
-	s.hearts.adopt(u, ready)
+	s.stats.opened.Add(1)
+	if s.poll == nil || !s.poll.adopt(u, made) {
+		s.hearts.adopt(u, made)
+	}
+	s.mu.Lock()
+	closed, d := s.closed, s.drain
+	s.mu.Unlock()
+	if closed { // it came too late to be among those that Shutdown has found
+		conn.Close(d.Code, d.Reason)
+	}
 }
 
 // Serve accepts connections on l until Shutdown, and answers every request on them by the opening handshake. It always
@@ -161,10 +175,28 @@ func (s *Server) ListenAndServe(addr string) error {
 	return s.Serve(l)
 }
 
-func (s *Server) closing() bool {
+// enter reports whether a connection may come in. If so, Shutdown waits for entered.
+func (s *Server) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.closed
+	if s.closed {
+		return false
+	}
+	s.arriving++
+	return true
+}
+
+func (s *Server) entered() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.arriving--
+}
+
+// empty reports whether no connection is there, nor will be after Shutdown was called.
+func (s *Server) empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.arriving == 0 && s.stats.live() == 0
 }
 
 // now is the time on the server's coarse clock.
@@ -212,20 +244,20 @@ func (s *Server) ShutdownPaced(ctx context.Context, d Drain) error {
 		s.mu.Unlock()
 		return http.ErrServerClosed
 	}
-	s.closed = true
+	if d.Code == 0 {
+		d.Code = websocket.StatusGoingAway
+	}
+	s.closed, s.drain = true, d
 	servers := s.servers
 	s.mu.Unlock()
 	for _, h := range servers {
 		h.Close() // connections that were taken over are not its own any more
 	}
-	if d.Code == 0 {
-		d.Code = websocket.StatusGoingAway
-	}
-	s.drain(ctx, d)
+	s.closeAll(ctx, d)
 	err := s.await(ctx)
-	s.each(func(c *Conn) { c.CloseNow() })
-	if late := s.await(context.Background()); late != nil {
-		err = errors.Join(err, late)
+	for !s.empty() {
+		s.each(func(c *Conn) { c.CloseNow() })
+		time.Sleep(awaitStep)
 	}
 	close(s.stop)
 	if s.poll != nil {
@@ -236,8 +268,8 @@ func (s *Server) ShutdownPaced(ctx context.Context, d Drain) error {
 	return err
 }
 
-// drain closes the connections, spread over the window.
-func (s *Server) drain(ctx context.Context, d Drain) {
+// closeAll closes the connections, spread over the window.
+func (s *Server) closeAll(ctx context.Context, d Drain) {
 	var all []*Conn
 	var mu sync.Mutex
 	s.each(func(c *Conn) {
@@ -269,11 +301,14 @@ func (s *Server) each(f func(*Conn)) {
 	s.hearts.each(f)
 }
 
+// awaitStep is how often a shutdown looks whether all have gone.
+const awaitStep = 5 * time.Millisecond
+
 // await waits until no connection is left.
 func (s *Server) await(ctx context.Context) error {
-	check := time.NewTicker(5 * time.Millisecond)
+	check := time.NewTicker(awaitStep)
 	defer check.Stop()
-	for s.stats.live() > 0 {
+	for !s.empty() {
 		select {
 		case <-check.C:
 		case <-ctx.Done():

@@ -24,9 +24,10 @@ func (s *Server) Stream(w http.ResponseWriter, r *http.Request, header http.Head
 	if r.ProtoMajor != 1 || r.ProtoMinor < 1 {
 		return fmt.Errorf("websocket: a stream takes an HTTP/1.1 request, not %s", r.Proto)
 	}
-	if s.closing() {
+	if !s.enter() {
 		return http.ErrServerClosed
 	}
+	defer s.entered()
 	nc, _, err := http.NewResponseController(w).Hijack() // whatever the client sends behind its request is not wanted
 	if err != nil {
 		return fmt.Errorf("websocket: the http.ResponseWriter cannot be hijacked (a middleware that wraps it needs an Unwrap method): %w", err)

@@ -14,6 +14,9 @@ import (
 
 const fieldOrigin = "Origin"
 
+// allowedOrigins says where a server is told whom to let in, for those who run one: their own or ours.
+const allowedOrigins = "the origins that the server allows (AcceptOptions.Origins, --origin of ringdown serve)"
+
 // Origins is a compiled origin policy. The zero value allows a server's own origin and clients that send none.
 type Origins struct {
 	exact    map[origin]struct{}
@@ -111,7 +114,7 @@ func (o Origins) checkNull() *Refusal {
 		return nil
 	}
 	return refuse(http.StatusForbidden, `origin "null" is not allowed; it stands for local files and sandboxed frames; `+
-		`add "null" to Origins to let all of them in`)
+		`list "null" among `+allowedOrigins+` to let all of them in`)
 }
 
 func (o Origins) lists(page origin) bool {
@@ -149,9 +152,9 @@ func refuseOrigin(text string, page, own origin) *Refusal {
 	quoted := quote(text)
 	if page.host == own.host && page.scheme == "https" && own.scheme == "http" {
 		return refuse(http.StatusForbidden, "origin %s is not allowed: the request came over http, perhaps through a proxy "+
-			"that ends TLS; add it to Origins", quoted)
+			"that ends TLS; list it among "+allowedOrigins, quoted)
 	}
-	return refuse(http.StatusForbidden, "origin %s is not allowed; add it to Origins", quoted)
+	return refuse(http.StatusForbidden, "origin %s is not allowed; list it among "+allowedOrigins, quoted)
 }
 
 // requestOrigin is the origin of pages that the server serves itself where r reached it.

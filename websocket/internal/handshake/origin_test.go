@@ -213,9 +213,9 @@ func TestParseOriginsRefuses(t *testing.T) {
 
 func TestOriginRefusalsSayWhatToChange(t *testing.T) {
 	for _, tc := range []struct{ host, origin, want string }{
-		{"a.example", "https://b.example", `origin "https://b.example" is not allowed; add it to Origins`},
-		{"a.example", "https://a.example", `origin "https://a.example" is not allowed: the request came over http, perhaps through a proxy that ends TLS; add it to Origins`},
-		{"a.example", "null", `add "null" to Origins`},
+		{"a.example", "https://b.example", `origin "https://b.example" is not allowed; list it among the origins that the server allows (AcceptOptions.Origins, --origin of ringdown serve)`},
+		{"a.example", "https://a.example", `origin "https://a.example" is not allowed: the request came over http, perhaps through a proxy that ends TLS; list it among the origins that the server allows (AcceptOptions.Origins, --origin of ringdown serve)`},
+		{"a.example", "null", `list "null" among the origins that the server allows (`},
 		{"a.example", "b.example", `Origin is "b.example": an origin is written scheme://host`},
 		{"a.example", "https://" + strings.Repeat("b", 500), `bbb"... is not allowed`},
 	} {

@@ -1,0 +1,16 @@
+// Why a channel cannot be joined. A browser does not show a page how a handshake was refused; a plain request to the same
+// URL is refused for the same reason, and tells it.
+
+const patience = 5_000; // ms
+const tellingStatuses = [400, 503]; // of others, a plain request has its own reasons: it is no handshake
+
+/** Asks the URL of a channel (ws: or wss:), and returns { status, sentence } if it tells, otherwise null. */
+export async function whyRefused(address) {
+  try {
+    const response = await fetch(address.replace(/^ws/, 'http'), { cache: 'no-store', signal: AbortSignal.timeout(patience) });
+    const sentence = (await response.text()).trim();
+    return tellingStatuses.includes(response.status) && sentence ? { status: response.status, sentence } : null;
+  } catch {
+    return null; // nobody there
+  }
+}
