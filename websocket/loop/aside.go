@@ -10,16 +10,16 @@ import (
 
 // aside is what few connections need.
 type aside struct {
-	rest   []byte // received and not handed to the handler yet: it has paused, or the connection is new
-	hangup bool   // the peer has closed, seen while the handler paused
-	tls    *tls.Conn
-	shim   *shim // beneath tls
+	rest     []byte // received and not handed to the handler yet: it has paused, or the connection is new
+	unhooked bool   // not in epoll: the peer has hung up while the handler paused
+	tls      *tls.Conn
+	shim     *shim // beneath tls
 
 	heartbeat string                // of a stream
 	detach    func(*websocket.Conn) // by Detach
 }
 
-// more is the connection's aside, which it has from now on.
+// more is the connection's aside, which it has from now on. Called with the lock, once the connection is anybody else's.
 func (c *Conn) more() *aside {
 	if c.place.aside == nil {
 		c.place.aside = new(aside)

@@ -2,7 +2,10 @@
 
 package loop
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // tick counts steps of the server's clock. It wraps after thirteen years, so ticks are compared by difference.
 type tick uint32
@@ -15,7 +18,7 @@ func (t tick) before(u tick) bool { return int32(t-u) < 0 }
 func (t tick) since(u tick) time.Duration { return time.Duration(int32(t-u)) * step }
 
 // ticks is d in steps, rounded down so that nothing is found later than its time plus one step, but at least one.
-func ticks(d time.Duration) tick { return tick(max(d/step, 1)) }
+func ticks(d time.Duration) tick { return tick(min(max(d/step, 1), math.MaxInt32)) }
 
 // wheelSlots is the size of a wheel: what is due later than a full turn comes round early and is put back.
 const wheelSlots = 512

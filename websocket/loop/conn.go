@@ -153,6 +153,7 @@ func (c *Conn) WriteKey(typ websocket.MessageType, payload []byte, key string) e
 		before := len(last.b)
 		last.b = append(wire.AppendHeader(last.b, h), payload...)
 		last.size += int32(len(last.b) - before)
+		last.count++
 		c.out.bytes += len(last.b) - before
 		return c.settle()
 	}
@@ -205,9 +206,9 @@ func (c *Conn) queue(it item) error {
 	if it.key != "" && c.server.opts.Outbox.Policy == Conflate {
 		if old, ok := c.out.conflate(it); ok {
 			old.free()
-			c.mu.Unlock()
+			err := c.settle() // it may be larger than the one before
 			c.dropped(Drop{Messages: 1, Bytes: int(old.size), Conflated: true})
-			return nil
+			return err
 		}
 	}
 	c.out.add(it)

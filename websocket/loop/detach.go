@@ -12,7 +12,10 @@ import (
 // Detach takes the connection off the loop, once the handler that called it has returned and what waits has been written,
 // and runs serve with it as a blocking connection, on a goroutine of its own. Nothing is lost: what the peer has sent
 // already is read by serve. The handler's Close is not called for it any more; when serve returns the connection is closed
-// with 1000 if it is still open. It may be called only from within the handler's Open or Message.
+// with 1000 if it is still open. Shutdown closes it like any other. If the connection ends before what waits has been
+// written, the handler's Close is called, and serve is not.
+//
+// Detach may be called only from within the handler's Open or Message, and not in a call that has called Go.
 func (c *Conn) Detach(serve func(*websocket.Conn)) error {
 	if c.stream {
 		return errors.New("websocket: a stream cannot be detached: it is no WebSocket")
@@ -21,6 +24,9 @@ func (c *Conn) Detach(serve func(*websocket.Conn)) error {
 	defer c.mu.Unlock()
 	if c.at() != stateOpen {
 		return websocket.ErrClosing
+	}
+	if c.pausing.Load() {
+		return errors.New("websocket: Detach after Go or Detach in the same call of the handler")
 	}
 	c.pausing.Store(true)
 	c.more().detach = serve
@@ -46,6 +52,34 @@ func (c *Conn) goOn(u *bridge.Upgraded, serve func(*websocket.Conn)) {
 		return
 	}
 	blocking := conn.(*websocket.Conn)
+	c.server.keep(blocking)
+	defer c.server.release(blocking)
 	serve(blocking)
 	blocking.Close(websocket.StatusNormalClosure, "")
+}
+
+// keep has Shutdown close a detached connection, too.
+func (s *Server) keep(c *websocket.Conn) {
+	s.mu.Lock()
+	late := s.closed
+	s.detached[c] = struct{}{}
+	s.mu.Unlock()
+	if late {
+		c.Close(websocket.StatusGoingAway, "")
+	}
+}
+
+func (s *Server) release(c *websocket.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.detached, c)
+}
+
+// eachDetached calls f for all detached connections, each on a goroutine of its own, as f may wait for the network.
+func (s *Server) eachDetached(f func(*websocket.Conn)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.detached {
+		s.working.Go(func() { f(c) })
+	}
 }

@@ -81,22 +81,24 @@ func (p *loops) adopt(u *bridge.Upgraded, ready func(*Conn)) bool {
 		c.more().tls, c.more().shim = secure, beneath
 	}
 	c.init(p.server, l, u)
+	c.queued = true // what ready does must not bring the loop to it yet
 	if ready != nil {
 		ready(c)
 	}
-	c.mu.Lock()
-	c.wake()
-	c.mu.Unlock()
+	l.wake(c)
 	return true
 }
 
 // takeFD duplicates the descriptor of a TCP or Unix connection and closes the original.
 func takeFD(nc net.Conn) (fd int, ok bool) {
-	socket, _ := nc.(syscall.Conn)
-	if _, tcp := nc.(*net.TCPConn); !tcp {
-		if _, unix := nc.(*net.UnixConn); !unix {
-			return 0, false // a wrapper, whose Read and Write would be passed by
-		}
+	var socket syscall.Conn
+	switch nc := nc.(type) {
+	case *net.TCPConn:
+		socket = nc
+	case *net.UnixConn:
+		socket = nc
+	default:
+		return 0, false // a wrapper, whose Read and Write would be passed by
 	}
 	raw, err := socket.SyscallConn()
 	if err != nil {
@@ -289,8 +291,22 @@ func (l *loop) serve(ev *unix.EpollEvent) {
 		l.writable(c)
 	}
 	if ev.Events&^unix.EPOLLOUT != 0 && c.place.joined {
-		l.read(c)
+		if c.pausing.Load() {
+			l.unhook(c)
+		} else {
+			l.read(c)
+		}
 	}
+}
+
+// unhook takes a paused connection out of epoll whose peer has hung up: that cannot be masked, and would come in each round.
+// What the peer has sent before stays in the socket until the pause is over.
+func (l *loop) unhook(c *Conn) {
+	unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, int(c.place.fd), nil)
+	c.mu.Lock()
+	c.more().unhooked = true
+	c.mu.Unlock()
+	c.place.armed = 0
 }
 
 // read reads once and hands on what came. What is left in the socket makes the next round.
@@ -307,27 +323,18 @@ func (l *loop) read(c *Conn) {
 		l.current.Store(nil)
 	case err == unix.EAGAIN || err == unix.EINTR:
 	case err == 0:
-		l.ended(c, io.EOF)
+		c.lost(io.EOF)
 	default:
-		l.ended(c, err)
+		c.lost(err)
 	}
-}
-
-// ended is the end of the stream. While the handler has paused the connection, what came before waits to be delivered
-// first.
-func (l *loop) ended(c *Conn, err error) {
-	if c.pausing.Load() {
-		c.more().hangup = true
-		l.arm(c)
-		return
-	}
-	c.lost(err)
 }
 
 // keep holds what a paused handler has not taken.
 func (l *loop) keep(c *Conn, rest []byte) {
 	if len(rest) > 0 && c.at() <= stateClosing {
-		c.more().rest = append(c.more().rest, rest...) // a hang-up is read even in a pause
+		c.mu.Lock()
+		c.more().rest = append([]byte(nil), rest...)
+		c.mu.Unlock()
 	}
 	if c.pausing.Load() {
 		l.arm(c)
@@ -346,29 +353,31 @@ func (l *loop) arm(c *Conn) {
 	if want == c.place.armed || !c.place.joined {
 		return
 	}
-	if c.place.aside != nil && c.place.hangup { // a hang-up cannot be masked: it would come in each round
-		unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, int(c.place.fd), nil)
-		c.place.armed = 0
-		return
+	op := unix.EPOLL_CTL_MOD
+	if a := c.place.aside; a != nil && a.unhooked {
+		if c.pausing.Load() {
+			return
+		}
+		op, a.unhooked = unix.EPOLL_CTL_ADD, false
 	}
 	ev := eventOf(want, uint64(c.place.index)|uint64(l.gens[c.place.index])<<32)
-	if unix.EpollCtl(l.epoll, unix.EPOLL_CTL_MOD, int(c.place.fd), &ev) == nil {
+	if unix.EpollCtl(l.epoll, op, int(c.place.fd), &ev) == nil {
 		c.place.armed = want
 	}
 }
 
-// work serves those with something to do, and runs tasks.
+// work serves those with something to do, and runs tasks. A task finds served who woke the loop before it.
 func (l *loop) work() {
+	l.mu.Lock()
+	tasks := l.tasks
+	l.tasks = nil
+	l.mu.Unlock()
 	for c := reversed(l.dirty.Swap(nil)); c != nil; {
 		next := c.next
 		c.next = nil
 		l.attend(c)
 		c = next
 	}
-	l.mu.Lock()
-	tasks := l.tasks
-	l.tasks = nil
-	l.mu.Unlock()
 	for _, f := range tasks {
 		f()
 	}
@@ -390,12 +399,15 @@ func (l *loop) attend(c *Conn) {
 	resumed := c.resumed
 	c.resumed = false
 	ended := c.at() >= stateLingering && c.err != nil
+	if ended && c.detaching() != nil { // it has ended before it could be detached
+		c.place.detach, resumed = nil, true
+	}
 	c.mu.Unlock()
-	if !c.place.joined && c.at() != stateGone {
+	if !c.place.joined && !c.left {
 		l.join(c)
 	}
 	if resumed {
-		c.pausing.Store(false) // not before: the loop must find no pause ended between two of its looks
+		c.pausing.Store(false)
 		l.resume(c)
 	}
 	if c.moved == 0 && c.at() != stateGone {
@@ -455,10 +467,6 @@ func (l *loop) resume(c *Conn) {
 			l.decrypt(c, nil)
 		}
 		l.current.Store(nil)
-		if a.hangup && !c.pausing.Load() {
-			c.lost(io.EOF)
-			return
-		}
 	}
 	l.arm(c)
 }
@@ -515,16 +523,19 @@ func (l *loop) forget(c *Conn) {
 
 // detach hands a connection, whose outbox is empty, to a goroutine of its own.
 func (l *loop) detach(c *Conn) {
-	unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, int(c.place.fd), nil)
-	l.forget(c)
 	c.mu.Lock()
-	file := os.NewFile(uintptr(c.place.fd), "")
-	c.place.fd = -1
-	c.left = true
+	if !c.out.empty() { // somebody was quick, and has woken the loop for it
+		c.mu.Unlock()
+		return
+	}
 	c.state.Store(uint32(stateGone))
-	a, serve := c.place.aside, c.place.detach
-	c.place.aside = nil
+	fd, a, serve := int(c.place.fd), c.place.aside, c.place.detach
+	c.place.fd, c.place.aside = -1, nil
+	c.left = true
 	c.mu.Unlock()
+	unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, fd, nil)
+	l.forget(c)
+	file := os.NewFile(uintptr(fd), "")
 	l.server.working.Go(func() {
 		defer l.server.stats.gone.Add(1)
 		nc, err := net.FileConn(file) // a duplicate, in Go's poller

@@ -5,8 +5,11 @@ package loop
 
 import (
 	"context"
+	"errors"
 	"net"
+	"os"
 	"sync"
+	"time"
 
 	"github.com/ringdown/ringdown/websocket/internal/bridge"
 	"github.com/ringdown/ringdown/websocket/internal/line"
@@ -15,6 +18,7 @@ import (
 // hearts are the connections of a server that have goroutines of their own, and their wheel.
 type hearts struct {
 	server *Server
+	every  tick // each connection is looked at as often as this: nobody tells the wheel of writes that wait and of endings
 
 	mu    sync.Mutex // guards what follows
 	all   map[*heart]struct{}
@@ -35,7 +39,13 @@ type heart struct {
 }
 
 func newHearts(s *Server) *hearts {
-	return &hearts{server: s, all: make(map[*heart]struct{}), wheel: wheel{now: s.now()}}
+	every := lingering
+	for _, limit := range []time.Duration{s.set.Close, s.set.Write, s.opts.Outbox.Age} {
+		if limit > 0 {
+			every = min(every, limit)
+		}
+	}
+	return &hearts{server: s, every: ticks(every), all: make(map[*heart]struct{}), wheel: wheel{now: s.now()}}
 }
 
 func (hs *hearts) adopt(u *bridge.Upgraded, ready func(*Conn)) {
@@ -67,7 +77,10 @@ func (hs *hearts) each(f func(*Conn)) {
 func (hs *hearts) tick(now tick) {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
-	hs.wheel.advance(now, func(c *Conn) (tick, bool) { return c.look(now) })
+	hs.wheel.advance(now, func(c *Conn) (tick, bool) {
+		again, ok := c.look(now)
+		return min(again, hs.every), ok
+	})
 }
 
 // read is the connection's own goroutine: it reads, and calls the handler from Open to Close.
@@ -78,8 +91,7 @@ func (h *heart) read() {
 	for {
 		for len(in) > 0 || c.pausing.Load() {
 			if c.pausing.Load() {
-				<-h.work
-				if c.detaching() != nil && h.quiet() {
+				if h.pause() {
 					h.detach(in)
 					return
 				}
@@ -96,32 +108,67 @@ func (h *heart) read() {
 		if c.at() == stateLingering {
 			h.tell()
 		}
-		if in, err = h.line.Read(context.Background()); err != nil {
+		in, err = h.line.Read(context.Background())
+		if h.roused(err) {
+			err = nil
+		} else if err != nil {
+			h.awaitLastWords()
 			c.lost(err)
 		}
 	}
 	h.leave()
 }
 
-// quiet reports whether an open connection has nothing left to write.
-func (h *heart) quiet() bool {
+// rouse has the reader look up, if it waits for the peer: the handler's Close is due.
+func (h *heart) rouse() { h.line.NetConn().SetReadDeadline(time.Unix(1, 0)) }
+
+// roused reports whether an error of reading is only the work of rouse.
+func (h *heart) roused(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) && h.line.NetConn().SetReadDeadline(time.Time{}) == nil
+}
+
+// pause waits for news about a paused connection, and ends the pause if that is what they are. It reports whether the
+// connection is detached now.
+func (h *heart) pause() (detached bool) {
+	<-h.work
 	c := &h.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.at() == stateOpen && c.out.empty() && !h.writing
+	switch {
+	case c.detaching() == nil:
+		c.pausing.Store(!c.resumed)
+		c.resumed = false
+	case c.at() != stateOpen: // it has ended before it could be detached
+		c.place.detach = nil
+		c.pausing.Store(false)
+	case c.out.empty() && !h.writing:
+		c.state.Store(uint32(stateGone))
+		return true
+	}
+	return false
+}
+
+// awaitLastWords waits, after the peer has closed its direction, until it has been told what there was to say.
+func (h *heart) awaitLastWords() {
+	c := &h.conn
+	for c.at() == stateLingering {
+		c.mu.Lock()
+		writing := h.writing
+		c.mu.Unlock()
+		if !writing {
+			return
+		}
+		<-h.work
+	}
 }
 
 // detach goes on with the connection as a blocking one, on this goroutine.
 func (h *heart) detach(in []byte) {
 	c := &h.conn
 	in = append([]byte(nil), in...)
-	c.mu.Lock()
-	c.state.Store(uint32(stateGone))
-	serve := c.place.detach
-	c.mu.Unlock()
 	h.forget()
 	defer h.owner.server.stats.gone.Add(1)
-	c.goOn(&bridge.Upgraded{NetConn: h.line.NetConn(), Early: in}, serve)
+	c.goOn(&bridge.Upgraded{NetConn: h.line.NetConn(), Early: in}, c.place.detach)
 }
 
 // tell calls the handler's Close, once.
@@ -149,11 +196,10 @@ func (h *heart) forget() {
 // wake implements driver. It is called under the connection's lock.
 func (h *heart) wake(c *Conn) {
 	c.queued = false // here the two flags below say it
-	if c.resumed {
-		c.resumed = false
-		c.pausing.Store(false)
-	}
 	h.nudge()
+	if c.at() == stateLingering {
+		h.rouse()
+	}
 	if h.writing {
 		h.again = true
 		if c.at() == stateGone {
@@ -193,14 +239,12 @@ func (h *heart) write() {
 				c.lost(err)
 			}
 		}
+		h.end()
 		c.mu.Lock()
-		c.moved = 0
-		h.end(c)
 		if !h.again {
 			h.writing = false
 			h.nudge()
 			c.mu.Unlock()
-			h.hurry()
 			return
 		}
 		h.again = false
@@ -208,31 +252,19 @@ func (h *heart) write() {
 	}
 }
 
-// hurry has the connection looked at in time for the end of its closing handshake, or of its last words.
-func (h *heart) hurry() {
-	c, hs := &h.conn, h.owner
-	limit := lingering
-	switch c.at() {
-	case stateClosing:
-		limit = c.server.set.Close
-	case stateLingering:
-	default:
-		return
-	}
-	hs.mu.Lock()
-	defer hs.mu.Unlock()
-	if _, here := hs.all[h]; here {
-		hs.wheel.sooner(c, ticks(limit))
-	}
-}
-
-// end does to the line what the connection's end asks for. Called under the lock, with nothing left to write.
-func (h *heart) end(c *Conn) {
-	switch {
-	case c.at() == stateGone:
+// end does to the line what the connection's end asks for, when nothing is left to write. It may wait for the network, so
+// it must be called without the lock.
+func (h *heart) end() {
+	c := &h.conn
+	c.mu.Lock()
+	c.moved = 0
+	gone := c.at() == stateGone
+	shuts := c.at() == stateLingering && c.out.empty() && !c.shut
+	c.shut = c.shut || shuts
+	c.mu.Unlock()
+	if gone {
 		h.line.Close()
-	case c.at() == stateLingering && !c.shut:
-		c.shut = true
+	} else if shuts {
 		line.CloseWrite(h.line.NetConn())
 	}
 }

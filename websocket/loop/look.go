@@ -30,21 +30,24 @@ func (c *Conn) look(now tick) (tick, bool) {
 	if d := c.lookAtMessage(now); d > 0 {
 		next = min(next, d)
 	}
-	if d, drop := c.lookAtOutbox(now); d > 0 {
+	d, drop := c.lookAtOutbox(now)
+	if d > 0 {
 		next = min(next, d)
-	} else if drop.Messages > 0 {
-		go c.dropped(drop) // not under the lock
+	}
+	if drop.Messages > 0 {
+		c.server.working.Go(func() { c.dropped(drop) }) // not under the lock
 	}
 	return max(next, 1), true
 }
 
-// until calls f if limit has passed since start, and returns the steps left otherwise.
+// until calls f if limit has passed since start, and returns the steps left otherwise. start may be later than now: the
+// server's clock goes ahead of the one that a loop was told.
 func (c *Conn) until(now, start tick, limit time.Duration, f func()) tick {
 	if limit == 0 {
 		return wheelSlots
 	}
-	if d := ticks(limit); now-start < d {
-		return d - (now - start)
+	if end := start + ticks(limit); now.before(end) {
+		return end - now
 	}
 	f()
 	return 1
@@ -57,6 +60,9 @@ func (c *Conn) lookAtSilence(now tick, heard bool) tick {
 		return wheelSlots
 	}
 	if c.stream {
+		if heard { // of us, by the peer
+			c.since = now
+		}
 		return c.until(now, c.since, interval, func() { c.beat(now) })
 	}
 	if heard || c.pausing.Load() {
@@ -98,8 +104,11 @@ func (c *Conn) lookAtOutbox(now tick) (again tick, drop Drop) {
 	}
 	oldest, waits := c.out.oldest()
 	age := c.server.opts.Outbox.Age
-	if !waits || age < 0 {
+	if age < 0 || !waits && c.moved == 0 {
 		return again, drop
+	}
+	if !waits { // all is encrypted and under way: what is queued from now on will wait behind it
+		oldest = now
 	}
 	d := c.until(now, oldest, age, func() {
 		if c.server.opts.Outbox.Policy == Disconnect {
@@ -108,9 +117,6 @@ func (c *Conn) lookAtOutbox(now tick) (again tick, drop Drop) {
 			drop.Messages, drop.Bytes = c.out.dropAged(now - ticks(age) + 1)
 		}
 	})
-	if drop.Messages > 0 {
-		return 0, drop
-	}
 	if again == 0 || d < again {
 		again = d
 	}

@@ -17,6 +17,7 @@ type item struct {
 	key   string                     // for Conflate
 	at    tick                       // when it was queued
 	size  int32                      // bytes it counts for
+	count uint16                     // messages in it
 	op    wire.Opcode                // of a message to be compressed; Continuation is "b is frames"
 	kind  itemKind
 	owned bool // b belongs to the outbox and goes back to the buffers
@@ -48,12 +49,13 @@ func (o *outbox) add(it item) {
 	if o.items == nil {
 		o.items = itemSlices.Get().(*[8]item)[:0]
 	}
-	if o.head > 0 && len(o.items) == cap(o.items) { // move up before growing
+	if o.head > len(o.items)/2 && len(o.items) == cap(o.items) { // move up before growing, but seldom
 		n := copy(o.items, o.waiting())
 		clear(o.items[n:])
 		o.items, o.head = o.items[:n], 0
 	}
 	it.measure()
+	it.count = 1
 	o.items = append(o.items, it)
 	o.bytes += int(it.size)
 }
@@ -65,14 +67,14 @@ func (it *item) measure() {
 	}
 }
 
-// room is the last item, if a frame of n bytes more fits into its buffer: small messages share one.
+// room is the last item, if a message of n bytes more fits into its buffer: small messages share one.
 func (o *outbox) room(n int, now tick) *item {
 	waiting := o.waiting()
 	if len(waiting) == 0 {
 		return nil
 	}
 	last := &waiting[len(waiting)-1]
-	if !last.owned || last.op != wire.Continuation || len(last.b)+n > min(cap(last.b), coalesce) || last.at != now {
+	if !last.owned || last.kind != message || last.op != wire.Continuation || len(last.b)+n > min(cap(last.b), coalesce) || last.at != now {
 		return nil
 	}
 	return last
@@ -125,7 +127,7 @@ func (o *outbox) clear(keepPartial bool) (messages, bytes int) {
 	waiting := o.waiting()
 	for i := range waiting {
 		if waiting[i].kind == message {
-			messages++
+			messages += int(waiting[i].count)
 			bytes += int(waiting[i].size)
 		}
 		waiting[i].free()
@@ -148,7 +150,7 @@ func (o *outbox) conflate(it item) (replaced item, ok bool) {
 		if old := &waiting[i]; old.key == it.key && old.kind == message {
 			replaced = *old
 			it.measure()
-			it.at = old.at
+			it.at, it.count = old.at, old.count
 			*old = it
 			o.bytes += int(it.size) - int(replaced.size)
 			return replaced, true
@@ -160,26 +162,38 @@ func (o *outbox) conflate(it item) (replaced item, ok bool) {
 // dropOldest drops messages from the front until no more than limit bytes wait; the newest stays in any case. It returns
 // how many it dropped, of how many bytes.
 func (o *outbox) dropOldest(limit int) (messages, bytes int) {
-	return o.drop(func(i int, _ *item) bool { return o.bytes > limit && i < len(o.waiting())-1 })
+	end := o.head
+	for ; o.bytes > limit && end < len(o.items)-1; end++ {
+		if it := &o.items[end]; it.kind == message {
+			o.bytes -= int(it.size)
+			messages += int(it.count)
+			bytes += int(it.size)
+			it.free()
+		}
+	}
+	start := end // of what waits then: the few controls that were met move up, the many behind them stay where they are
+	for i := end - 1; i >= o.head; i-- {
+		if o.items[i].kind == control {
+			start--
+			o.items[start] = o.items[i]
+		}
+	}
+	clear(o.items[o.head:start])
+	o.head = start
+	return messages, bytes
 }
 
 // dropAged drops messages that were queued before since.
 func (o *outbox) dropAged(since tick) (messages, bytes int) {
-	return o.drop(func(_ int, it *item) bool { return it.at.before(since) })
-}
-
-// drop drops the messages that too picks, seen from the front.
-func (o *outbox) drop(too func(int, *item) bool) (messages, bytes int) {
 	waiting := o.waiting()
 	kept := waiting[:0]
-	for i := range waiting {
-		it := waiting[i]
-		if it.kind != message || !too(i, &it) {
+	for _, it := range waiting {
+		if it.kind != message || !it.at.before(since) {
 			kept = append(kept, it)
 			continue
 		}
 		o.bytes -= int(it.size)
-		messages++
+		messages += int(it.count)
 		bytes += int(it.size)
 		it.free()
 	}

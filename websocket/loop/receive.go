@@ -19,11 +19,11 @@ const controlWindow = time.Second
 // receive takes what has come from the line, and calls the handler for each message. It returns what it has not used: the
 // handler paused the connection. One goroutine at a time calls it.
 func (c *Conn) receive(in []byte) (rest []byte) {
-	if !c.heard.Load() {
-		c.heard.Store(true)
-	}
 	if c.stream { // nothing is wanted from the peer but the news that it has gone
 		return nil
+	}
+	if !c.heard.Load() {
+		c.heard.Store(true)
 	}
 	messages, bytes := 0, 0
 	for len(in) > 0 && c.at() <= stateClosing && !c.pausing.Load() {
@@ -107,9 +107,13 @@ func (c *Conn) Go(f func()) {
 	}()
 }
 
+// resume asks the driver to end the pause. Only the goroutine that calls the handler may do that: it holds what came
+// meanwhile, which goes before what is still to come.
 func (c *Conn) resume() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.resumed = true // the driver ends the pause, in its own order of things
-	c.wake()
+	if c.detaching() == nil {
+		c.resumed = true
+		c.wake()
+	}
 }

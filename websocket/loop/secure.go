@@ -6,7 +6,6 @@ package loop
 import (
 	"context"
 	"crypto/tls"
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -24,7 +23,6 @@ type shim struct {
 	net.Conn
 	looped bool   // the loop has taken over
 	in     []byte // received and not decrypted yet
-	eof    bool   // no more will be received
 	out    []byte // encrypted and not sent yet
 }
 
@@ -38,14 +36,12 @@ func (errAgain) Temporary() bool { return true }
 
 func (s *shim) Read(p []byte) (int, error) {
 	switch {
-	case !s.looped:
-		return s.Conn.Read(p)
-	case len(s.in) > 0:
+	case len(s.in) > 0: // also after the loop has let go of it
 		n := copy(p, s.in)
 		s.in = s.in[n:]
 		return n, nil
-	case s.eof:
-		return 0, io.EOF
+	case !s.looped:
+		return s.Conn.Read(p)
 	}
 	return 0, errAgain{}
 }
@@ -95,10 +91,10 @@ func NewTLSListener(inner net.Listener, config *tls.Config) net.Listener {
 		Listener: inner, config: config,
 		ready:   make(chan net.Conn),
 		failed:  make(chan error, 1),
-		closed:  make(chan struct{}),
 		running: make(chan struct{}, handshakes),
 	}
-	go l.run()
+	l.open, l.stop = context.WithCancel(context.Background())
+	l.working.Go(l.run)
 	return l
 }
 
@@ -109,33 +105,34 @@ type tlsListener struct {
 	ready   chan net.Conn
 	failed  chan error
 	running chan struct{} // one for each handshake under way
-	closed  chan struct{}
-	once    sync.Once
+	open    context.Context
+	stop    context.CancelFunc // of open
+	working sync.WaitGroup
 }
 
 func (l *tlsListener) run() {
 	for {
 		select {
 		case l.running <- struct{}{}:
-		case <-l.closed:
+		case <-l.open.Done():
 			return
 		}
 		nc, err := l.Listener.Accept()
 		if err == nil {
-			go l.handshake(nc)
+			l.working.Go(func() { l.handshake(nc) })
 			continue
 		}
 		<-l.running
 		select {
 		case l.failed <- err:
-		case <-l.closed:
+		case <-l.open.Done():
 			return
 		}
 	}
 }
 
 func (l *tlsListener) handshake(nc net.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+	ctx, cancel := context.WithTimeout(l.open, handshakeTimeout)
 	defer cancel()
 	secure := tls.Server(&shim{Conn: nc}, l.config)
 	err := secure.HandshakeContext(ctx)
@@ -146,7 +143,7 @@ func (l *tlsListener) handshake(nc net.Conn) {
 	}
 	select {
 	case l.ready <- secure:
-	case <-l.closed:
+	case <-l.open.Done():
 		nc.Close()
 	}
 }
@@ -157,12 +154,13 @@ func (l *tlsListener) Accept() (net.Conn, error) {
 		return nc, nil
 	case err := <-l.failed:
 		return nil, err
-	case <-l.closed:
+	case <-l.open.Done():
 		return nil, net.ErrClosed
 	}
 }
 
 func (l *tlsListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
+	l.stop()
+	defer l.working.Wait()
 	return l.Listener.Close()
 }

@@ -26,7 +26,9 @@ func (l *loop) decrypt(c *Conn, in []byte) {
 			if errors.Is(err, io.ErrUnexpectedEOF) {
 				err = io.EOF
 			}
-			c.lost(err)
+			if s.in = nil; c.at() != stateLingering { // then the peer may still read our last words
+				c.lost(err)
+			}
 			break
 		}
 	}

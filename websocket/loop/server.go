@@ -5,6 +5,7 @@ package loop
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -47,19 +48,20 @@ type Server struct {
 	accept  func(http.ResponseWriter, *http.Request) (*bridge.Upgraded, error)
 	set     *bridge.Settings
 
-	clock   atomic.Uint32 // of tick
-	stats   counters
-	poll    poller // nil where every connection has goroutines of its own
-	hearts  *hearts
-	working sync.WaitGroup // functions of Conn.Go
-	running sync.WaitGroup // loops and the clock
-	stop    chan struct{}
+	clock  atomic.Uint32 // of tick
+	stats  counters
+	poll   poller // nil where every connection has goroutines of its own
+	hearts *hearts
+	stop   chan struct{}
+
+	adopting sync.WaitGroup // handshakes under way
+	working  sync.WaitGroup // functions of Conn.Go and Conn.Detach
+	running  sync.WaitGroup // loops and the clock
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
-	drain    Drain // how connections are closed once closed is set
-	arriving int   // handshakes under way
 	servers  []*http.Server
+	detached map[*websocket.Conn]struct{}
 }
 
 // poller is the event loops, where there are any.
@@ -75,7 +77,7 @@ type poller interface {
 
 // New returns a Server for handler. It runs until [Server.Shutdown].
 func New(handler Handler, opts *Options) (*Server, error) {
-	s := &Server{handler: handler, opts: opts.withDefaults(), stop: make(chan struct{})}
+	s := &Server{handler: handler, opts: opts.withDefaults(), stop: make(chan struct{}), detached: make(map[*websocket.Conn]struct{})}
 	var err error
 	if s.accept, s.set, err = bridge.Acceptor(&s.opts.Accept); err != nil {
 		return nil, err
@@ -111,12 +113,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.Accept(w,
 // Accept is ServeHTTP for a handler that has something to tell the connection: ready is called with it before the
 // handler's Open, and may set [Conn.Data]. After an error the request has been answered with a status and a sentence.
 func (s *Server) Accept(w http.ResponseWriter, r *http.Request, ready func(*Conn)) error {
-	if !s.enter() {
+	if !s.begin() {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "the server is shutting down; try again", http.StatusServiceUnavailable)
 		return http.ErrServerClosed
 	}
-	defer s.entered()
+	defer s.adopting.Done()
 	u, err := s.accept(w, r)
 	if err != nil {
 		return err
@@ -127,29 +129,17 @@ func (s *Server) Accept(w http.ResponseWriter, r *http.Request, ready func(*Conn
 
 // adopt takes a connection over. ready, if it is not nil, is called before anything else is.
 func (s *Server) adopt(u *bridge.Upgraded, ready func(*Conn)) {
-	var conn *Conn
-	made := func(c *Conn) {
-		conn = c
-		if ready != nil {
-			ready(c)
-		}
-	}
 	s.stats.opened.Add(1)
-	if s.poll == nil || !s.poll.adopt(u, made) {
-		s.hearts.adopt(u, made)
+	if s.poll != nil && s.poll.adopt(u, ready) {
+		return
 	}
-	s.mu.Lock()
-	closed, d := s.closed, s.drain
-	s.mu.Unlock()
-	if closed { // it came too late to be among those that Shutdown has found
-		conn.Close(d.Code, d.Reason)
-	}
+	s.hearts.adopt(u, ready)
 }
 
 // Serve accepts connections on l until Shutdown, and answers every request on them by the opening handshake. It always
 // returns an error; after Shutdown it is [http.ErrServerClosed].
 func (s *Server) Serve(l net.Listener) error {
-	h := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 8 << 10}
+	h := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10} // past 8 KiB the handshake refuses, in words
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -175,28 +165,15 @@ func (s *Server) ListenAndServe(addr string) error {
 	return s.Serve(l)
 }
 
-// enter reports whether a connection may come in. If so, Shutdown waits for entered.
-func (s *Server) enter() bool {
+// begin announces a connection that will be adopted, so that Shutdown does not miss it; s.adopting is to be told of the
+// end. It returns false if the server is shutting down.
+func (s *Server) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return false
+	if !s.closed {
+		s.adopting.Add(1)
 	}
-	s.arriving++
-	return true
-}
-
-func (s *Server) entered() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.arriving--
-}
-
-// empty reports whether no connection is there, nor will be after Shutdown was called.
-func (s *Server) empty() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.arriving == 0 && s.stats.live() == 0
+	return !s.closed
 }
 
 // now is the time on the server's coarse clock.
@@ -244,20 +221,22 @@ func (s *Server) ShutdownPaced(ctx context.Context, d Drain) error {
 		s.mu.Unlock()
 		return http.ErrServerClosed
 	}
-	if d.Code == 0 {
-		d.Code = websocket.StatusGoingAway
-	}
-	s.closed, s.drain = true, d
+	s.closed = true
 	servers := s.servers
 	s.mu.Unlock()
 	for _, h := range servers {
 		h.Close() // connections that were taken over are not its own any more
 	}
-	s.closeAll(ctx, d)
+	if d.Code == 0 {
+		d.Code = websocket.StatusGoingAway
+	}
+	s.adopting.Wait() // no longer than the answer to a handshake may take
+	s.drain(ctx, d)
 	err := s.await(ctx)
-	for !s.empty() {
-		s.each(func(c *Conn) { c.CloseNow() })
-		time.Sleep(awaitStep)
+	s.each(func(c *Conn) { c.CloseNow() })
+	s.eachDetached(func(c *websocket.Conn) { c.CloseNow() })
+	if late := s.await(context.Background()); late != nil {
+		err = errors.Join(err, late)
 	}
 	close(s.stop)
 	if s.poll != nil {
@@ -268,8 +247,9 @@ func (s *Server) ShutdownPaced(ctx context.Context, d Drain) error {
 	return err
 }
 
-// closeAll closes the connections, spread over the window.
-func (s *Server) closeAll(ctx context.Context, d Drain) {
+// drain closes the connections, spread over the window.
+func (s *Server) drain(ctx context.Context, d Drain) {
+	s.eachDetached(func(c *websocket.Conn) { c.Close(d.Code, d.Reason) })
 	var all []*Conn
 	var mu sync.Mutex
 	s.each(func(c *Conn) {
@@ -301,14 +281,11 @@ func (s *Server) each(f func(*Conn)) {
 	s.hearts.each(f)
 }
 
-// awaitStep is how often a shutdown looks whether all have gone.
-const awaitStep = 5 * time.Millisecond
-
 // await waits until no connection is left.
 func (s *Server) await(ctx context.Context) error {
-	check := time.NewTicker(awaitStep)
+	check := time.NewTicker(5 * time.Millisecond)
 	defer check.Stop()
-	for !s.empty() {
+	for s.stats.live() > 0 {
 		select {
 		case <-check.C:
 		case <-ctx.Done():

@@ -24,10 +24,10 @@ func (s *Server) Stream(w http.ResponseWriter, r *http.Request, header http.Head
 	if r.ProtoMajor != 1 || r.ProtoMinor < 1 {
 		return fmt.Errorf("websocket: a stream takes an HTTP/1.1 request, not %s", r.Proto)
 	}
-	if !s.enter() {
+	if !s.begin() {
 		return http.ErrServerClosed
 	}
-	defer s.entered()
+	defer s.adopting.Done()
 	nc, _, err := http.NewResponseController(w).Hijack() // whatever the client sends behind its request is not wanted
 	if err != nil {
 		return fmt.Errorf("websocket: the http.ResponseWriter cannot be hijacked (a middleware that wraps it needs an Unwrap method): %w", err)
@@ -76,12 +76,14 @@ func (c *Conn) send(p []byte, key string, copied bool) error {
 		c.mu.Unlock()
 		return websocket.ErrClosing
 	}
+	c.heard.Store(true) // by the peer: no heartbeat is due
 	if !copied {
 		return c.queue(item{b: p, key: key})
 	}
 	if last := c.mayShare(len(p), c.server.now()); last != nil {
 		last.b = append(last.b, p...)
 		last.size += int32(len(p))
+		last.count++
 		c.out.bytes += len(p)
 		return c.settle()
 	}
