@@ -3,10 +3,14 @@
 package loop_test
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -276,6 +280,52 @@ func TestAHandlerThatHoldsUpItsLoopIsNamed(t *testing.T) {
 			if n := strings.Count(out.String(), "\n"); n != 1 {
 				t.Errorf("%d lines: %s", n, out.String())
 			}
+		})
+	}
+}
+
+// The end of a Unix socket is a hang-up at once, also while there is something to be read.
+func TestAUnixPeerThatHangsUpDuringAPauseIsHeardToItsEnd(t *testing.T) {
+	for _, d := range drivers[:2] {
+		t.Run(d.name, func(t *testing.T) {
+			turn, started := make(chan struct{}), make(chan struct{})
+			got, closed := make(chan string, 10), make(chan error, 1)
+			s := d.start(t, loop.Handler{
+				Message: func(c *loop.Conn, _ websocket.MessageType, payload []byte) {
+					got <- string(payload)
+					if string(payload) == "1" {
+						c.Go(func() { close(started); <-turn })
+					}
+				},
+				Close: func(_ *loop.Conn, err error) { closed <- err },
+			}, loop.Options{})
+			path := filepath.Join(t.TempDir(), "socket")
+			l, err := net.Listen("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go s.Serve(l)
+			nc, err := net.Dial("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			nc.Write([]byte(upgrade + "\r\n"))
+			if _, err := http.ReadResponse(bufio.NewReader(nc), nil); err != nil {
+				t.Fatal(err)
+			}
+			nc.Write(append(text("1"), text("2")...))
+			receive(t, started, "the pause")
+			nc.Write(append(text("3"), text("4")...))
+			nc.Close()
+			ticks := s.Ticks()
+			until(t, "the loop has had time to notice", func() bool { return s.Ticks() > ticks+2 })
+			close(turn)
+			for _, want := range []string{"1", "2", "3", "4"} {
+				if m := receive(t, got, "a message"); m != want {
+					t.Fatalf("got %q, want %q", m, want)
+				}
+			}
+			wantError(t, receive(t, closed, "Close"), io.EOF, "without a Close frame")
 		})
 	}
 }

@@ -221,7 +221,7 @@ func TestShutdownDuringAFlood(t *testing.T) {
 				c.CloseNow()
 			})
 		}
-		until(t, "it floods", func() bool { return s.Stats().MessagesIn > 1000 })
+		until(t, "it floods", func() bool { return s.Stats().MessagesIn > 300 })
 		if err := s.Shutdown(soon(t)); err != nil {
 			t.Error(err)
 		}

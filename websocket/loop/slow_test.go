@@ -81,7 +81,7 @@ func TestDropOldestKeepsTheNewestAndCountsTheRest(t *testing.T) {
 				const limit = 300_000
 				s, c, p := slow(t, d, loop.Options{Outbox: loop.Outbox{Bytes: limit, Policy: loop.DropOldest}}, &n)
 				written := stuff(t, s, c)
-				for range 1_000_000 / size {
+				for range 500_000 / size {
 					c.Write(websocket.Binary, numbered(written, size))
 					written++
 					if waits := c.Waiting(); waits > limit+100_000+wire.MaxHeaderSize { // what has begun to leave stays

@@ -37,7 +37,7 @@ func whose(message []byte) (id uint32, ok bool) {
 type owner struct{ id atomic.Uint32 }
 
 func TestStress(t *testing.T) {
-	const connections, messages = 300, 20
+	const connections, messages = 300, 12
 	for _, d := range drivers { // one after the other, for the counts
 		for name, mode := range modes {
 			if d.tls && mode != websocket.CompressionOff {

@@ -83,7 +83,7 @@ func TestWritersKeepTheirOrderAndTheirMessagesWhole(t *testing.T) {
 }
 
 func TestOnePreparedMessageServesAll(t *testing.T) {
-	const connections, rounds = 20, 30
+	const connections, rounds = 16, 15
 	eachMode(t, func(t *testing.T, d driver, mode websocket.CompressionMode) {
 		opened := make(chan *loop.Conn, connections)
 		opts := compressing(mode)
@@ -100,7 +100,7 @@ func TestOnePreparedMessageServesAll(t *testing.T) {
 		}
 		// Under takeover what each connection was sent of its own lies between: every window is another.
 		for round := range rounds {
-			m := websocket.Prepare(websocket.Text, fmt.Appendf(nil, "%d %s", round, lorem(round*300)))
+			m := websocket.Prepare(websocket.Text, fmt.Appendf(nil, "%d %s", round, lorem(round*600)))
 			for i, c := range conns {
 				if err := errors.Join(c.WritePrepared(m), c.Write(websocket.Text, fmt.Appendf(nil, "%d %d %s", round, i, lorem(200)))); err != nil {
 					t.Fatal(err)
@@ -112,7 +112,7 @@ func TestOnePreparedMessageServesAll(t *testing.T) {
 			reading.Go(func() {
 				for round := range rounds {
 					for _, want := range []string{
-						fmt.Sprintf("%d %s", round, lorem(round*300)), fmt.Sprintf("%d %d %s", round, i, lorem(200)),
+						fmt.Sprintf("%d %s", round, lorem(round*600)), fmt.Sprintf("%d %d %s", round, i, lorem(200)),
 					} {
 						if _, got, err := client.Read(soon(t)); err != nil || string(got) != want {
 							t.Errorf("connection %d: got %.20q, %v, want %.20q", i, got, err, want)
