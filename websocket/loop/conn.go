@@ -28,6 +28,9 @@ type Conn struct {
 	driver driver
 	place  place // for the event loop
 
+	drainedAt int32  // for NotifyDrained, guarded by mu; here it fills a gap
+	aside     *aside // nil for a plain connection whose handler has not paused it
+
 	// The fields are in an order that leaves no gaps: 352 bytes are a size class of the allocator.
 
 	// For the goroutine that receives.
@@ -47,7 +50,7 @@ type Conn struct {
 	pausing    atomic.Bool   // by Go: the handler is not to be called
 	unfinished atomic.Uint32 // tick at which the unfinished message was begun, 0 if there is none
 
-	mu      sync.Mutex // guards what follows, down to closing
+	mu      sync.Mutex // guards what follows, down to drained
 	since   tick       // when the state was entered, or the peer was last heard
 	pinged  tick       // when the ping went out that was not answered; 0 if none
 	moved   tick       // when bytes last left while the peer was slow; 0 if it is not
@@ -58,6 +61,8 @@ type Conn struct {
 	out     outbox
 	err     error // why it has ended
 	closing wire.Closing
+	awaits  bool // NotifyDrained was called, and what waits is more than it asked for
+	drained bool // what waits has become little enough: the handler's Drained is due
 
 	// For the goroutine that calls the handler.
 	told    bool // the handler's Close was called
@@ -109,11 +114,12 @@ func (c *Conn) RemoteAddr() net.Addr { return c.driver.remoteAddr(c) }
 // LocalAddr is this side's network address, or nil once the connection is gone.
 func (c *Conn) LocalAddr() net.Addr { return c.driver.localAddr(c) }
 
-// Waiting is how many bytes wait to be written: how far the peer lags behind.
+// Waiting is how many bytes wait to be written: how far the peer lags behind. What the operating system has taken does not
+// count, what is in the middle of a write does.
 func (c *Conn) Waiting() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.out.bytes
+	return c.out.waits()
 }
 
 // Err is why the connection has ended, as the handler's Close was told, or nil while it has not.
@@ -239,8 +245,11 @@ func (c *Conn) overflow(reason string) (drop Drop) {
 	return drop
 }
 
-// wake tells the driver that there is something to do. Called with the lock.
+// wake tells the driver that there is something to do. Called with the lock, after every change.
 func (c *Conn) wake() {
+	if c.awaits {
+		c.checkDrained()
+	}
 	if !c.queued {
 		c.queued = true
 		c.driver.wake(c)

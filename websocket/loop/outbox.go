@@ -33,7 +33,8 @@ const (
 // outbox is a queue of items. Its connection's lock guards it.
 type outbox struct {
 	items   []item // from head on
-	head    int
+	head    int32
+	leaving int32 // bytes that were taken and are being written
 	partial *item // the rest of what has begun to leave, if any: it must go first, whole
 	bytes   int   // in items and partial
 }
@@ -42,6 +43,9 @@ var itemSlices = sync.Pool{New: func() any { return new([8]item) }}
 
 func (o *outbox) waiting() []item { return o.items[o.head:] }
 
+// waits is how many bytes have not been written.
+func (o *outbox) waits() int { return o.bytes + int(o.leaving) }
+
 func (o *outbox) empty() bool { return len(o.waiting()) == 0 && o.partial == nil }
 
 // add queues it.
@@ -49,7 +53,7 @@ func (o *outbox) add(it item) {
 	if o.items == nil {
 		o.items = itemSlices.Get().(*[8]item)[:0]
 	}
-	if o.head > len(o.items)/2 && len(o.items) == cap(o.items) { // move up before growing, but seldom
+	if int(o.head) > len(o.items)/2 && len(o.items) == cap(o.items) { // move up before growing, but seldom
 		n := copy(o.items, o.waiting())
 		clear(o.items[n:])
 		o.items, o.head = o.items[:n], 0
@@ -88,7 +92,7 @@ func (o *outbox) take(batch []item) []item {
 		size = int(o.partial.size)
 		o.partial = nil
 	}
-	for o.head < len(o.items) {
+	for int(o.head) < len(o.items) {
 		it := &o.items[o.head]
 		if size > 0 && size+int(it.size) > coalesce {
 			break
@@ -98,16 +102,18 @@ func (o *outbox) take(batch []item) []item {
 		*it = item{}
 		o.head++
 	}
-	if o.head == len(o.items) {
+	if int(o.head) == len(o.items) {
 		o.release()
 	}
 	o.bytes -= size
+	o.leaving = int32(size)
 	return batch
 }
 
 // putBack returns the rest of what was taken and could not be written.
 func (o *outbox) putBack(rest item) {
 	rest.measure()
+	o.leaving = 0
 	o.partial = &rest
 	o.bytes += int(rest.size)
 }
@@ -133,7 +139,7 @@ func (o *outbox) clear(keepPartial bool) (messages, bytes int) {
 		waiting[i].free()
 	}
 	o.release()
-	o.bytes = 0
+	o.bytes, o.leaving = 0, 0
 	if o.partial != nil && keepPartial {
 		o.bytes = int(o.partial.size)
 	} else if o.partial != nil {
@@ -162,7 +168,7 @@ func (o *outbox) conflate(it item) (replaced item, ok bool) {
 // dropOldest drops messages from the front until no more than limit bytes wait; the newest stays in any case. It returns
 // how many it dropped, of how many bytes.
 func (o *outbox) dropOldest(limit int) (messages, bytes int) {
-	end := o.head
+	end := int(o.head)
 	for ; o.bytes > limit && end < len(o.items)-1; end++ {
 		if it := &o.items[end]; it.kind == message {
 			o.bytes -= int(it.size)
@@ -172,14 +178,14 @@ func (o *outbox) dropOldest(limit int) (messages, bytes int) {
 		}
 	}
 	start := end // of what waits then: the few controls that were met move up, the many behind them stay where they are
-	for i := end - 1; i >= o.head; i-- {
+	for i := end - 1; i >= int(o.head); i-- {
 		if o.items[i].kind == control {
 			start--
 			o.items[start] = o.items[i]
 		}
 	}
 	clear(o.items[o.head:start])
-	o.head = start
+	o.head = int32(start)
 	return messages, bytes
 }
 
@@ -198,7 +204,7 @@ func (o *outbox) dropAged(since tick) (messages, bytes int) {
 		it.free()
 	}
 	clear(waiting[len(kept):])
-	o.items = o.items[:o.head+len(kept)]
+	o.items = o.items[:int(o.head)+len(kept)]
 	return messages, bytes
 }
 
