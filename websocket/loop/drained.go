@@ -26,7 +26,7 @@ func (c *Conn) NotifyDrained(below int) {
 // checkDrained makes the handler's Drained due if so little waits. The driver is to be woken then. Called with the lock, if
 // c.awaits.
 func (c *Conn) checkDrained() bool {
-	if c.at() != stateOpen || c.out.waits() > int(c.drainedAt) {
+	if c.at() != stateOpen || c.out.held()+int(c.out.leaving) > int(c.drainedAt) {
 		return false
 	}
 	c.awaits, c.drained = false, true

@@ -39,7 +39,7 @@ type Handler struct {
 type Drop struct {
 	Messages  int
 	Bytes     int
-	Conflated bool // a newer message of the same key took their place
+	Conflated bool // a newer message of the same key was written
 }
 
 // Server drives the connections of a handler. It is an http.Handler that answers every request by the opening handshake.
