@@ -56,7 +56,10 @@ func (g *Gateway) servePoll(w http.ResponseWriter, r *http.Request, q *request) 
 
 // head answers HEAD as GET, without a body and without waiting.
 func (g *Gateway) head(w http.ResponseWriter, r *http.Request, q *request) error {
-	if q.transport == eventStream {
+	switch q.transport {
+	case webSocket:
+		return methodRefused(r)
+	case eventStream:
 		eventHeader(w.Header())
 		w.WriteHeader(http.StatusOK)
 		return nil
