@@ -55,6 +55,9 @@ func start(t *testing.T, parts hub.Options, options channelhttp.Options) *node {
 	mux := http.NewServeMux()
 	mux.Handle("/channels/{channel}", gateway)
 	mux.Handle("/channels", gateway)
+	mux.HandleFunc("/goroutines/channels/{channel}", func(w http.ResponseWriter, r *http.Request) {
+		gateway.ServeHTTP(unhijackable{w, w.(http.Flusher)}, r)
+	})
 	server := httptest.NewUnstartedServer(mux)
 	server.Listener = smallBuffers{server.Listener}
 	server.Start()

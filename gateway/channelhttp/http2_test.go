@@ -32,7 +32,7 @@ func (n *node) listen2(pathAndQuery string) *eventReader {
 		n.t.Fatalf("%s %s: %s", response.Proto, response.Status, read(n.t, response))
 	}
 	n.t.Cleanup(func() { response.Body.Close() })
-	return &eventReader{response: response, lines: bufio.NewReader(response.Body)}
+	return &eventReader{response: response, lines: bufio.NewReader(response.Body), close: func() { response.Body.Close() }}
 }
 
 func TestAListenerOverHTTP2ThatGoesAwayIsNoticed(t *testing.T) {

@@ -48,6 +48,7 @@ type eventReader struct {
 	lastID   string
 	retry    string
 	objects  bool
+	close    func()
 }
 
 // event is one as it was dispatched; comments are skipped.
@@ -275,7 +276,7 @@ func (n *node) listenOn(conn net.Conn, pathAndQuery string, header ...string) *e
 		n.t.Fatalf("%s, %v: %s", response.Status, response.Header, read(n.t, response))
 	}
 	objects := strings.Contains(pathAndQuery, "format=json") || strings.Contains(pathAndQuery, "channel=")
-	return &eventReader{response: response, lines: bufio.NewReader(response.Body), objects: objects}
+	return &eventReader{response: response, lines: bufio.NewReader(response.Body), objects: objects, close: func() { conn.Close() }}
 }
 
 func path(channel string) string { return "/channels/" + url.PathEscape(channel) + "?" }
