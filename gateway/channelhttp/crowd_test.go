@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/websocket"
@@ -137,4 +138,26 @@ func TestAListenerThatIsTakenOutOfAChannelIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	expectClose(t, raw, websocket.StatusPolicyViolation, "enough")
+}
+
+// remote is a broker beyond a network, as far as the gateway can tell.
+type remote struct{ *memory.Broker }
+
+func (remote) Remote() bool { return true }
+
+func TestWithARemoteBrokerNothingWaitsOnAnEventLoop(t *testing.T) {
+	n := start(t, hub.Options{Broker: remote{memory.New(memory.Options{})}}, channelhttp.Options{})
+	n.publish("lobby", "0")
+	cursor := n.poll(path("lobby")).Cursor
+	raw, events := n.join("lobby"), n.listen(path("lobby")).begin(t)
+	for i := range 100 {
+		send(t, raw, websocket.Text, fmt.Sprint(i+1))
+	}
+	for _, r := range []reader{rawReader{raw}, events, rawReader{n.joinPath("lobby", "?after="+cursor)}} {
+		for i := range 100 {
+			if got := r.hear(t).data; got != fmt.Sprint(i+1) {
+				t.Fatalf("heard %q when %d was due", got, i+1)
+			}
+		}
+	}
 }
