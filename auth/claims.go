@@ -5,6 +5,7 @@ package auth
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -158,9 +159,7 @@ func (c *Claims) payload() ([]byte, error) {
 	if c.Grants != nil {
 		channels := map[string][]string{}
 		for _, g := range c.Grants {
-			for _, name := range g.Rights.names() {
-				channels[g.Pattern] = append(channels[g.Pattern], name)
-			}
+			channels[g.Pattern] = slices.Concat([]string{}, channels[g.Pattern], g.Rights.names())
 		}
 		fields["channels"] = channels
 	}

@@ -57,7 +57,6 @@ func (v *Verifier) Ends(c *Claims) time.Time {
 // parsed is a token taken apart, believed in nothing.
 type parsed struct {
 	algorithm, keyID string
-	hasKeyID         bool
 	signed           string // header and payload as they were signed
 	header, payload  []byte // JSON
 	signature        []byte
