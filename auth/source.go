@@ -94,6 +94,7 @@ type source struct {
 	attempted time.Time     // when the last load began
 	failure   error         // of the last load, or nil
 	loading   chan struct{} // closed when the load under way is over; nil if there is none
+	closed    bool          // no further load may begin
 }
 
 // refreshes tells whether the keys can change.
@@ -151,7 +152,7 @@ func (s *source) refreshForUnknown(ctx context.Context) {
 // may be others who wait.
 func (s *source) refresh(ctx context.Context) {
 	s.mu.Lock()
-	if s.life.Err() != nil {
+	if s.closed {
 		s.mu.Unlock()
 		return
 	}

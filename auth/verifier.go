@@ -190,13 +190,12 @@ func New(options Options) (*Verifier, error) {
 
 // Close ends what the verifier does in the background and waits for it. It must not be used afterwards.
 func (v *Verifier) Close() {
-	v.end()
-	for _, s := range v.sources { // after this nobody begins a load
+	for _, s := range v.sources {
 		s.mu.Lock()
-		ended := s.life.Err() != nil // always: the lock is what counts
+		s.closed = true
 		s.mu.Unlock()
-		_ = ended
 	}
+	v.end()
 	v.work.Wait()
 }
 
