@@ -22,12 +22,12 @@
 // secret, RS256 for RSA, ES256 for P-256, EdDSA for Ed25519. Nothing in a token chooses a key by anything but its id, and
 // nothing in a token is ever fetched or opened.
 //
-// No error and no log line holds a token, a part of one, or a secret. The sentences of [*Error] are fit to be shown to the
-// client that sent the token.
+// No error and no log line holds the text of a token, a part of it, or a secret. The sentences of [*Error] are fit to be shown to
+// the client that sent the token; they may quote, shortened and escaped, its key id, issuer, audience, patterns and rights.
 //
 // Everything has a bound: the token, the depth of its claims, the keys of a set, the answer of a key server and the time it may
 // take, how often an unknown key id asks it, how long keys outlive it, and the list of revocations.
 //
 // A [Verifier] may be used from any goroutine. [Verifier.Verify] computes and does not wait, with one exception: for a key
-// that is not known yet it waits for the key server, until its context ends.
+// that is not known yet it waits for key servers and files to be read again, until its context ends.
 package auth
