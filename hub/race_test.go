@@ -95,6 +95,41 @@ func TestComingWhileTheChannelIsGivenUp(t *testing.T) {
 	}
 }
 
+// A client that is expelled and subscribes again at the same time must not believe the opposite of what is true.
+func TestExpelledAndSubscribedAreToldInOrder(t *testing.T) {
+	h := start(t, hub.Options{})
+	c := open(t, h)
+	var expelling sync.WaitGroup
+	done := make(chan struct{})
+	for range 2 {
+		expelling.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					c.Expel("lobby", "out")
+				}
+			}
+		})
+	}
+	for range 3000 {
+		c.Subscribe(t.Context(), "lobby", hub.SubscribeOptions{})
+	}
+	close(done)
+	expelling.Wait()
+	in := false
+	for i, word := range c.told() {
+		if subscribed := word != "(unsubscribed: out)"; subscribed == in {
+			t.Fatalf("notice %d is %s, as the one before", i, word)
+		}
+		in = !in
+	}
+	if in != c.Subscribed("lobby") {
+		t.Errorf("it is subscribed: %v, but was told %v", !in, in)
+	}
+}
+
 // Clients lose their connections again and again while publications pour in, and some are slow; with a history that is long
 // enough, each hears everything once and in order.
 func TestWhoeverComesBackMissesNothing(t *testing.T) {
