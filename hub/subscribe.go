@@ -13,7 +13,7 @@ type subscription struct {
 	next    *subscription // of the same session; guarded by session.mu
 	channel *channel
 	watches bool // presence
-	present bool // the broker was told of it; for the goroutine that subscribes
+	present bool // the broker may have been told of it; for the goroutine that subscribes
 
 	// guarded by channel.mu
 	at      int  // its place in channel.members
@@ -39,8 +39,8 @@ type SubscribeOptions struct {
 // for that, then every publication from now on. It waits for the broker, but not for the client: what is recovered may follow
 // later, as fast as the client takes it.
 //
-// The error is an [*Error] with [BadChannel], [NotAllowed], [AlreadySubscribed], [TooManySubscriptions], [NoPresence] or
-// [Unavailable], or is [ErrEnded].
+// The error is an [*Error] with [BadChannel], [NotAllowed], [AlreadySubscribed], [TooManySubscriptions], [NoPresence],
+// [NotSubscribed] if it was taken out meanwhile, or [Unavailable]; or is [ErrEnded].
 func (s *Session) Subscribe(ctx context.Context, name string, o SubscribeOptions) error {
 	if err := CheckChannel(name); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (s *Session) Subscribe(ctx context.Context, name string, o SubscribeOptions
 	case err == nil:
 	case s.remove(sub):
 		s.hub.leave(sub)
-	case sub.present: // it was left before it was present
+	case sub.present: // it was left while it became present
 		s.hub.leaves.later(name, s.member())
 	}
 	return err
@@ -134,11 +134,32 @@ func (s *Session) Unsubscribe(name string) error {
 
 // Expel is Unsubscribe by the server: the receiver is told why.
 func (s *Session) Expel(name, reason string) error {
-	if err := s.Unsubscribe(name); err != nil {
-		return err
+	s.mu.Lock()
+	sub := s.find(name)
+	s.mu.Unlock()
+	if sub == nil || !sub.tellGone(reason) {
+		return Errorf(NotSubscribed, "the session is not subscribed to %.300q", name)
 	}
-	s.receiver.Notify(&Notice{Type: Unsubscribed, Channel: name, Reason: reason})
+	if s.remove(sub) { // not before it was told, for then it might already be told that it is subscribed again
+		s.hub.leave(sub)
+	}
 	return nil
+}
+
+// tellGone takes a subscription out of its channel and has the receiver told. It reports false if it was left already.
+func (sub *subscription) tellGone(reason string) bool {
+	ch := sub.channel
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if sub.gone {
+		return false
+	}
+	told := sub.joined // otherwise Subscribe is still at it, and its error says so
+	sub.part()
+	if told {
+		sub.session.receiver.Notify(&Notice{Type: Unsubscribed, Channel: ch.name, Reason: reason})
+	}
+	return true
 }
 
 // may tells whether the session's client is among those who have access.
@@ -160,21 +181,31 @@ func (h *Hub) join(ctx context.Context, sub *subscription, o SubscribeOptions) e
 		return h.failed(err, Unavailable, "cannot subscribe to %q now; try again", ch.name)
 	}
 	if ch.rule.Presence {
+		sub.present = true
+		h.leaves.cancel(ch.name, sub.session.id)
 		if err := h.broker.Join(ctx, ch.name, sub.session.member()); err != nil {
 			return h.failed(err, Unavailable, "cannot enter the presence of %q now; try again", ch.name)
 		}
-		sub.present = true
-		h.leaves.cancel(ch.name, sub.session.id)
 	}
 	start, err := h.beginning(ctx, ch, o)
 	if err != nil {
 		return h.failed(err, Unavailable, "cannot read the history of %q now; try again", ch.name)
 	}
 	if !ch.admit(sub, o, start) {
-		return ErrEnded
+		return sub.session.notAdmitted(ch.name)
 	}
 	h.catchUp(sub)
 	return nil
+}
+
+// notAdmitted is the error of a subscription that was left before it began.
+func (s *Session) notAdmitted(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return ErrEnded
+	}
+	return Errorf(NotSubscribed, "the session was taken out of %q while it subscribed; subscribe again if it may", name)
 }
 
 // beginning is where a subscription starts, as far as history decides it.
@@ -187,18 +218,18 @@ type beginning struct {
 
 // beginning asks the history what a new subscription is to begin with.
 func (h *Hub) beginning(ctx context.Context, ch *channel, o SubscribeOptions) (b beginning, err error) {
-	switch {
-	case o.Recover:
-		return h.recovery(ctx, ch, o.After)
-	case ch.rule.Last:
-		q := Query{Newest: true, Limit: 1, Retention: ch.rule.History}
-		if ch.rule.Slow == Conflate {
-			q.Limit = max(1, ch.rule.History.Count)
-		}
-		history, err := h.broker.History(ctx, ch.name, q)
-		return beginning{epoch: history.Top.Epoch, last: newestOfEachKey(history.Publications)}, err
+	if o.Recover {
+		b, err = h.recovery(ctx, ch, o.After)
 	}
-	return beginning{}, nil
+	if err != nil || b.recovered || !ch.rule.Last {
+		return b, err
+	}
+	q := Query{Newest: true, Limit: 1, Retention: ch.rule.History}
+	if ch.rule.Slow == Conflate {
+		q.Limit = max(1, ch.rule.History.Count)
+	}
+	history, err := h.broker.History(ctx, ch.name, q)
+	return beginning{epoch: history.Top.Epoch, last: newestOfEachKey(history.Publications)}, err
 }
 
 // recovery tells whether everything after the cursor can be had.
@@ -240,7 +271,7 @@ func (ch *channel) admit(sub *subscription, o SubscribeOptions, b beginning) boo
 		}
 	case same && len(b.last) > 0:
 		n.Position.Offset = b.last[0].Offset - 1
-		sub.waiting = waiting{values: b.last, next: b.last[len(b.last)-1].Offset + 1, lenient: true}
+		sub.waiting = waiting{values: b.last, next: b.last[len(b.last)-1].Offset + 1, promised: from}
 		from = behind
 	}
 	sub.session.receiver.Notify(&n)
@@ -252,16 +283,21 @@ func (ch *channel) admit(sub *subscription, o SubscribeOptions, b beginning) boo
 func (h *Hub) leave(sub *subscription) {
 	ch := sub.channel
 	ch.mu.Lock()
-	sub.gone = true
-	if sub.joined {
-		ch.remove(sub)
-	}
-	sub.waiting = waiting{}
+	sub.part()
 	ch.mu.Unlock()
 	if ch.rule.Presence {
 		h.leaves.later(ch.name, sub.session.member())
 	}
 	h.release(ch)
+}
+
+// part ends what the channel has to do with sub. Called with the channel's lock.
+func (sub *subscription) part() {
+	sub.gone = true
+	if sub.joined {
+		sub.channel.remove(sub)
+	}
+	sub.waiting = waiting{}
 }
 
 // failed turns a broker's or handler's error into one that a client may see; the log gets all of it.
