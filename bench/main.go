@@ -35,8 +35,8 @@ func main() {
 	args := os.Args[1:]
 	if len(args) > 0 && args[0] == "serve" {
 		command, args = serve, args[1:]
-	} else if len(args) > 0 && args[0] == "floor" {
-		command, args = serveFloor, args[1:]
+	} else if len(args) > 0 && args[0] == "room" {
+		command, args = serveRoom, args[1:]
 	}
 	if err := command(args); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -157,11 +157,13 @@ func run(args []string) error {
 	}
 	// The client allocates next to nothing while it measures; a collection in a window would only make it stumble.
 	debug.SetGCPercent(-1)
-	result := s.measureLibraries(points)
+	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	result := s.measureLibraries(interrupted, points)
 	if result != nil {
 		result.Write(os.Stdout)
 	}
-	roomResult, err := s.measureRooms(roomPoints)
+	roomResult, err := s.measureRooms(interrupted, roomPoints)
 	if err != nil {
 		return err
 	}
@@ -178,8 +180,8 @@ func run(args []string) error {
 }
 
 // measureLibraries returns nil if there was nothing to measure.
-func (s *settings) measureLibraries(points []measure.Point) *report.Run {
-	samples, complete := s.measureAll(points)
+func (s *settings) measureLibraries(interrupted context.Context, points []measure.Point) *report.Run {
+	samples, complete := s.measureAll(interrupted, points)
 	if len(samples) == 0 {
 		return nil
 	}
@@ -192,9 +194,7 @@ func (s *settings) measureLibraries(points []measure.Point) *report.Run {
 // measureAll goes round all servers at one point before it goes on to the next point, and round all points before the
 // next round. So the servers of a point are measured within seconds of each other, and a point's rounds are minutes apart.
 // It is complete unless the limit or an interrupt came first.
-func (s *settings) measureAll(points []measure.Point) (samples []measure.Sample, complete bool) {
-	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+func (s *settings) measureAll(interrupted context.Context, points []measure.Point) (samples []measure.Sample, complete bool) {
 	began := time.Now()
 	for round := range s.rounds {
 		for _, p := range points {

@@ -12,9 +12,7 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/signal"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/ringdown/ringdown/bench/report"
@@ -22,17 +20,24 @@ import (
 	"github.com/ringdown/ringdown/bench/servers"
 )
 
-// serveFloor is the floor of these points in a process of its own.
-func serveFloor(args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("unexpected argument %q", args[0])
+// serveRoom is one of the servers of these points that are no products, in a process of its own.
+func serveRoom(args []string) error {
+	if len(args) != 1 {
+		return errors.New("room takes the name of a server: floor or gorilla-hub")
 	}
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	fmt.Println("listening on", ln.Addr())
-	return servers.Relay(ln, rooms.PayloadSize)
+	switch args[0] {
+	case "floor":
+		return servers.Relay(ln, rooms.PayloadSize)
+	case "gorilla-hub":
+		return servers.Hub(ln)
+	default:
+		return fmt.Errorf("no room is called %q", args[0])
+	}
 }
 
 func (s *settings) chosenRooms() (chosen []rooms.Point) {
@@ -56,7 +61,10 @@ func (s *settings) chosenPeers(p rooms.Point) (chosen []*rooms.Peer) {
 }
 
 // measureRooms builds what is needed, measures as measureAll does and returns the report; nil if there was nothing to do.
-func (s *settings) measureRooms(points []rooms.Point) (*report.Rooms, error) {
+func (s *settings) measureRooms(interrupted context.Context, points []rooms.Point) (*report.Rooms, error) {
+	if interrupted.Err() != nil {
+		return nil, nil
+	}
 	shop, err := rooms.NewShop(s.programs)
 	if err != nil {
 		return nil, err
@@ -66,7 +74,7 @@ func (s *settings) measureRooms(points []rooms.Point) (*report.Rooms, error) {
 			_, _ = shop.Get(peer) // its error comes again below, for each measurement that it prevents
 		}
 	}
-	samples, complete := s.takeRooms(points, shop)
+	samples, complete := s.takeRooms(interrupted, points, shop)
 	if len(samples) == 0 {
 		return nil, nil
 	}
@@ -76,9 +84,7 @@ func (s *settings) measureRooms(points []rooms.Point) (*report.Rooms, error) {
 	}, nil
 }
 
-func (s *settings) takeRooms(points []rooms.Point, shop *rooms.Shop) (samples []rooms.Sample, complete bool) {
-	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+func (s *settings) takeRooms(interrupted context.Context, points []rooms.Point, shop *rooms.Shop) (samples []rooms.Sample, complete bool) {
 	began := time.Now()
 	for round := range s.rounds {
 		for _, p := range points {

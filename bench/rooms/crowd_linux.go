@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
-	"unsafe"
 
 	"github.com/ringdown/ringdown/bench/frames"
 	"github.com/ringdown/ringdown/loadtest"
@@ -160,29 +159,6 @@ func (c *crowd) open(stream Stream, exchanges []Exchange, request []byte) (*sess
 	return s, c.send(s, request)
 }
 
-func connect(server netip.AddrPort) (int, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, err
-	}
-	err = errors.Join(
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
-		// Closing resets: thousands of connections in TIME_WAIT would disturb the next measurement.
-		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}),
-		unix.Connect(fd, &unix.SockaddrInet4{Port: int(server.Port()), Addr: server.Addr().As4()}),
-		unix.SetNonblock(fd, true),
-	)
-	if err != nil {
-		unix.Close(fd)
-		return -1, fmt.Errorf("connecting: %w", err)
-	}
-	return fd, nil
-}
-
-func (c *crowd) control(op int, s *session, events uint32) error {
-	return unix.EpollCtl(c.epoll, op, s.fd, &unix.EpollEvent{Events: events, Fd: int32(s.index)})
-}
-
 // turn handles what is ready. With no time to wait it polls and does not sleep: a client that sleeps is woken by the server's
 // write, and the server would be charged for that.
 func (c *crowd) turn(wait time.Duration) error {
@@ -206,19 +182,6 @@ func (c *crowd) turn(wait time.Duration) error {
 	return nil
 }
 
-// ready polls without telling Go's scheduler, as write and receive do: none of them blocks, and being told costs more.
-func (c *crowd) ready(wait time.Duration) (int, error) {
-	if wait > 0 {
-		return unix.EpollWait(c.epoll, c.events, int(wait.Milliseconds()))
-	}
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(c.epoll), uintptr(unsafe.Pointer(&c.events[0])),
-		uintptr(len(c.events)), 0, 0, 0)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), nil
-}
-
 // attend keeps the sessions alive for as long as d, with nothing to do but to answer heartbeats.
 func (c *crowd) attend(d time.Duration) error {
 	const nap = 50 * time.Millisecond
@@ -232,15 +195,9 @@ func (c *crowd) attend(d time.Duration) error {
 
 // receive reads once and handles what is whole.
 func (c *crowd) receive(s *session) error {
-	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(s.fd), uintptr(unsafe.Pointer(&c.buffer[0])), readBuffer)
-	if errno == unix.EAGAIN {
-		return nil
-	}
-	if errno != 0 {
-		return fmt.Errorf("receiving: %w", errno)
-	}
-	if n == 0 {
-		return fmt.Errorf("the server closed the connection%s", c.stuck())
+	n, err := c.read(s)
+	if err != nil || n == 0 {
+		return err
 	}
 	received := c.buffer[:n]
 	if len(s.rest) > 0 {
@@ -362,43 +319,6 @@ func (c *crowd) beat(s *session, text []byte) error {
 // say sends a text message. The masking key is zero: nothing here depends on it, and a floor needs not unmask.
 func (c *crowd) say(s *session, text []byte) error {
 	return c.send(s, frames.Client(nil, frames.Header{Fin: true, Opcode: frames.OpText}, [4]byte{}, text))
-}
-
-// send writes what the socket takes; the rest leaves when it takes more.
-func (c *crowd) send(s *session, bytes []byte) error {
-	if len(bytes) == 0 {
-		return nil
-	}
-	if len(s.unsent) > 0 {
-		s.unsent = append(s.unsent, bytes...)
-		return nil
-	}
-	s.unsent = bytes
-	if err := c.write(s); err != nil || len(s.unsent) == 0 {
-		return err
-	}
-	return c.control(unix.EPOLL_CTL_MOD, s, unix.EPOLLIN|unix.EPOLLOUT)
-}
-
-func (c *crowd) flush(s *session) error {
-	if len(s.unsent) > 0 {
-		if err := c.write(s); err != nil || len(s.unsent) > 0 {
-			return err
-		}
-	}
-	return c.control(unix.EPOLL_CTL_MOD, s, unix.EPOLLIN)
-}
-
-func (c *crowd) write(s *session) error {
-	n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(s.fd), uintptr(unsafe.Pointer(&s.unsent[0])), uintptr(len(s.unsent)))
-	if errno == unix.EAGAIN {
-		return nil
-	}
-	if errno != 0 {
-		return fmt.Errorf("sending on connection %d: %w", s.index, errno)
-	}
-	s.unsent = s.unsent[n:]
-	return nil
 }
 
 // close ends all sessions at once, without any farewell.

@@ -31,14 +31,14 @@ func newDecoder(s Stream, chunked bool) decoder {
 	case Answers:
 		return answers{}
 	default:
-		return &sockets{}
+		return sockets{}
 	}
 }
 
 // sockets decodes WebSocket frames (RFC 6455 section 5.2).
 type sockets struct{}
 
-func (*sockets) decode(b []byte, hear func(m message) error) (used int, err error) {
+func (sockets) decode(b []byte, hear func(m message) error) (used int, err error) {
 	for {
 		h, size := frames.ParseServer(b[used:])
 		if size == 0 || len(b)-used < size+h.Length {

@@ -73,7 +73,7 @@ type Post struct {
 
 // All returns the peers in the order of the tables.
 func All() []*Peer {
-	return []*Peer{ringdownRaw, ringdownNative, ringdownSSE, centrifugo, socketIO, floor}
+	return []*Peer{ringdownRaw, ringdownNative, ringdownSSE, centrifugo, socketIO, hub, floor}
 }
 
 // Does reports whether the peer can be measured at points of this kind.
