@@ -34,7 +34,7 @@ type hubClient struct {
 // Hub serves a listener until it fails: everybody is a member, and what one says all hear.
 func Hub(ln net.Listener) error {
 	h := &hub{clients: map[*hubClient]bool{}, broadcast: make(chan []byte), join: make(chan *hubClient), leave: make(chan *hubClient)}
-	go h.run() // for as long as the process lives
+	go h.run()                       // for as long as the process lives
 	upgrader := websocket.Upgrader{} // with the buffers of net/http, 4 KiB each: sixteen messages fit into a frame
 	return (&http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := upgrader.Upgrade(w, r, nil)
