@@ -13,7 +13,7 @@ import (
 
 const centrifugoModule = "github.com/centrifugal/centrifugo/v6"
 
-// centrifugoConfig lets anybody subscribe and publish, as Ringdown's --dev does, and keeps a history. %d is the port.
+// centrifugoConfig lets anybody subscribe and publish, as Ringdown's --dev does, and keeps as long a history. %d is the port.
 const centrifugoConfig = `{
   "http_server": {"address": "127.0.0.1", "port": %d},
   "log": {"level": "error"},
@@ -22,8 +22,8 @@ const centrifugoConfig = `{
   "http_api": {"insecure": true},
   "channel": {
     "without_namespace": {
-      "history_size": 100,
-      "history_ttl": "300s",
+      "history_size": 1000,
+      "history_ttl": "600s",
       "allow_subscribe_for_client": true,
       "allow_subscribe_for_anonymous": true,
       "allow_publish_for_client": true,
@@ -35,7 +35,7 @@ const centrifugoConfig = `{
 
 var centrifugo = &Peer{
 	Name:  "centrifugo",
-	About: "memory engine, history of 100 for 300 s; JSON protocol over WebSocket; publishing: `/api/publish`",
+	About: "memory engine, history of 1,000 for 10 minutes, no presence; JSON protocol over WebSocket; publishing: `/api/publish`",
 	Kinds: []Kind{Fanout, Idle, Publish, Join},
 	Build: buildCentrifugo,
 	Protocol: Protocol{

@@ -77,7 +77,7 @@ func TestClientsJoinHearPublishAndKeepAliveInEveryProtocol(t *testing.T) {
 			f := &fanout{crowd: c, publisher: publisher, slots: make([]slot, inFlight)}
 			c.heard = f.heard
 			for range 2 {
-				if _, err := f.run(0); err != nil {
+				if _, err := f.run(0, 0); err != nil {
 					t.Fatal(err)
 				}
 				if want := inFlight * subscribers; f.deliveries != want {
@@ -112,7 +112,7 @@ func TestRequestsArePostedAndHeard(t *testing.T) {
 		}
 		f := &posting{crowd: c, asked: map[*session]time.Duration{}, published: map[int]bool{}}
 		c.unordered, c.heard, c.answered = true, f.hear, f.hearAnswer
-		if _, err := f.run(posters, 20*time.Millisecond); err != nil {
+		if _, err := f.run(posters, 20*time.Millisecond, 0); err != nil {
 			t.Fatal(err)
 		}
 		if f.answered < len(posters) || f.heard != f.posted {
@@ -158,7 +158,7 @@ func TestOwnRoomsDeliverToAll(t *testing.T) {
 			}
 			f := &fanout{crowd: c, publisher: publisher, slots: make([]slot, 16)}
 			c.heard = f.heard
-			if _, err := f.run(20 * time.Millisecond); err != nil {
+			if _, err := f.run(20*time.Millisecond, 0); err != nil {
 				t.Fatal(err)
 			}
 			if f.deliveries < 16*7 {

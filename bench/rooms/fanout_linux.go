@@ -43,17 +43,17 @@ func (sample *Sample) takeFanout(server *process, protocol *Protocol, p Point, o
 	}
 	f := &fanout{crowd: c, publisher: publisher, slots: make([]slot, p.InFlight)}
 	c.heard = f.heard
-	if _, err := f.run(0); err != nil {
+	if _, err := f.run(0, 0); err != nil {
 		return fmt.Errorf("first publication: %w", err)
 	}
-	if _, err := f.run(o.Warmup); err != nil {
+	if _, err := f.run(o.Warmup, warm); err != nil {
 		return fmt.Errorf("warming up: %w", err)
 	}
 	before, err := server.usage()
 	if err != nil {
 		return err
 	}
-	took, err := f.run(o.Window)
+	took, err := f.run(o.Window, 0)
 	if err != nil {
 		return err
 	}
@@ -65,9 +65,9 @@ func (sample *Sample) takeFanout(server *process, protocol *Protocol, p Point, o
 	return nil
 }
 
-// run keeps the slots full for as long as d and waits until all publications have been heard. So a window begins and ends
+// run keeps the slots full for as long as d, and until there were so many deliveries at least, and waits until all publications have been heard. So a window begins and ends
 // with silence, and its deliveries are exactly those that the server worked on within it.
-func (f *fanout) run(d time.Duration) (took time.Duration, err error) {
+func (f *fanout) run(d time.Duration, least int) (took time.Duration, err error) {
 	c := f.crowd
 	f.deliveries, f.latencies = 0, loadtest.Histogram{}
 	begin := c.now()
@@ -82,7 +82,7 @@ func (f *fanout) run(d time.Duration) (took time.Duration, err error) {
 		if now > begin+d+patience {
 			return 0, fmt.Errorf("a publication has not been heard by %d subscribers in %v", f.slots[f.complete%len(f.slots)].missing, patience)
 		}
-		if now < begin+d {
+		if now < begin+d || f.deliveries < least {
 			if err := f.publish(); err != nil {
 				return 0, err
 			}

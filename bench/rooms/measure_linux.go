@@ -42,6 +42,10 @@ func (sample *Sample) take(peer *Peer, program Program, p Point, o Options) erro
 	return nil
 }
 
+// warm is how many deliveries or answers come before any is counted, however long that takes: servers whose code is compiled
+// as it runs need a few thousand turns of it.
+const warm = 10_000
+
 // work notes what a server used between two moments for so many units of work.
 func (sample *Sample) work(before, after usage, units int, took time.Duration, latencies *loadtest.Histogram) {
 	n := float64(units)

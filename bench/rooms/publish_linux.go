@@ -39,17 +39,17 @@ func (sample *Sample) takePublish(server *process, protocol *Protocol, p Point, 
 	}
 	f := &posting{crowd: c, asked: map[*session]time.Duration{}, published: map[int]bool{}}
 	c.unordered, c.heard, c.answered = true, f.hear, f.hearAnswer
-	if _, err := f.run(posters, 0); err != nil {
+	if _, err := f.run(posters, 0, 0); err != nil {
 		return fmt.Errorf("first requests: %w", err)
 	}
-	if _, err := f.run(posters, o.Warmup); err != nil {
+	if _, err := f.run(posters, o.Warmup, warm); err != nil {
 		return fmt.Errorf("warming up: %w", err)
 	}
 	before, err := server.usage()
 	if err != nil {
 		return err
 	}
-	took, err := f.run(posters, o.Window)
+	took, err := f.run(posters, o.Window, 0)
 	if err != nil {
 		return err
 	}
@@ -61,11 +61,11 @@ func (sample *Sample) takePublish(server *process, protocol *Protocol, p Point, 
 	return nil
 }
 
-// run keeps a request under way on every connection for as long as d, and waits until all are answered and all that was
-// published has been heard.
-func (f *posting) run(posters []*session, d time.Duration) (took time.Duration, err error) {
+// run keeps a request under way on every connection for as long as d, and until so many were answered at least, and waits until
+// all are answered and all that was published has been heard.
+func (f *posting) run(posters []*session, d time.Duration, least int) (took time.Duration, err error) {
 	c := f.crowd
-	f.answered, f.latencies, f.open = 0, loadtest.Histogram{}, d > 0
+	f.answered, f.latencies, f.open = 0, loadtest.Histogram{}, d > 0 || least > 0
 	begin := c.now()
 	for _, s := range posters {
 		if err := f.post(s); err != nil {
@@ -77,7 +77,7 @@ func (f *posting) run(posters []*session, d time.Duration) (took time.Duration, 
 			return 0, err
 		}
 		now := c.now()
-		f.open = now < begin+d
+		f.open = now < begin+d || f.answered < least
 		if now > begin+d+patience {
 			return 0, fmt.Errorf("of %d publications %d were not answered and %d not heard within %v",
 				f.posted, f.out, f.posted-f.heard, patience)

@@ -14,15 +14,12 @@ const (
 	channelPath    = "/channels/" + channel
 )
 
-// historyFlags switch on, for all channels, what the other servers are configured with: a hundred publications, five minutes.
-var historyFlags = []string{}
-
 // postToChannel is the same for whoever listens.
 var postToChannel = &Post{Path: channelPath, Header: "Content-Type: application/json\r\n"}
 
 var ringdownRaw = &Peer{
 	Name:  "ringdown",
-	About: "`ringdown serve --dev`; raw WebSocket, `/channels/{channel}`; publishing: `POST /channels/{channel}`",
+	About: "`ringdown serve --dev`: memory broker, history of 1,000 for 10 minutes, presence; raw WebSocket, `/channels/{channel}`; publishing: `POST /channels/{channel}`",
 	Kinds: []Kind{Fanout, Idle, Publish, Join},
 	Build: buildRingdown,
 	Protocol: Protocol{
@@ -44,8 +41,6 @@ var ringdownNative = &Peer{
 			Hear: `"type":"subscribed"`,
 		}},
 		Publish: around(`{"type":"publish","channel":"`+channel+`","data":`, `}`),
-		Pulse:   `{"type":"ping"}`,
-		Beat:    `{"type":"pong"}`,
 	},
 }
 
@@ -75,7 +70,8 @@ func buildRingdown(s *Shop) (p Program, err error) {
 		return p, fmt.Errorf("asking %s for its version: %w", program, err)
 	}
 	first, _, _ := strings.Cut(string(version), "\n")
-	command := append([]string{program, "serve", "--dev", "--listen", "127.0.0.1:0"}, historyFlags...)
+	// --dev lets anybody publish and keeps a history in every channel.
+	command := []string{program, "serve", "--dev", "--listen", "127.0.0.1:0"}
 	return Program{
 		Version: strings.TrimSpace(first),
 		Chooses: true,
