@@ -119,7 +119,7 @@ func (s *settings) takeRoom(peer *rooms.Peer, p rooms.Point, shop *rooms.Shop) r
 
 // roomOptions gives these points three times the window, because some servers need a second for a few publications.
 func (s *settings) roomOptions() rooms.Options {
-	return rooms.Options{Window: 3 * s.measure.Window, Warmup: s.measure.Warmup, Pin: s.measure.Pin}
+	return rooms.Options{Window: 3 * s.measure.Window, Warmup: s.measure.Warmup, Settle: s.settle, Pin: s.measure.Pin}
 }
 
 func progressRooms(w io.Writer, elapsed time.Duration, s rooms.Sample) {

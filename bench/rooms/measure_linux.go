@@ -13,6 +13,7 @@ import (
 type Options struct {
 	Window time.Duration // how long publications flow while they are counted
 	Warmup time.Duration // how long they flow before that
+	Settle time.Duration // how long memory is watched at least before it is read
 	Pin    bool          // server and client on a processor each
 }
 
@@ -110,18 +111,18 @@ func (sample *Sample) takeJoin(server *process, protocol *Protocol, p Point, _ O
 	return nil
 }
 
-// How long memory is watched: until for some looks in turn it was within settledWithin of the one before.
+// How long memory is watched beyond [Options.Settle]: until for some looks in turn it was within settledWithin of the one
+// before.
 const (
 	settleLook    = time.Second
 	settleLooks   = 3
 	settledWithin = 0.01
-	settleLeast   = 5 * time.Second
-	settleMost    = 20 * time.Second
+	settleMost    = 15 * time.Second
 )
 
 // takeIdle compares the server's memory with that before its subscribers came, garbage and all: nobody can make a process of
 // another language collect it. The subscribers answer heartbeats meanwhile.
-func (sample *Sample) takeIdle(server *process, protocol *Protocol, p Point, _ Options) error {
+func (sample *Sample) takeIdle(server *process, protocol *Protocol, p Point, o Options) error {
 	if err := receiveGuests(server, protocol); err != nil {
 		return err
 	}
@@ -138,7 +139,7 @@ func (sample *Sample) takeIdle(server *process, protocol *Protocol, p Point, _ O
 		return err
 	}
 	joined := c.now()
-	after, err := settled(c, server)
+	after, err := settled(c, server, o.Settle)
 	if err != nil {
 		return err
 	}
@@ -149,9 +150,9 @@ func (sample *Sample) takeIdle(server *process, protocol *Protocol, p Point, _ O
 	return nil
 }
 
-func settled(c *crowd, server *process) (m memory, err error) {
+func settled(c *crowd, server *process, least time.Duration) (m memory, err error) {
 	began, still := c.now(), 0
-	for last := 0; c.now()-began < settleMost && (still < settleLooks || c.now()-began < settleLeast); {
+	for last := 0; c.now()-began < least || still < settleLooks && c.now()-began < least+settleMost; {
 		if err := c.attend(settleLook); err != nil {
 			return m, err
 		}
