@@ -220,6 +220,18 @@ func (h *Hub) Session(id string) *Session {
 	return h.sessions[id]
 }
 
+// All calls yield for the open sessions of this node, in no order, until it returns false.
+func (h *Hub) All(yield func(*Session) bool) {
+	h.mu.RLock()
+	all := slices.Collect(maps.Values(h.sessions))
+	h.mu.RUnlock()
+	for _, s := range all {
+		if !yield(s) {
+			return
+		}
+	}
+}
+
 // SessionsOf returns the open sessions of a user on this node, in no order.
 func (h *Hub) SessionsOf(user string) []*Session {
 	h.mu.RLock()

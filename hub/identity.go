@@ -4,6 +4,7 @@ package hub
 
 import (
 	"context"
+	"net/netip"
 	"time"
 )
 
@@ -15,8 +16,12 @@ type Identity struct {
 	Grants  Grants    // what it may do; nil leaves that to the rules of the channels
 	Expires time.Time // when it ends, and the session with it unless it is renewed; zero is never
 
-	Token string // the id of the token that says so, by which it can be revoked; or ""
-	Login string // the login at the issuer of the token, by which it can be revoked; or ""
+	// Address is where the client is, as far as is known; limits count by it.
+	Address netip.Addr
+
+	Token  string    // the id of the token that says so, by which it can be revoked; or ""
+	Issued time.Time // when that token was made; or zero
+	Login  string    // the login at the issuer of the token, by which it can be revoked; or ""
 }
 
 // Right is something that a client may do in a channel.

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/ringdown/ringdown/auth"
 )
 
 // DefaultListen is where a node listens unless it is told otherwise: reachable from this machine only.
@@ -35,6 +37,12 @@ type Config struct {
 	// MaxConnections is how many clients may be connected at once; 0 means DefaultMaxConnections. Where the system allows
 	// fewer open files than that takes, it is as many as it allows.
 	MaxConnections int
+	// Auth says which tokens are good. Without keys none is, and everybody is anonymous.
+	Auth auth.Options
+	// Tokens says where a request may carry one.
+	Tokens auth.Sources
+	// RequireToken refuses whoever brings none.
+	RequireToken bool
 	// Log is where the node writes what it does; nil means slog.Default.
 	Log *slog.Logger
 }
@@ -46,6 +54,9 @@ func (c *Config) check() error {
 	}
 	if c.MaxConnections < 0 {
 		return fmt.Errorf("max-connections is %d; give it a positive number", c.MaxConnections)
+	}
+	if c.RequireToken && len(c.Auth.Keys) == 0 {
+		return errors.New("a token is required of everybody, but there is no key to check one with; give the node a key")
 	}
 	for _, origin := range c.Origins {
 		if err := checkOrigin(origin); err != nil {

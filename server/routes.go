@@ -15,7 +15,7 @@ import (
 
 // newChannels starts the gateway for clients that know nothing but the web.
 func (s *Server) newChannels() (*channelhttp.Gateway, error) {
-	return channelhttp.New(s.hub, channelhttp.Options{Accept: s.accept(), Identify: s.config.identify, Log: s.log})
+	return channelhttp.New(s.hub, channelhttp.Options{Accept: s.accept(), Identify: s.identities.identify, Log: s.log})
 }
 
 // newNative starts the gateway for clients that speak our own protocol. Around a payload a command has fields, and as text in JSON or
@@ -23,7 +23,7 @@ func (s *Server) newChannels() (*channelhttp.Gateway, error) {
 func (s *Server) newNative() (*native.Gateway, error) {
 	accept := s.accept()
 	accept.Limits.Message = max(native.DefaultMaxMessage, 2*s.config.MaxMessage)
-	return native.New(s.hub, native.Options{Accept: accept, Identify: s.config.identify, Log: s.log})
+	return native.New(s.hub, native.Options{Accept: accept, Identify: s.identities.identify, Log: s.log})
 }
 
 // accept is how every gateway accepts connections.

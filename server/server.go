@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ringdown/ringdown/auth"
 	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/gateway/native"
@@ -46,6 +47,8 @@ type Server struct {
 	channels *channelhttp.Gateway
 	native   *native.Gateway
 
+	identities identities
+
 	maxConnections int
 	limited        string // why there are not as many as were asked for, for the log
 }
@@ -66,7 +69,7 @@ func New(config Config) (*Server, error) {
 		listener: listener,
 	}
 	s.maxConnections, s.limited = affordable(config.MaxConnections, openFiles())
-	if err := s.startHub(); err != nil {
+	if err := s.start(); err != nil {
 		listener.Close()
 		return nil, err
 	}
@@ -82,14 +85,23 @@ func New(config Config) (*Server, error) {
 	return s, nil
 }
 
-// startHub starts the hub, and the gateways to it.
-func (s *Server) startHub() (err error) {
-	s.hub, err = hub.New(hub.Options{
+// start starts the hub, and the gateways to it.
+func (s *Server) start() (err error) {
+	s.identities = identities{sources: s.config.Tokens, dev: s.config.Dev, known: s.config.RequireToken}
+	options := hub.Options{
 		Broker:      memory.New(memory.Options{}),
 		Rules:       s.config.rules(),
 		MaxSessions: s.maxConnections,
 		Log:         s.log,
-	})
+	}
+	if len(s.config.Auth.Keys) > 0 {
+		s.config.Auth.OnRevoke, s.config.Auth.Log = s.revoked, s.log
+		if s.identities.verifier, err = auth.New(s.config.Auth); err != nil {
+			return err
+		}
+		options.Authenticate = s.identities.authenticate
+	}
+	s.hub, err = hub.New(options)
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,9 @@ func (l *Line) Opened() {}
 // Heard does nothing.
 func (l *Line) Heard(websocket.MessageType, []byte) {}
 
+// Refused ends the session: a client that has no words for it would not know that its message is lost.
+func (l *Line) Refused(err error) { l.session.End(err) }
+
 // Closed does nothing.
 func (l *Line) Closed(error) {}
 
