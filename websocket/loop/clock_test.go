@@ -133,7 +133,7 @@ func TestWhatIsYoungerThanTheLoopsTimeIsNotDue(t *testing.T) {
 				c.out.add(item{b: []byte("x"), at: now + 1})
 			}
 			c.state.Store(uint32(state))
-			again, ok := c.look(now)
+			again, ok := c.look(now, false)
 			if c.at() != state || c.err != nil || !ok || again == 0 || again > wheelSlots {
 				t.Errorf("%s at %d: state %d, error %v, looked at again after %d, %t", name, now, c.at(), c.err, again, ok)
 			}
@@ -149,7 +149,7 @@ func TestALineThatIsFullIsLookedAtInTime(t *testing.T) {
 	}
 	defer s.Shutdown(t.Context())
 	c := &Conn{server: s, driver: deaf{}, since: 100, moved: 100}
-	if again, ok := c.look(100); !ok || again > 3 {
+	if again, ok := c.look(100, false); !ok || again > 3 {
 		t.Errorf("looked at again after %d steps, %t", again, ok)
 	}
 }
@@ -164,5 +164,18 @@ func TestTicks(t *testing.T) {
 	}
 	if !tick(math.MaxUint32).before(3) || tick(3).before(math.MaxUint32) || tick(3).since(math.MaxUint32) != 4*step {
 		t.Error("ticks are not compared by difference")
+	}
+}
+
+// A connection for which a limit is off is not looked at for that limit.
+func TestALimitThatIsOffAsksForNoLook(t *testing.T) {
+	s, err := New(Handler{}, &Options{Goroutines: true, Accept: websocket.AcceptOptions{Limits: websocket.Limits{FrameTimeout: -1, WriteTimeout: -1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Shutdown(t.Context())
+	c := &Conn{server: s}
+	if d, ok := c.look(5, false); !ok || d < 100 {
+		t.Errorf("an idle connection is looked at again in %d steps", d)
 	}
 }

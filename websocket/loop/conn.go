@@ -97,7 +97,7 @@ func (c *Conn) init(s *Server, d driver, u *bridge.Upgraded) {
 	c.deflator, c.windowBits = u.Deflator, u.WindowBits
 	c.subprotocol = uint8(slices.Index(s.opts.Accept.Subprotocols, u.Subprotocol) + 1)
 	c.messages.Init(wire.Server, s.set.Limits, u.Inflator)
-	c.since = s.now()
+	c.since, c.controlsAt = s.now(), s.now()
 }
 
 // Subprotocol is the subprotocol that was agreed on, or "".
@@ -129,6 +129,9 @@ func (c *Conn) Err() error {
 	return c.err
 }
 
+// maxMessage is the largest message that can be queued.
+const maxMessage = 1 << 30
+
 // Write queues a message. The payload is copied, and the caller's again when Write returns. Messages leave in the order in
 // which they were queued. What is written from within a handler leaves when the loop has served everybody who was ready.
 //
@@ -142,6 +145,9 @@ func (c *Conn) Write(typ websocket.MessageType, payload []byte) error {
 func (c *Conn) WriteKey(typ websocket.MessageType, payload []byte, key string) error {
 	if typ != websocket.Text && typ != websocket.Binary || c.stream {
 		return c.unwritable(typ)
+	}
+	if len(payload) > maxMessage {
+		return fmt.Errorf("websocket: message of %d bytes: the most is %d", len(payload), maxMessage)
 	}
 	op := wire.Opcode(typ)
 	c.mu.Lock()
@@ -184,15 +190,24 @@ func (c *Conn) WritePreparedKey(m *websocket.PreparedMessage, key string) error 
 		return c.unwritable(websocket.Text)
 	}
 	frame := frameOf(m)
+	if typ := websocket.MessageType(frame[0] & 0x0f); typ != websocket.Text && typ != websocket.Binary {
+		return c.unwritable(typ)
+	}
 	c.mu.Lock()
 	if c.at() != stateOpen {
 		c.mu.Unlock()
 		return websocket.ErrClosing
 	}
-	if c.deflator != nil && len(frame) >= c.server.set.Threshold {
+	if c.deflator != nil && payloadSize(frame) >= c.server.set.Threshold {
 		return c.queue(item{made: m, key: key})
 	}
 	return c.queue(item{b: frame, key: key})
+}
+
+// payloadSize is the size of the payload of a server's frame.
+func payloadSize(frame []byte) int {
+	_, head, _ := wire.ParseHeader(frame)
+	return len(frame) - head
 }
 
 func frameOf(m *websocket.PreparedMessage) []byte { return bridge.Frame(m) }

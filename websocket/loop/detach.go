@@ -4,6 +4,7 @@ package loop
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/ringdown/ringdown/websocket"
 	"github.com/ringdown/ringdown/websocket/internal/bridge"
@@ -47,8 +48,9 @@ func (c *Conn) goOn(u *bridge.Upgraded, serve func(*websocket.Conn)) {
 	u.Subprotocol = c.Subprotocol()
 	u.Deflator, u.WindowBits, u.Inflator = c.deflator, c.windowBits, c.messages.Inflator()
 	conn, err := bridge.Blocking(u, &c.server.opts.Accept)
-	if err != nil { // the options were read when the server was made
+	if err != nil {
 		u.NetConn.Close()
+		c.notDetached(err)
 		return
 	}
 	blocking := conn.(*websocket.Conn)
@@ -56,6 +58,15 @@ func (c *Conn) goOn(u *bridge.Upgraded, serve func(*websocket.Conn)) {
 	defer c.server.release(blocking)
 	serve(blocking)
 	blocking.Close(websocket.StatusNormalClosure, "")
+}
+
+// notDetached tells the handler of the end of a connection that has left its driver and could not go on.
+func (c *Conn) notDetached(err error) {
+	c.mu.Lock()
+	c.err = fmt.Errorf("websocket: leaving the event loop: %w", err)
+	err = c.err
+	c.mu.Unlock()
+	c.server.handler.Close(c, err)
 }
 
 // keep has Shutdown close a detached connection, too.

@@ -70,7 +70,7 @@ func (e *encoder) done(c *Conn, rest []byte) {
 	keep := item{at: e.batch[0].at, kind: control}
 	if len(rest) > 0 {
 		only := &e.batch[0]
-		if len(e.batch) == 1 && !only.owned && only.op == wire.Continuation { // shared memory, which nobody changes
+		if len(e.batch) == 1 && only.op == wire.Continuation && (!only.owned || cap(only.b) > buffers.Max) { // memory of nobody's, or of the garbage collector
 			keep.b = rest
 		} else {
 			keep.b, keep.owned = append(buffers.Get(len(rest)), rest...), true
@@ -80,6 +80,12 @@ func (e *encoder) done(c *Conn, rest []byte) {
 		e.batch[i].free()
 	}
 	clear(e.batch)
+	if cap(e.joined) > buffers.Max {
+		e.joined = nil
+	}
+	if cap(e.packed) > buffers.Max {
+		e.packed = nil
+	}
 	if len(rest) == 0 {
 		return
 	}

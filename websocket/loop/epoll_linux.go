@@ -3,6 +3,7 @@
 package loop
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -72,6 +73,16 @@ func (p *loops) adopt(u *bridge.Upgraded, ready func(*Conn)) bool {
 	l := p.all[p.turn.Add(1)%uint32(len(p.all))]
 	c := new(Conn)
 	c.place.fd = int32(fd)
+	adopted := false
+	defer func() {
+		if !adopted { // ready has panicked
+			c.CloseNow()
+			c.mu.Lock()
+			c.place.fd = -1
+			c.mu.Unlock()
+			unix.Close(fd)
+		}
+	}()
 	if len(u.Early) > 0 {
 		c.more().rest = u.Early
 	}
@@ -84,6 +95,7 @@ func (p *loops) adopt(u *bridge.Upgraded, ready func(*Conn)) bool {
 	if ready != nil {
 		ready(c)
 	}
+	adopted = true
 	l.wake(c)
 	return true
 }
@@ -117,7 +129,7 @@ func (p *loops) tick(now tick) {
 	}
 }
 
-func (p *loops) each(f func(*Conn)) {
+func (p *loops) each(ctx context.Context, f func(*Conn)) {
 	var wg sync.WaitGroup
 	for _, l := range p.all {
 		wg.Add(1)
@@ -130,7 +142,15 @@ func (p *loops) each(f func(*Conn)) {
 			}
 		})
 	}
-	wg.Wait()
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }
 
 func (p *loops) close() {
@@ -153,6 +173,7 @@ type loop struct {
 	encoder encoder
 	plain   []byte // what TLS was decrypted to
 	stopped bool
+	behind  int // rounds for which the wheel may still wait
 
 	dirty    atomic.Pointer[Conn] // those with something to do, linked by next, newest first
 	sleeping atomic.Bool          // in epoll, to be woken
@@ -208,7 +229,7 @@ func (l *loop) run() {
 			l.serve(&ready[i])
 		}
 		l.work()
-		l.turnWheel()
+		l.turnWheel(n == len(ready))
 		l.rounds.Add(1)
 	}
 }
@@ -465,7 +486,9 @@ func (l *loop) resume(c *Conn) {
 		a.rest = nil
 		l.current.Store(c)
 		if len(rest) > 0 {
-			l.keep(c, c.receive(rest))
+			if left := c.receive(rest); len(left) > 0 && c.at() <= stateClosing { // the end of what is ours already
+				a.rest = left
+			}
 		}
 		if c.secure() && !c.pausing.Load() {
 			l.decrypt(c, nil)
@@ -545,7 +568,7 @@ func (l *loop) detach(c *Conn) {
 		nc, err := net.FileConn(file) // a duplicate, in Go's poller
 		file.Close()
 		if err != nil {
-			l.server.opts.Log.Warn("websocket: a connection could not leave its event loop", "error", err)
+			c.notDetached(err)
 			return
 		}
 		if a.tls != nil {
@@ -582,13 +605,22 @@ func (l *loop) tick(now tick) {
 	}
 }
 
-// turnWheel looks at the connections that are due.
-func (l *loop) turnWheel() {
+// turnWheel looks at the connections that are due. After a handler that has held up the loop it waits until has been read
+// what came meanwhile: no peer is to blame for that. more says that epoll may have had more than the round has served.
+func (l *loop) turnWheel(more bool) {
 	now := tick(l.ticked.Load())
 	if !l.wheel.now.before(now) {
 		return
 	}
-	l.wheel.advance(now, func(c *Conn) (tick, bool) { return c.look(now) })
+	if l.behind == 0 && now.since(l.wheel.now) > 2*step {
+		l.behind = len(l.conns)/events + 2 // rounds at most, however much comes
+		return
+	}
+	if l.behind--; l.behind > 0 && more {
+		return
+	}
+	l.behind = 0
+	l.wheel.advance(now, func(c *Conn) (tick, bool) { return c.look(now, false) })
 	l.work()
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ringdown/ringdown/websocket/internal/bridge"
@@ -36,6 +37,9 @@ type heart struct {
 	writing bool // a goroutine is writing; under the connection's lock
 	again   bool // and shall look again before it ends; under the connection's lock
 	once    sync.Once
+
+	busy   atomic.Bool // the handler may be running, and nothing is read
+	writes uint32      // of the line, when it was last looked at; under the wheel's lock
 }
 
 func newHearts(s *Server) *hearts {
@@ -52,9 +56,17 @@ func (hs *hearts) adopt(u *bridge.Upgraded, ready func(*Conn)) {
 	h := &heart{owner: hs, early: u.Early, work: make(chan struct{}, 1)}
 	h.line.Init(u.NetConn)
 	h.conn.init(hs.server, h, u)
+	adopted := false
+	defer func() {
+		if !adopted { // ready has panicked
+			h.conn.CloseNow()
+			u.NetConn.Close()
+		}
+	}()
 	if ready != nil {
 		ready(&h.conn)
 	}
+	adopted = true
 	hs.mu.Lock()
 	hs.all[h] = struct{}{}
 	hs.wheel.add(&h.conn, 1)
@@ -78,7 +90,9 @@ func (hs *hearts) tick(now tick) {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
 	hs.wheel.advance(now, func(c *Conn) (tick, bool) {
-		again, ok := c.look(now)
+		h := c.driver.(*heart)
+		h.noteProgress(now)
+		again, ok := c.look(now, h.busy.Load())
 		return min(again, hs.every), ok
 	})
 }
@@ -97,8 +111,10 @@ func (h *heart) read() {
 				}
 				continue
 			}
+			h.busy.Store(true)
 			in = c.receive(in)
-			if c.at() >= stateLingering {
+			h.busy.Store(false)
+			if c.at() >= stateLingering && !c.pausing.Load() {
 				break
 			}
 		}
@@ -183,6 +199,10 @@ func (h *heart) leave() {
 	h.line.Close()
 	h.line.Release()
 	h.tell()
+	h.conn.mu.Lock()
+	h.conn.out.clear(false)
+	h.conn.messages.Release()
+	h.conn.mu.Unlock()
 	h.forget()
 	h.owner.server.stats.gone.Add(1)
 }
@@ -252,6 +272,20 @@ func (h *heart) write() {
 		}
 		h.again = false
 		c.mu.Unlock()
+	}
+}
+
+// noteProgress tells the connection when bytes last left.
+func (h *heart) noteProgress(now tick) {
+	writes := h.line.Writes()
+	if writes == h.writes {
+		return
+	}
+	h.writes = writes
+	h.conn.mu.Lock()
+	defer h.conn.mu.Unlock()
+	if h.conn.moved != 0 {
+		h.conn.moved = now
 	}
 }
 

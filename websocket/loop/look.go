@@ -11,8 +11,10 @@ import (
 	"github.com/ringdown/ringdown/websocket/wire"
 )
 
-// look does what is due and returns in how many steps to look again; false is never. Its driver calls it.
-func (c *Conn) look(now tick) (tick, bool) {
+// look does what is due and returns in how many steps to look again; false is never. Its driver calls it. away says that
+// nobody reads at present what the peer sends, so that it cannot be blamed for its silence.
+func (c *Conn) look(now tick, away bool) (tick, bool) {
+	away = away || c.pausing.Load()
 	heard := c.heard.Swap(false)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -26,8 +28,8 @@ func (c *Conn) look(now tick) (tick, bool) {
 			c.cut(fmt.Errorf("websocket: the peer did not answer the Close frame within %v", c.server.set.Close))
 		}), true
 	}
-	next := c.lookAtSilence(now, heard)
-	if d := c.lookAtMessage(now); d > 0 {
+	next := c.lookAtSilence(now, heard, away)
+	if d := c.lookAtMessage(now, away); d > 0 {
 		next = min(next, d)
 	}
 	d, drop := c.lookAtOutbox(now)
@@ -54,7 +56,7 @@ func (c *Conn) until(now, start tick, limit time.Duration, f func()) tick {
 }
 
 // lookAtSilence pings a peer from whom nothing has come, and cuts one that does not answer.
-func (c *Conn) lookAtSilence(now tick, heard bool) tick {
+func (c *Conn) lookAtSilence(now tick, heard, away bool) tick {
 	interval := c.server.set.Interval
 	if interval == 0 {
 		return wheelSlots
@@ -65,7 +67,7 @@ func (c *Conn) lookAtSilence(now tick, heard bool) tick {
 		}
 		return c.until(now, c.since, interval, func() { c.beat(now) })
 	}
-	if heard || c.pausing.Load() {
+	if heard || away {
 		c.since, c.pinged = now, 0
 		return ticks(interval)
 	}
@@ -80,10 +82,13 @@ func (c *Conn) lookAtSilence(now tick, heard bool) tick {
 }
 
 // lookAtMessage fails a peer that does not finish what it began to send.
-func (c *Conn) lookAtMessage(now tick) tick {
+func (c *Conn) lookAtMessage(now tick, away bool) tick {
 	begun := tick(c.unfinished.Load())
 	limit := c.server.set.Frame
-	if begun == 0 || limit == 0 || c.pausing.Load() {
+	if limit == 0 {
+		return 0
+	}
+	if begun == 0 || away {
 		return ticks(max(limit, step))
 	}
 	return c.until(now, begun, limit, func() {

@@ -31,7 +31,8 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 		in = in[n:]
 		if err != nil {
 			c.violated(err)
-			return nil
+			in = nil
+			break
 		}
 		switch ev.Kind {
 		case wire.Data:
@@ -50,6 +51,7 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 	if messages > 0 {
 		c.server.stats.received(messages, bytes)
 	}
+	c.messages.Free() // an idle connection holds no buffer
 	c.noteUnfinished(messages > 0)
 	return in
 }

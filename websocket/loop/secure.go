@@ -13,7 +13,8 @@ import (
 
 // Bounds of the handshakes under way.
 const (
-	handshakes       = 256 // at once; others wait in the kernel's queue
+	handshakes       = 4096 // at once; others wait in the kernel's queue
+	reckoning        = 64   // of these, at once; the others wait for their peers
 	handshakeTimeout = 10 * time.Second
 )
 
@@ -24,6 +25,9 @@ type shim struct {
 	looped bool   // the loop has taken over
 	in     []byte // received and not decrypted yet
 	out    []byte // encrypted and not sent yet
+
+	answers int           // bytes of out that crypto/tls has written for itself
+	slots   chan struct{} // of a handshake under way: one is given up while waiting for the peer
 }
 
 // errAgain is the end of what was received so far. crypto/tls hands a temporary error on and keeps what it has read of a
@@ -41,6 +45,8 @@ func (s *shim) Read(p []byte) (int, error) {
 		s.in = s.in[n:]
 		return n, nil
 	case !s.looped:
+		s.yield()
+		defer s.reclaim()
 		return s.Conn.Read(p)
 	}
 	return 0, errAgain{}
@@ -50,10 +56,26 @@ func (s *shim) Read(p []byte) (int, error) {
 // stands above.
 func (s *shim) Write(p []byte) (int, error) {
 	if !s.looped {
+		s.yield()
+		defer s.reclaim()
 		return s.Conn.Write(p)
 	}
 	s.out = append(s.out, p...)
 	return len(p), nil
+}
+
+// yield lets another handshake work, while this one waits for the network.
+func (s *shim) yield() {
+	if s.slots != nil {
+		<-s.slots
+	}
+}
+
+// reclaim waits until this handshake may work again. Those that work do not wait for anything, so it is not for long.
+func (s *shim) reclaim() {
+	if s.slots != nil {
+		s.slots <- struct{}{}
+	}
 }
 
 // The loop has deadlines of its own; crypto/tls sets one when it closes.
@@ -81,21 +103,38 @@ func (s *shim) SetWriteDeadline(t time.Time) error {
 // NewTLSListener returns a listener whose connections are TLS that the event loop can take over. Give it to an http.Server
 // that leads to a [Server]; with the listener of tls.NewListener each connection would keep goroutines of its own.
 //
-// Handshakes run at most 256 at a time and for at most 10 s. config must have a certificate, and may replace it while the
+// Handshakes run at most 4,096 at a time, 64 of them computing and the others waiting for their peers, and for at most 10 s.
+// Peers that say nothing hold up nobody else before there are as many. config must have a certificate, and may replace it while the
 // listener runs, through GetCertificate or GetConfigForClient.
 func NewTLSListener(inner net.Listener, config *tls.Config) net.Listener {
-	config = config.Clone()
-	config.NextProtos = []string{"http/1.1"} // a connection on HTTP/2 cannot be taken over
-	config.DynamicRecordSizingDisabled = true
+	config = onlyHTTP1(config)
+	if choose := config.GetConfigForClient; choose != nil {
+		config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			chosen, err := choose(hello)
+			if chosen != nil {
+				chosen = onlyHTTP1(chosen)
+			}
+			return chosen, err
+		}
+	}
 	l := &tlsListener{
 		Listener: inner, config: config,
 		ready:   make(chan net.Conn),
 		failed:  make(chan error, 1),
 		running: make(chan struct{}, handshakes),
+		slots:   make(chan struct{}, reckoning),
 	}
 	l.open, l.stop = context.WithCancel(context.Background())
 	l.working.Go(l.run)
 	return l
+}
+
+// onlyHTTP1 is a copy of config whose connections can be taken over, as one on HTTP/2 cannot.
+func onlyHTTP1(config *tls.Config) *tls.Config {
+	config = config.Clone()
+	config.NextProtos = []string{"http/1.1"}
+	config.DynamicRecordSizingDisabled = true
+	return config
 }
 
 // tlsListener accepts connections, does their handshakes, and hands on those that have succeeded.
@@ -105,6 +144,7 @@ type tlsListener struct {
 	ready   chan net.Conn
 	failed  chan error
 	running chan struct{} // one for each handshake under way
+	slots   chan struct{} // one for each that does not wait for its peer
 	open    context.Context
 	stop    context.CancelFunc // of open
 	working sync.WaitGroup
@@ -134,8 +174,12 @@ func (l *tlsListener) run() {
 func (l *tlsListener) handshake(nc net.Conn) {
 	ctx, cancel := context.WithTimeout(l.open, handshakeTimeout)
 	defer cancel()
-	secure := tls.Server(&shim{Conn: nc}, l.config)
+	beneath := &shim{Conn: nc, slots: l.slots}
+	secure := tls.Server(beneath, l.config)
+	beneath.reclaim()
 	err := secure.HandshakeContext(ctx)
+	beneath.yield()
+	beneath.slots = nil
 	<-l.running
 	if err != nil {
 		nc.Close()

@@ -7,6 +7,9 @@ import (
 	"io"
 )
 
+// maxAnswers is how many bytes crypto/tls may answer for itself, to updates of keys, before the peer takes them.
+const maxAnswers = 64 << 10
+
 // decrypt hands in to crypto/tls and what comes out of it to the handler. l.current is c.
 func (l *loop) decrypt(c *Conn, in []byte) {
 	s := c.aside.shim
@@ -15,7 +18,11 @@ func (l *loop) decrypt(c *Conn, in []byte) {
 		if l.plain == nil {
 			l.plain = make([]byte, readSize)
 		}
+		before := len(s.out)
 		n, err := c.aside.tls.Read(l.plain)
+		if s.answers += len(s.out) - before; s.answers > maxAnswers {
+			err = errors.New("TLS: the peer asks and does not read the answers")
+		}
 		if n > 0 {
 			l.keep(c, c.receive(l.plain[:n]))
 		}
@@ -68,11 +75,11 @@ func (l *loop) flushSecure(c *Conn) {
 			return
 		}
 		if len(rest) > 0 {
-			s.out = s.out[:copy(s.out, rest)]
+			s.out = rest
 			l.block(c)
 			return
 		}
-		s.out = s.out[:0]
+		s.out, s.answers = s.out[:0], 0
 	}
 }
 

@@ -5,7 +5,7 @@ package loop
 import (
 	"context"
 	"crypto/tls"
-	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -31,7 +31,8 @@ type Handler struct {
 	// Drained is called once after [Conn.NotifyDrained]: the peer has read up.
 	Drained func(c *Conn)
 	// Dropped tells of messages that a policy dropped instead of writing them. It is called on whichever goroutine made
-	// the outbox full.
+	// the outbox full. It must not write to c, which would drop again: a word about the gap is for Drained (see
+	// [Conn.NotifyDrained], which Dropped may call).
 	Dropped func(c *Conn, d Drop)
 }
 
@@ -58,7 +59,8 @@ type Server struct {
 
 	adopting sync.WaitGroup // handshakes under way
 	working  sync.WaitGroup // functions of Conn.Go and Conn.Detach
-	running  sync.WaitGroup // loops and the clock
+	running  sync.WaitGroup // loops
+	ticking  sync.WaitGroup // the clock
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
@@ -70,8 +72,8 @@ type Server struct {
 type poller interface {
 	// adopt takes u's connection over from Go's network poller, or returns false if it cannot.
 	adopt(u *bridge.Upgraded, ready func(*Conn)) bool
-	// each calls f for all connections, on the goroutines of their loops.
-	each(f func(*Conn))
+	// each calls f for all connections, on the goroutines of their loops. When ctx ends it returns, and f is called later.
+	each(ctx context.Context, f func(*Conn))
 	// tick is called at each step of the clock.
 	tick(now tick)
 	close()
@@ -92,7 +94,7 @@ func New(handler Handler, opts *Options) (*Server, error) {
 			return nil, err
 		}
 	}
-	s.running.Go(s.runClock)
+	s.ticking.Go(s.runClock)
 	return s, nil
 }
 
@@ -135,10 +137,16 @@ func (s *Server) Accept(w http.ResponseWriter, r *http.Request, ready func(*Conn
 // adopt takes a connection over. ready, if it is not nil, is called before anything else is.
 func (s *Server) adopt(u *bridge.Upgraded, ready func(*Conn)) {
 	s.stats.opened.Add(1)
-	if s.poll != nil && s.poll.adopt(u, ready) {
-		return
+	adopted := false
+	defer func() {
+		if !adopted { // ready has panicked, which net/http survives
+			s.stats.gone.Add(1)
+		}
+	}()
+	if s.poll == nil || !s.poll.adopt(u, ready) {
+		s.hearts.adopt(u, ready)
 	}
-	s.hearts.adopt(u, ready)
+	adopted = true
 }
 
 // Serve accepts connections on l until Shutdown, and answers every request on them by the opening handshake. It always
@@ -215,8 +223,12 @@ type Drain struct {
 	Window time.Duration
 }
 
-// Shutdown stops listening, closes every connection with 1001 and waits until all are gone. When ctx ends first, what is
-// left is cut and the error is ctx's.
+// patience is how long Shutdown waits, after it has cut what was left, for functions of the program to return.
+const patience = 5 * time.Second
+
+// Shutdown stops listening, closes every connection with 1001 and waits until all are gone, and the handlers and functions of
+// [Conn.Go] and [Conn.Detach] have returned. When ctx ends first, what is left is cut and the error wraps ctx's. Functions that
+// do not return then are left to themselves after five seconds: the server ends behind them.
 func (s *Server) Shutdown(ctx context.Context) error { return s.ShutdownPaced(ctx, Drain{}) }
 
 // ShutdownPaced is Shutdown as d says.
@@ -235,15 +247,31 @@ func (s *Server) ShutdownPaced(ctx context.Context, d Drain) error {
 	if d.Code == 0 {
 		d.Code = websocket.StatusGoingAway
 	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.end(ctx, d) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(patience):
+		return fmt.Errorf("websocket: handlers or functions of Go and Detach have not returned: %w", ctx.Err())
+	}
+}
+
+// end is the end of the server. It takes as long as the program's functions do.
+func (s *Server) end(ctx context.Context, d Drain) error {
 	s.adopting.Wait() // no longer than the answer to a handshake may take
 	s.drain(ctx, d)
 	err := s.await(ctx)
-	s.each(func(c *Conn) { c.CloseNow() })
+	s.each(context.Background(), func(c *Conn) { c.CloseNow() })
 	s.eachDetached(func(c *websocket.Conn) { c.CloseNow() })
-	if late := s.await(context.Background()); late != nil {
-		err = errors.Join(err, late)
-	}
+	s.await(context.Background())
 	close(s.stop)
+	s.ticking.Wait() // it wakes the loops
 	if s.poll != nil {
 		s.poll.close()
 	}
@@ -257,15 +285,18 @@ func (s *Server) drain(ctx context.Context, d Drain) {
 	s.eachDetached(func(c *websocket.Conn) { c.Close(d.Code, d.Reason) })
 	var all []*Conn
 	var mu sync.Mutex
-	s.each(func(c *Conn) {
+	s.each(ctx, func(c *Conn) {
 		mu.Lock()
 		defer mu.Unlock()
 		all = append(all, c)
 	})
+	mu.Lock()
+	found := all // a loop that was held up until ctx ended finds its own later, when they are cut
+	mu.Unlock()
 	const pause = 20 * time.Millisecond
 	rounds := max(int(d.Window/pause), 1)
 	for round := range rounds {
-		for _, c := range all[len(all)*round/rounds : len(all)*(round+1)/rounds] {
+		for _, c := range found[len(found)*round/rounds : len(found)*(round+1)/rounds] {
 			c.Close(d.Code, d.Reason)
 		}
 		if round < rounds-1 {
@@ -278,10 +309,10 @@ func (s *Server) drain(ctx context.Context, d Drain) {
 	}
 }
 
-// each calls f for all connections.
-func (s *Server) each(f func(*Conn)) {
+// each calls f for all connections, and returns when it has or ctx ends.
+func (s *Server) each(ctx context.Context, f func(*Conn)) {
 	if s.poll != nil {
-		s.poll.each(f)
+		s.poll.each(ctx, f)
 	}
 	s.hearts.each(f)
 }

@@ -17,7 +17,7 @@ type Stats struct {
 	Writes       uint64        // system calls that wrote them
 	Dropped      uint64        // messages dropped or conflated by a policy
 	SlowHandlers uint64        // times a handler held up its loop for longer than Options.SlowHandler
-	LoopLag      time.Duration // longest time that a loop was found busy with one round, lately
+	LoopLag      time.Duration // longest time that a loop was found busy with one round, so far
 }
 
 // counters are shared by all loops.
@@ -33,7 +33,10 @@ type counters struct {
 	lag          atomic.Int64
 }
 
-func (n *counters) live() int { return int(n.opened.Load() - n.gone.Load()) }
+func (n *counters) live() int {
+	gone := n.gone.Load() // first: what is opened meanwhile may be counted, what is gone may not
+	return int(n.opened.Load() - gone)
+}
 
 func (n *counters) received(messages, bytes int) {
 	n.messagesIn.Add(uint64(messages))
