@@ -30,17 +30,17 @@ func (c *Conn) Detach(serve func(*websocket.Conn)) error {
 		return errors.New("websocket: Detach after Go or Detach in the same call of the handler")
 	}
 	c.pausing.Store(true)
-	c.more().detach = serve
+	c.needRare().detach = serve
 	c.wake()
 	return nil
 }
 
 // detaching is the function that Detach was called with, or nil.
 func (c *Conn) detaching() func(*websocket.Conn) {
-	if c.aside == nil {
+	if c.rare == nil {
 		return nil
 	}
-	return c.aside.detach
+	return c.rare.detach
 }
 
 // goOn runs serve with what the driver has handed back: the connection's line and state.

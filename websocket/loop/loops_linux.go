@@ -4,15 +4,14 @@ package loop
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
-	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/ringdown/ringdown/websocket/internal/bridge"
-	"golang.org/x/sys/unix"
+	"github.com/ringdown/ringdown/websocket/internal/epoll"
+	"github.com/ringdown/ringdown/websocket/internal/tlsshim"
+	"github.com/ringdown/ringdown/websocket/internal/wheel"
 )
 
 // loops is the poller of Linux.
@@ -38,23 +37,17 @@ func newPoller(s *Server) (poller, error) {
 
 // adopt takes the descriptor out of package net, to be rid of the net.Conn and its share of Go's poller.
 func (p *loops) adopt(u *bridge.Upgraded, ready func(*Conn)) bool {
-	nc := u.NetConn
-	secure, _ := nc.(*tls.Conn)
-	var beneath *shim
-	if secure != nil {
-		var ours bool
-		if beneath, ours = secure.NetConn().(*shim); !ours {
-			return false // its tls.Conn cannot be told to take its bytes from us
-		}
-		nc = beneath.Conn
+	nc, shim := u.NetConn, tlsshim.Of(u.NetConn)
+	if shim != nil {
+		nc = shim.Conn
 	}
-	fd, ok := takeFD(nc)
+	fd, ok := epoll.Take(nc) // not of other TLS: its tls.Conn cannot be told to take its bytes from us
 	if !ok {
 		return false
 	}
 	l := p.all[p.turn.Add(1)%uint32(len(p.all))]
 	c := new(Conn)
-	c.place.fd = int32(fd)
+	c.place.fd = fd
 	adopted := false
 	defer func() {
 		if !adopted { // ready has panicked
@@ -62,15 +55,15 @@ func (p *loops) adopt(u *bridge.Upgraded, ready func(*Conn)) bool {
 			c.mu.Lock()
 			c.place.fd = -1
 			c.mu.Unlock()
-			unix.Close(fd)
+			epoll.Close(fd)
 		}
 	}()
 	if len(u.Early) > 0 {
-		c.more().rest = u.Early
+		c.needRare().rest = u.Early
 	}
-	if secure != nil {
-		beneath.Conn, beneath.looped = nil, true
-		c.more().tls, c.more().shim = secure, beneath
+	if shim != nil {
+		shim.TakeOver()
+		c.needRare().tls = shim
 	}
 	c.init(p.server, l, u)
 	c.queued = true // what ready does must not bring the loop to it yet
@@ -82,30 +75,7 @@ func (p *loops) adopt(u *bridge.Upgraded, ready func(*Conn)) bool {
 	return true
 }
 
-// takeFD duplicates the descriptor of a TCP or Unix connection and closes the original.
-func takeFD(nc net.Conn) (fd int, ok bool) {
-	var socket syscall.Conn
-	switch nc := nc.(type) {
-	case *net.TCPConn:
-		socket = nc
-	case *net.UnixConn:
-		socket = nc
-	default:
-		return 0, false // a wrapper, whose Read and Write would be passed by
-	}
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return 0, false
-	}
-	var dupErr error
-	if err := raw.Control(func(old uintptr) { fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) }); err != nil || dupErr != nil {
-		return 0, false
-	}
-	nc.Close()
-	return fd, true
-}
-
-func (p *loops) tick(now tick) {
+func (p *loops) tick(now wheel.Tick) {
 	for _, l := range p.all {
 		l.tick(now)
 	}

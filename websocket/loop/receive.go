@@ -7,6 +7,7 @@ import (
 
 	"github.com/ringdown/ringdown/websocket"
 	"github.com/ringdown/ringdown/websocket/internal/buffers"
+	"github.com/ringdown/ringdown/websocket/internal/outbox"
 	"github.com/ringdown/ringdown/websocket/wire"
 )
 
@@ -22,8 +23,8 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 	if c.stream { // nothing is wanted from the peer but the news that it has gone
 		return nil
 	}
-	if !c.heard.Load() {
-		c.heard.Store(true)
+	if !c.active.Load() {
+		c.active.Store(true)
 	}
 	messages, bytes := 0, 0
 	for len(in) > 0 && c.at() <= stateClosing && !c.pausing.Load() {
@@ -84,13 +85,13 @@ func (c *Conn) pong(payload []byte) {
 	}
 	c.owed++
 	frame := wire.AppendControl(buffers.Get(wire.MaxHeaderSize+len(payload)), wire.Server, wire.Pong, payload)
-	c.out.add(item{b: frame, owned: true, kind: control, at: c.server.now()})
+	c.out.Add(outbox.Item{Bytes: frame, Owned: true, Kind: outbox.Control, At: c.server.now()})
 	c.wake()
 }
 
 // countControl refills the budget of control frames each second.
 func (c *Conn) countControl() {
-	if now := c.server.now(); now.since(c.controlsAt) >= controlWindow {
+	if now := c.server.now(); now.Since(c.controlsAt) >= controlWindow {
 		c.controlsAt = now
 		c.messages.Decoder.AllowControl()
 	}

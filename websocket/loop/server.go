@@ -5,7 +5,6 @@ package loop
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -14,6 +13,8 @@ import (
 
 	"github.com/ringdown/ringdown/websocket"
 	"github.com/ringdown/ringdown/websocket/internal/bridge"
+	"github.com/ringdown/ringdown/websocket/internal/tlsshim"
+	"github.com/ringdown/ringdown/websocket/internal/wheel"
 )
 
 // Handler is what a program does with its connections. For one connection its functions are called in order, one at a
@@ -51,11 +52,11 @@ type Server struct {
 	accept  func(http.ResponseWriter, *http.Request) (*bridge.Upgraded, error)
 	set     *bridge.Settings
 
-	clock  atomic.Uint32 // of tick
-	stats  counters
-	poll   poller // nil where every connection has goroutines of its own
-	hearts *hearts
-	stop   chan struct{}
+	clock      atomic.Uint32 // of tick
+	stats      counters
+	poll       poller // nil where every connection has goroutines of its own
+	goroutines *goroutines
+	stop       chan struct{}
 
 	adopting sync.WaitGroup // handshakes under way
 	working  sync.WaitGroup // functions of Conn.Go and Conn.Detach
@@ -75,7 +76,7 @@ type poller interface {
 	// each calls f for all connections, on the goroutines of their loops. When ctx ends it returns, and f is called later.
 	each(ctx context.Context, f func(*Conn))
 	// tick is called at each step of the clock.
-	tick(now tick)
+	tick(now wheel.Tick)
 	close()
 }
 
@@ -88,7 +89,7 @@ func New(handler Handler, opts *Options) (*Server, error) {
 	}
 	s.handler.fill()
 	s.clock.Store(1) // 0 stands for never
-	s.hearts = newHearts(s)
+	s.goroutines = newGoroutines(s)
 	if !s.opts.Goroutines {
 		if s.poll, err = newPoller(s); err != nil {
 			return nil, err
@@ -144,7 +145,7 @@ func (s *Server) adopt(u *bridge.Upgraded, ready func(*Conn)) {
 		}
 	}()
 	if s.poll == nil || !s.poll.adopt(u, ready) {
-		s.hearts.adopt(u, ready)
+		s.goroutines.adopt(u, ready)
 	}
 	adopted = true
 }
@@ -169,6 +170,16 @@ func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
 	return s.Serve(NewTLSListener(l, config))
 }
 
+// NewTLSListener returns a listener whose connections are TLS that the event loop can take over. Give it to an http.Server
+// that leads to a [Server]; with the listener of tls.NewListener each connection would keep goroutines of its own.
+//
+// Handshakes run at most 4,096 at a time, 64 of them computing and the others waiting for their peers, and for at most 10 s.
+// Peers that say nothing hold up nobody else before there are as many. config must have a certificate, and may replace it
+// while the listener runs, through GetCertificate or GetConfigForClient.
+func NewTLSListener(inner net.Listener, config *tls.Config) net.Listener {
+	return tlsshim.NewListener(inner, config)
+}
+
 // ListenAndServe is Serve on a TCP address.
 func (s *Server) ListenAndServe(addr string) error {
 	l, err := net.Listen("tcp", addr)
@@ -190,143 +201,25 @@ func (s *Server) begin() bool {
 }
 
 // now is the time on the server's coarse clock.
-func (s *Server) now() tick { return tick(s.clock.Load()) }
+func (s *Server) now() wheel.Tick { return wheel.Tick(s.clock.Load()) }
 
 // runClock moves the clock on.
 func (s *Server) runClock() {
-	ticker := time.NewTicker(step)
+	ticker := time.NewTicker(wheel.Step)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			now := tick(s.clock.Add(1))
+			now := wheel.Tick(s.clock.Add(1))
 			if now == 0 {
-				now = tick(s.clock.Add(1))
+				now = wheel.Tick(s.clock.Add(1))
 			}
 			if s.poll != nil {
 				s.poll.tick(now)
 			}
-			s.hearts.tick(now)
+			s.goroutines.tick(now)
 		case <-s.stop:
 			return
 		}
 	}
-}
-
-// Drain says how [Server.Shutdown] lets connections go.
-type Drain struct {
-	// Code and Reason of the Close frames. The zero Code is 1001.
-	Code   websocket.StatusCode
-	Reason string
-	// Window is the time over which the connections are closed, evenly, so that they do not all come back at once. 0
-	// closes them all at once.
-	Window time.Duration
-}
-
-// patience is how long Shutdown waits, after it has cut what was left, for functions of the program to return.
-const patience = 5 * time.Second
-
-// Shutdown stops listening, closes every connection with 1001 and waits until all are gone, and the handlers and functions of
-// [Conn.Go] and [Conn.Detach] have returned. When ctx ends first, what is left is cut and the error wraps ctx's. Functions that
-// do not return then are left to themselves after five seconds: the server ends behind them.
-func (s *Server) Shutdown(ctx context.Context) error { return s.ShutdownPaced(ctx, Drain{}) }
-
-// ShutdownPaced is Shutdown as d says.
-func (s *Server) ShutdownPaced(ctx context.Context, d Drain) error {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return http.ErrServerClosed
-	}
-	s.closed = true
-	servers := s.servers
-	s.mu.Unlock()
-	for _, h := range servers {
-		h.Close() // connections that were taken over are not its own any more
-	}
-	if d.Code == 0 {
-		d.Code = websocket.StatusGoingAway
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- s.end(ctx, d) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	select {
-	case err := <-ended:
-		return err
-	case <-time.After(patience):
-		return fmt.Errorf("websocket: handlers or functions of Go and Detach have not returned: %w", ctx.Err())
-	}
-}
-
-// end is the end of the server. It takes as long as the program's functions do.
-func (s *Server) end(ctx context.Context, d Drain) error {
-	s.adopting.Wait() // no longer than the answer to a handshake may take
-	s.drain(ctx, d)
-	err := s.await(ctx)
-	s.each(context.Background(), func(c *Conn) { c.CloseNow() })
-	s.eachDetached(func(c *websocket.Conn) { c.CloseNow() })
-	s.await(context.Background())
-	close(s.stop)
-	s.ticking.Wait() // it wakes the loops
-	if s.poll != nil {
-		s.poll.close()
-	}
-	s.running.Wait()
-	s.working.Wait()
-	return err
-}
-
-// drain closes the connections, spread over the window.
-func (s *Server) drain(ctx context.Context, d Drain) {
-	s.eachDetached(func(c *websocket.Conn) { c.Close(d.Code, d.Reason) })
-	var all []*Conn
-	var mu sync.Mutex
-	s.each(ctx, func(c *Conn) {
-		mu.Lock()
-		defer mu.Unlock()
-		all = append(all, c)
-	})
-	mu.Lock()
-	found := all // a loop that was held up until ctx ended finds its own later, when they are cut
-	mu.Unlock()
-	const pause = 20 * time.Millisecond
-	rounds := max(int(d.Window/pause), 1)
-	for round := range rounds {
-		for _, c := range found[len(found)*round/rounds : len(found)*(round+1)/rounds] {
-			c.Close(d.Code, d.Reason)
-		}
-		if round < rounds-1 {
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-				return
-			}
-		}
-	}
-}
-
-// each calls f for all connections, and returns when it has or ctx ends.
-func (s *Server) each(ctx context.Context, f func(*Conn)) {
-	if s.poll != nil {
-		s.poll.each(ctx, f)
-	}
-	s.hearts.each(f)
-}
-
-// await waits until no connection is left.
-func (s *Server) await(ctx context.Context) error {
-	check := time.NewTicker(5 * time.Millisecond)
-	defer check.Stop()
-	for s.stats.live() > 0 {
-		select {
-		case <-check.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
 }

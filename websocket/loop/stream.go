@@ -11,7 +11,12 @@ import (
 	"github.com/ringdown/ringdown/websocket"
 	"github.com/ringdown/ringdown/websocket/internal/bridge"
 	"github.com/ringdown/ringdown/websocket/internal/buffers"
+	"github.com/ringdown/ringdown/websocket/internal/outbox"
+	"github.com/ringdown/ringdown/websocket/internal/wheel"
 )
+
+// answerTimeout is how long the header of a stream may take to leave.
+const answerTimeout = 10 * time.Second
 
 // Stream answers an HTTP/1.1 request with a response that has no end, and takes its connection over: a [Conn] that is only
 // written to, with [Conn.Send]. It has the same outbox, policies and look for dead peers as a WebSocket; the handler's Open
@@ -41,7 +46,7 @@ func (s *Server) Stream(w http.ResponseWriter, r *http.Request, header http.Head
 	all.Set("Connection", "close")
 	all.Write(&answer) // replaces line breaks in values
 	answer.WriteString("\r\n")
-	nc.SetDeadline(time.Now().Add(handshakeTimeout))
+	nc.SetDeadline(time.Now().Add(answerTimeout))
 	if _, err := nc.Write(answer.Bytes()); err != nil {
 		nc.Close()
 		return err
@@ -49,7 +54,7 @@ func (s *Server) Stream(w http.ResponseWriter, r *http.Request, header http.Head
 	nc.SetDeadline(time.Time{})
 	s.adopt(&bridge.Upgraded{NetConn: nc}, func(c *Conn) {
 		c.stream = true
-		c.more().heartbeat = heartbeat
+		c.needRare().heartbeat = heartbeat
 		if ready != nil {
 			ready(c)
 		}
@@ -76,25 +81,23 @@ func (c *Conn) send(p []byte, key string, copied bool) error {
 		c.mu.Unlock()
 		return websocket.ErrClosing
 	}
-	c.heard.Store(true) // by the peer: no heartbeat is due
+	c.active.Store(true) // by the peer: no heartbeat is due
 	if !copied {
-		return c.queue(item{b: p, key: key})
+		return c.queue(outbox.Item{Bytes: p, Key: key})
 	}
 	if last := c.mayShare(len(p), c.server.now()); last != nil {
-		last.b = append(last.b, p...)
-		last.size += int32(len(p))
-		last.count++
-		c.out.bytes += len(p)
+		last.Bytes = append(last.Bytes, p...)
+		c.out.Grown(last)
 		return c.settle()
 	}
-	return c.queue(item{b: append(buffers.Get(len(p)), p...), owned: true})
+	return c.queue(outbox.Item{Bytes: append(buffers.Get(len(p)), p...), Owned: true})
 }
 
 // beat is the heartbeat of a stream that has been quiet. Called under the lock.
-func (c *Conn) beat(now tick) {
+func (c *Conn) beat(now wheel.Tick) {
 	c.since = now
-	if beat := c.more().heartbeat; beat != "" && c.out.empty() {
-		c.out.add(item{b: []byte(beat), kind: control, at: now})
+	if beat := c.needRare().heartbeat; beat != "" && c.out.Empty() {
+		c.out.Add(outbox.Item{Bytes: []byte(beat), Kind: outbox.Control, At: now})
 		c.wake()
 	}
 }

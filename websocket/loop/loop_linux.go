@@ -9,6 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ringdown/ringdown/websocket/internal/epoll"
+	"github.com/ringdown/ringdown/websocket/internal/outbox"
+	"github.com/ringdown/ringdown/websocket/internal/wheel"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,23 +27,23 @@ type place struct {
 	index  uint32 // in loop.conns
 	armed  uint16 // the epoll events that are asked for
 	joined bool
+	left   bool // the loop has forgotten the connection
 }
 
 // loop is one event loop: a goroutine that waits in epoll and owns everything here but what says otherwise.
 type loop struct {
 	server *Server
-	epoll  int
-	waker  int // an eventfd
+	poll   *epoll.Poll
 
 	conns   []*Conn // by index; the index is in the epoll data, with a generation
 	gens    []uint32
 	free    []uint32
-	wheel   wheel
+	wheel   *wheel.Wheel[Conn]
 	buf     []byte
-	encoder encoder
+	encoder outbox.Encoder
 	plain   []byte // what TLS was decrypted to
 	stopped bool
-	behind  int // rounds for which the wheel may still wait
+	delay   wheel.Delay // of the wheel, after a handler has held up the loop
 
 	dirty    atomic.Pointer[Conn] // those with something to do, linked by next, newest first
 	sleeping atomic.Bool          // in epoll, to be woken
@@ -55,40 +58,23 @@ type loop struct {
 	held    int    // ticks that the present round has lasted
 }
 
-// wakerData is the epoll data of the eventfd.
-const wakerData = ^uint64(0)
-
 func newLoop(s *Server) (*loop, error) {
-	l := &loop{server: s, buf: make([]byte, readSize)}
-	l.wheel.now = s.now()
-	l.ticked.Store(uint32(l.wheel.now))
-	var err error
-	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+	poll, err := epoll.New()
+	if err != nil {
 		return nil, err
 	}
-	if l.waker, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		unix.Close(l.epoll)
-		return nil, err
-	}
-	ev := eventOf(unix.EPOLLIN, wakerData)
-	if err = unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, l.waker, &ev); err != nil {
-		unix.Close(l.epoll)
-		unix.Close(l.waker)
-		return nil, err
-	}
+	l := &loop{server: s, poll: poll, buf: make([]byte, readSize)}
+	l.wheel = wheel.New(s.now(), func(c *Conn) *wheel.Place[Conn] { return &c.due })
+	l.ticked.Store(uint32(l.wheel.Now()))
 	return l, nil
-}
-
-func eventOf(events uint32, data uint64) unix.EpollEvent {
-	return unix.EpollEvent{Events: events, Fd: int32(uint32(data)), Pad: int32(data >> 32)}
 }
 
 // run is the loop's goroutine. It keeps its thread: between rounds it waits in the kernel.
 func (l *loop) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	defer l.shut()
-	ready := make([]unix.EpollEvent, events)
+	defer l.poll.Close()
+	ready := make([]epoll.Event, events)
 	for !l.stopped {
 		n := l.wait(ready)
 		l.rounds.Add(1)
@@ -101,31 +87,21 @@ func (l *loop) run() {
 	}
 }
 
-func (l *loop) shut() {
-	unix.Close(l.epoll)
-	unix.Close(l.waker)
-}
-
 // wait returns the descriptors that are ready. It sleeps only if nobody has anything for the loop to do.
-func (l *loop) wait(ready []unix.EpollEvent) int {
-	if n := epollWait(l.epoll, ready); n > 0 {
+func (l *loop) wait(ready []epoll.Event) int {
+	if n := l.poll.Ready(ready); n > 0 {
 		return n
 	}
 	l.sleeping.Store(true)
+	defer l.sleeping.Store(false)
 	if l.hasWork() {
-		l.sleeping.Store(false)
 		return 0
 	}
-	n, err := unix.EpollWait(l.epoll, ready, -1)
-	l.sleeping.Store(false)
-	if err != nil {
-		return 0 // EINTR
-	}
-	return n
+	return l.poll.Wait(ready)
 }
 
 func (l *loop) hasWork() bool {
-	if l.dirty.Load() != nil || l.wheel.now.before(tick(l.ticked.Load())) {
+	if l.dirty.Load() != nil || l.wheel.Now().Before(wheel.Tick(l.ticked.Load())) {
 		return true
 	}
 	l.mu.Lock()
@@ -136,8 +112,7 @@ func (l *loop) hasWork() bool {
 // rouse ends the loop's sleep.
 func (l *loop) rouse() {
 	if l.sleeping.CompareAndSwap(true, false) {
-		var one = [8]byte{1}
-		unix.Write(l.waker, one[:])
+		l.poll.Wake()
 	}
 }
 
@@ -162,11 +137,9 @@ func (l *loop) wake(c *Conn) {
 }
 
 // serve handles one ready descriptor.
-func (l *loop) serve(ev *unix.EpollEvent) {
-	data := uint64(uint32(ev.Fd)) | uint64(uint32(ev.Pad))<<32
-	if data == wakerData {
-		var count [8]byte
-		unix.Read(l.waker, count[:])
+func (l *loop) serve(ev *epoll.Event) {
+	data, ok := l.poll.Data(ev)
+	if !ok {
 		return
 	}
 	index, gen := uint32(data), uint32(data>>32)
@@ -174,10 +147,10 @@ func (l *loop) serve(ev *unix.EpollEvent) {
 	if c == nil || l.gens[index] != gen {
 		return // closed in this very round; its place may be another's already
 	}
-	if ev.Events&unix.EPOLLOUT != 0 {
+	if ev.Events&epoll.Out != 0 {
 		l.writable(c)
 	}
-	if ev.Events&^unix.EPOLLOUT != 0 && c.place.joined {
+	if ev.Events&^epoll.Out != 0 && c.place.joined {
 		if c.pausing.Load() {
 			l.unhook(c)
 		} else {
@@ -189,23 +162,23 @@ func (l *loop) serve(ev *unix.EpollEvent) {
 // unhook takes a paused connection out of epoll whose peer has hung up: that cannot be masked, and would come in each round.
 // What the peer has sent before stays in the socket until the pause is over.
 func (l *loop) unhook(c *Conn) {
-	unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, int(c.place.fd), nil)
+	l.poll.Remove(c.place.fd)
 	c.mu.Lock()
-	c.more().unhooked = true
+	c.needRare().unhooked = true
 	c.mu.Unlock()
 	c.place.armed = 0
 }
 
 // read reads once and hands on what came. What is left in the socket makes the next round.
 func (l *loop) read(c *Conn) {
-	n, err := sysRead(c.place.fd, l.buf)
+	n, err := epoll.Read(c.place.fd, l.buf)
 	switch {
 	case n > 0:
 		l.current.Store(c)
 		if c.secure() {
 			l.decrypt(c, l.buf[:n])
 		} else {
-			l.keep(c, c.receive(l.buf[:n]))
+			l.hold(c, c.receive(l.buf[:n]))
 		}
 		l.current.Store(nil)
 	case err == unix.EAGAIN || err == unix.EINTR:
@@ -216,11 +189,11 @@ func (l *loop) read(c *Conn) {
 	}
 }
 
-// keep holds what a paused handler has not taken.
-func (l *loop) keep(c *Conn, rest []byte) {
+// hold keeps what a paused handler has not taken.
+func (l *loop) hold(c *Conn, rest []byte) {
 	if len(rest) > 0 && c.at() <= stateClosing {
 		c.mu.Lock()
-		c.more().rest = append([]byte(nil), rest...)
+		c.needRare().rest = append([]byte(nil), rest...)
 		c.mu.Unlock()
 	}
 	if c.pausing.Load() {
@@ -232,25 +205,29 @@ func (l *loop) keep(c *Conn, rest []byte) {
 func (l *loop) arm(c *Conn) {
 	want := uint16(0)
 	if !c.pausing.Load() {
-		want |= unix.EPOLLIN | unix.EPOLLRDHUP
+		want |= epoll.In | epoll.HungUp
 	}
-	if c.moved != 0 {
-		want |= unix.EPOLLOUT
+	if c.blocked != 0 {
+		want |= epoll.Out
 	}
 	if want == c.place.armed || !c.place.joined {
 		return
 	}
-	op := unix.EPOLL_CTL_MOD
-	if a := c.aside; a != nil && a.unhooked {
+	watch := l.poll.Change
+	if r := c.rare; r != nil && r.unhooked {
 		if c.pausing.Load() {
 			return
 		}
-		op, a.unhooked = unix.EPOLL_CTL_ADD, false
+		watch, r.unhooked = l.poll.Add, false
 	}
-	ev := eventOf(uint32(want), uint64(c.place.index)|uint64(l.gens[c.place.index])<<32)
-	if unix.EpollCtl(l.epoll, op, int(c.place.fd), &ev) == nil {
+	if watch(c.place.fd, uint32(want), l.dataOf(c)) == nil {
 		c.place.armed = want
 	}
+}
+
+// dataOf is what c's events carry: its index, and a generation, as both index and descriptor are reused at once.
+func (l *loop) dataOf(c *Conn) uint64 {
+	return uint64(c.place.index) | uint64(l.gens[c.place.index])<<32
 }
 
 // work serves those with something to do, and runs tasks. A task finds served who woke the loop before it.
@@ -280,7 +257,7 @@ func reversed(c *Conn) *Conn {
 }
 
 // tick is called by the clock's goroutine. It wakes the loop for its wheel, and notices when a round takes long.
-func (l *loop) tick(now tick) {
+func (l *loop) tick(now wheel.Tick) {
 	l.ticked.Store(uint32(now))
 	rounds := l.rounds.Load()
 	if rounds&1 == 0 || rounds != l.watched {
@@ -289,11 +266,11 @@ func (l *loop) tick(now tick) {
 		return
 	}
 	l.held++
-	held := time.Duration(l.held) * step
+	held := time.Duration(l.held) * wheel.Step
 	if held > time.Duration(l.server.stats.lag.Load()) {
 		l.server.stats.lag.Store(int64(held))
 	}
-	if warn := l.server.opts.SlowHandler; warn > 0 && held >= warn && held-step < warn {
+	if warn := l.server.opts.SlowHandler; warn > 0 && held >= warn && held-wheel.Step < warn {
 		l.server.stats.slowHandlers.Add(1)
 		peer := "unknown"
 		if c := l.current.Load(); c != nil {
@@ -308,18 +285,11 @@ func (l *loop) tick(now tick) {
 // turnWheel looks at the connections that are due. After a handler that has held up the loop it waits until has been read
 // what came meanwhile: no peer is to blame for that. more says that epoll may have had more than the round has served.
 func (l *loop) turnWheel(more bool) {
-	now := tick(l.ticked.Load())
-	if !l.wheel.now.before(now) {
+	now := wheel.Tick(l.ticked.Load())
+	late := now - l.wheel.Now()
+	if int32(late) <= 0 || !l.delay.Over(late, more, len(l.conns)/events+2) {
 		return
 	}
-	if l.behind == 0 && now.since(l.wheel.now) > 2*step {
-		l.behind = len(l.conns)/events + 2 // rounds at most, however much comes
-		return
-	}
-	if l.behind--; l.behind > 0 && more {
-		return
-	}
-	l.behind = 0
-	l.wheel.advance(now, func(c *Conn) (tick, bool) { return c.look(now, false) })
+	l.wheel.Advance(now, func(c *Conn) (wheel.Tick, bool) { return c.look(now, false) })
 	l.work()
 }
