@@ -56,7 +56,7 @@ func (l *loop) block(c *Conn) {
 	c.mu.Lock()
 	c.blocked = l.server.now()
 	if c.secure() {
-		c.out.SetLeaving(len(c.rare.tls.Out()))
+		c.out.SetLeaving(len(c.rare().tls.Out()))
 	}
 	c.mu.Unlock()
 	l.arm(c)
@@ -83,7 +83,7 @@ func (l *loop) writable(c *Conn) {
 
 // decrypt hands in to crypto/tls and what comes out of it to the handler. l.current is c.
 func (l *loop) decrypt(c *Conn, in []byte) {
-	s := c.rare.tls
+	s := c.rare().tls
 	s.Receive(in)
 	for !c.pausing.Load() && c.at() != stateGone {
 		if l.plain == nil {
@@ -112,7 +112,7 @@ func (l *loop) decrypt(c *Conn, in []byte) {
 // flushSecure is flush through crypto/tls. What is encrypted cannot be dropped any more, so no more is than the next write
 // takes.
 func (l *loop) flushSecure(c *Conn) {
-	s := c.rare.tls
+	s := c.rare().tls
 	for {
 		if len(s.Out()) == 0 && !l.encrypt(c) {
 			s.Idle()
@@ -134,7 +134,7 @@ func (l *loop) flushSecure(c *Conn) {
 // encrypt encrypts what goes out in the next write, and reports whether there is anything. Behind our last words crypto/tls
 // tells the peer that no more will come.
 func (l *loop) encrypt(c *Conn) bool {
-	s := c.rare.tls
+	s := c.rare().tls
 	if b := c.encode(&l.encoder); b != nil {
 		err := s.Encrypt(b)
 		c.written(&l.encoder, nil)
@@ -149,4 +149,4 @@ func (l *loop) encrypt(c *Conn) bool {
 }
 
 // encryptedWaits reports whether ciphertext has still to be sent.
-func (l *loop) encryptedWaits(c *Conn) bool { return c.secure() && len(c.rare.tls.Out()) > 0 }
+func (l *loop) encryptedWaits(c *Conn) bool { return c.secure() && len(c.rare().tls.Out()) > 0 }

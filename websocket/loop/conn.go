@@ -33,7 +33,7 @@ type Conn struct {
 	awaits  bool // NotifyDrained was called, and what waits is more than it asked for
 	drained bool // what waits has become little enough: the handler's Drained is due
 
-	rare *rare // nil for a connection that needs nothing of it
+	extras atomic.Pointer[rare] // nil for a connection that needs nothing of it; set under mu
 
 	// The fields are in an order that leaves no gaps: 352 bytes are a size class of the allocator.
 
@@ -67,14 +67,15 @@ type Conn struct {
 	err        error // why it has ended
 }
 
-// rare is what few connections need, kept apart so that the many do not carry it.
+// rare is what few connections need, kept apart so that the many do not carry it. The driver's goroutine owns it but for what
+// says otherwise.
 type rare struct {
 	rest     []byte        // received and not handed to the handler yet: it has paused, or the connection is new
 	unhooked bool          // not in epoll: the peer has hung up while the handler paused
 	tls      *tlsshim.Shim // nil for plain connections
 
 	heartbeat string                // of a stream
-	detach    func(*websocket.Conn) // set by Detach
+	detach    func(*websocket.Conn) // set by Detach; guarded by mu, as what follows
 
 	untold  [2]Drop // what the handler's Dropped was not told of: dropped, conflated
 	telling bool    // Dropped is being called
@@ -84,14 +85,17 @@ type rare struct {
 
 // needRare is the connection's rare, which it has from now on. Called with the lock, once the connection is anybody else's.
 func (c *Conn) needRare() *rare {
-	if c.rare == nil {
-		c.rare = new(rare)
+	if c.rare() == nil {
+		c.extras.Store(new(rare))
 	}
-	return c.rare
+	return c.rare()
 }
 
+// rare is what few connections need, of this one; nil is nothing.
+func (c *Conn) rare() *rare { return c.extras.Load() }
+
 // secure reports whether the connection is TLS on the loop.
-func (c *Conn) secure() bool { return c.rare != nil && c.rare.tls != nil }
+func (c *Conn) secure() bool { return c.rare() != nil && c.rare().tls != nil }
 
 // connState is where a connection is in its life.
 type connState uint32

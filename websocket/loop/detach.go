@@ -37,10 +37,10 @@ func (c *Conn) Detach(serve func(*websocket.Conn)) error {
 
 // detaching is the function that Detach was called with, or nil.
 func (c *Conn) detaching() func(*websocket.Conn) {
-	if c.rare == nil {
+	if c.rare() == nil {
 		return nil
 	}
-	return c.rare.detach
+	return c.rare().detach
 }
 
 // goOn runs serve with what the driver has handed back: the connection's line and state.

@@ -161,7 +161,7 @@ func (g *goroutineConn) pause() (detached bool) {
 		c.pausing.Store(!c.resumed)
 		c.resumed = false
 	case c.at() != stateOpen: // it has ended before it could be detached
-		c.rare.detach = nil
+		c.rare().detach = nil
 		c.pausing.Store(false)
 	case c.out.Empty() && !g.writing:
 		c.state.Store(uint32(stateGone))
@@ -190,7 +190,7 @@ func (g *goroutineConn) detach(in []byte) {
 	in = append([]byte(nil), in...)
 	g.forget()
 	defer g.owner.server.stats.gone.Add(1)
-	c.goOn(&bridge.Upgraded{NetConn: g.line.NetConn(), Early: in}, c.rare.detach)
+	c.goOn(&bridge.Upgraded{NetConn: g.line.NetConn(), Early: in}, c.rare().detach)
 }
 
 // tell calls the handler's Close, once.

@@ -18,7 +18,7 @@ func (l *loop) attend(c *Conn) {
 	c.resumed = false
 	ended := c.at() >= stateLingering && c.err != nil
 	if ended && c.detaching() != nil { // it has ended before it could be detached
-		c.rare.detach, resumed = nil, true
+		c.rare().detach, resumed = nil, true
 	}
 	c.mu.Unlock()
 	if !c.place.joined && !c.place.left {
@@ -78,7 +78,7 @@ func (l *loop) join(c *Conn) {
 
 // resume delivers what came while the handler had paused the connection.
 func (l *loop) resume(c *Conn) {
-	if r := c.rare; r != nil {
+	if r := c.rare(); r != nil {
 		rest := r.rest
 		r.rest = nil
 		l.current.Store(c)
@@ -153,8 +153,9 @@ func (l *loop) detach(c *Conn) {
 		return
 	}
 	c.state.Store(uint32(stateGone))
-	fd, r, serve := c.place.fd, c.rare, c.rare.detach
-	c.place.fd, c.rare = -1, nil
+	fd, r, serve := c.place.fd, c.rare(), c.rare().detach
+	c.place.fd = -1
+	c.extras.Store(nil)
 	c.place.left = true
 	c.mu.Unlock()
 	l.poll.Remove(fd)

@@ -214,7 +214,7 @@ func (l *loop) arm(c *Conn) {
 		return
 	}
 	watch := l.poll.Change
-	if r := c.rare; r != nil && r.unhooked {
+	if r := c.rare(); r != nil && r.unhooked {
 		if c.pausing.Load() {
 			return
 		}

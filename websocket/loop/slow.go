@@ -29,8 +29,8 @@ func (c *Conn) tellDropped() {
 	}
 	defer func() {
 		c.mu.Lock()
-		c.rare.telling = false
-		if c.rare.untold != [2]Drop{} {
+		c.rare().telling = false
+		if c.rare().untold != [2]Drop{} {
 			c.wake() // for the look that tells of it
 		}
 		c.mu.Unlock()
@@ -65,7 +65,7 @@ func (r *rare) takeUntold() (untold [2]Drop, busy bool) {
 
 // hasUntold reports whether Dropped has not been told of something. Called with the lock.
 func (c *Conn) hasUntold() bool {
-	return c.rare != nil && !c.rare.telling && c.rare.untold != [2]Drop{}
+	return c.rare() != nil && !c.rare().telling && c.rare().untold != [2]Drop{}
 }
 
 // NotifyDrained asks for the handler's Drained to be called, once, when [Conn.Waiting] is below or less; soon, if it is
@@ -90,7 +90,7 @@ func (c *Conn) NotifyDrained(below int) {
 // checkDrained makes the handler's Drained due if so little waits. The driver is to be woken then. Called with the lock, if
 // c.awaits.
 func (c *Conn) checkDrained() bool {
-	if c.at() != stateOpen || c.out.Unwritten() > c.rare.drainedAt {
+	if c.at() != stateOpen || c.out.Unwritten() > c.rare().drainedAt {
 		return false
 	}
 	c.awaits, c.drained = false, true
