@@ -2,59 +2,244 @@
 
 package hub
 
-import "sync"
+import (
+	"hash/maphash"
+	"math"
+	"runtime"
+	"sync"
+)
 
 // channel is a name that somebody is subscribed to.
 type channel struct {
 	name string
+	rule *Rule
+	refs int // subscriptions and those on their way; guarded by the shard's lock
 
-	mu      sync.Mutex // also makes the order of publications: whoever holds it is next at every receiver
-	members []member
+	attach   sync.Mutex // held while the broker is told; no other lock is held then
+	attached bool       // the broker delivers
+
+	mu       sync.Mutex // guards what follows, and makes the order: whoever holds it is next at every receiver
+	known    bool       // position is
+	position Position   // of what was handed out last
+	members  []member
+	lags     lags // at the last publication
+	watching int  // subscriptions that asked for presence
+	crowd    crowd
+	healing  *healing // a hole is being filled; nil if there is none
 }
 
-// member is a subscription together with its receiver, so that the fan-out finds all it needs in one array.
+// member is a subscription together with what the fan-out needs, in one array.
 type member struct {
 	receiver Receiver
 	*subscription
+	from uint64 // the first offset that is handed over at once; behind if the subscription is not up to date
 }
 
-// fanOut hands p to every member.
-func (ch *channel) fanOut(p *Publication) (r Receipt) {
+const behind = math.MaxUint64
+
+// lags counts members that read more slowly than is published, and those of them that are worth waiting for.
+type lags struct{ lagging, late int }
+
+// parallel is how many members are worth a goroutine of their own.
+const parallel = 4096
+
+func (h *Hub) shard(name string) *shard {
+	return &h.shards[maphash.String(h.seed, name)%uint64(len(h.shards))]
+}
+
+// channel returns the channel if somebody is subscribed to it, or nil.
+func (h *Hub) channel(name string) *channel {
+	sh := h.shard(name)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	return sh.channels[name]
+}
+
+// acquire returns the channel, which stays until it is released as often.
+func (h *Hub) acquire(name string) *channel {
+	sh := h.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	ch := sh.channels[name]
+	if ch == nil {
+		ch = &channel{name: name, rule: h.Rule(name)}
+		sh.channels[name] = ch
+	}
+	ch.refs++
+	return ch
+}
+
+// release gives an acquired channel up; the last one has the broker forget it.
+func (h *Hub) release(ch *channel) {
+	if h.count(ch, -1) > 0 {
+		return
+	}
+	ch.attach.Lock()
+	defer ch.attach.Unlock()
+	if h.count(ch, 0) > 0 { // somebody came
+		return
+	}
+	if ch.attached {
+		h.broker.Unsubscribe(ch.name)
+		ch.attached = false
+		ch.mu.Lock()
+		ch.known = false // whoever comes now comes to where the broker is then
+		ch.mu.Unlock()
+	}
+	sh := h.shard(ch.name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if ch.refs == 0 && sh.channels[ch.name] == ch {
+		delete(sh.channels, ch.name)
+	}
+}
+
+func (h *Hub) count(ch *channel, change int) int {
+	sh := h.shard(ch.name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	ch.refs += change
+	return ch.refs
+}
+
+// subscribeNode has the broker deliver the channel, if it does not yet.
+func (h *Hub) subscribeNode(ch *channel, subscribe func() (Position, error)) error {
+	ch.attach.Lock()
+	defer ch.attach.Unlock()
+	if ch.attached {
+		return nil
+	}
+	position, err := subscribe()
+	if err != nil {
+		return err
+	}
+	ch.attached = true
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	for i := range ch.members {
-		switch ch.members[i].receiver.Receive(p) {
-		case Taken:
-			r.Taken++
+	if !ch.known || ch.position.Epoch == position.Epoch && ch.position.Offset < position.Offset {
+		ch.position, ch.known = position, true // unless deliveries have come further already
+	}
+	return nil
+}
+
+// fanOut hands p to every member. Called with the channel's lock, like all below.
+func (ch *channel) fanOut(p *Publication) {
+	ch.position = p.Position()
+	parts := min(len(ch.members)/parallel, runtime.GOMAXPROCS(0))
+	if parts < 2 {
+		ch.lags = hand(p, ch.members)
+		return
+	}
+	var wait sync.WaitGroup
+	found := make([]lags, parts)
+	for i := range parts {
+		part := ch.members[i*len(ch.members)/parts : (i+1)*len(ch.members)/parts]
+		wait.Go(func() { found[i] = hand(p, part) })
+	}
+	wait.Wait()
+	ch.lags = lags{}
+	for _, l := range found {
+		ch.lags.lagging += l.lagging
+		ch.lags.late += l.late
+	}
+}
+
+// hand gives p to some members, and returns how many of them lag.
+func hand(p *Publication, members []member) (l lags) {
+	for i := range members {
+		m := &members[i]
+		if p.Offset < m.from {
+			if m.from == behind {
+				m.missed(p)
+				l.lagging++
+			}
+			continue
+		}
+		switch m.receiver.Receive(p) {
 		case Late:
-			r.Taken++
-			r.Late++
+			l.late++
+			l.lagging++
+			m.fellBehind(m)
+		case Overdue:
+			l.lagging++
+			m.fellBehind(m)
 		}
 	}
-	return r
+	return l
 }
 
-func (ch *channel) size() int {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	return len(ch.members)
+// tellWatchers gives a notice to the members that asked for presence.
+func (ch *channel) tellWatchers(n *Notice) {
+	n.Channel = ch.name
+	for i := range ch.members {
+		if m := &ch.members[i]; m.watches {
+			m.receiver.Notify(n)
+		}
+	}
 }
 
-func (ch *channel) add(sub *subscription, r Receiver) {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
+func (ch *channel) add(sub *subscription, from uint64) {
 	sub.at = len(ch.members)
-	ch.members = append(ch.members, member{r, sub})
+	sub.joined = true
+	ch.members = append(ch.members, member{sub.session.receiver, sub, from})
+	if sub.watches {
+		ch.watching++
+	}
 }
 
-// remove takes sub out, puts the last member in its place, and reports whether nobody is left.
-func (ch *channel) remove(sub *subscription) (empty bool) {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
+// remove takes sub out and puts the last member in its place.
+func (ch *channel) remove(sub *subscription) {
 	last := len(ch.members) - 1
 	moved := ch.members[last]
 	ch.members[sub.at], moved.at = moved, sub.at
 	ch.members[last] = member{}
 	ch.members = ch.members[:last]
-	return last == 0
+	if cap(ch.members) > 64 && len(ch.members) < cap(ch.members)/4 {
+		ch.members = append(make([]member, 0, len(ch.members)*2), ch.members...)
+	}
+	sub.joined = false
+	if sub.watches {
+		ch.watching--
+	}
+}
+
+// Subscribers returns how many sessions of this node are subscribed to a channel.
+func (h *Hub) Subscribers(name string) int {
+	n, _ := h.audience(name)
+	return n
+}
+
+// audience is how many are subscribed, and how many of them lag.
+func (h *Hub) audience(name string) (subscribers int, l lags) {
+	ch := h.channel(name)
+	if ch == nil {
+		return 0, lags{}
+	}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return len(ch.members), ch.lags
+}
+
+// Channels calls yield for the channels of this node with somebody subscribed, in no order, until it returns false.
+func (h *Hub) Channels(yield func(name string, subscribers int) bool) {
+	for i := range h.shards {
+		for _, ch := range h.shards[i].all() {
+			ch.mu.Lock()
+			n := len(ch.members)
+			ch.mu.Unlock()
+			if n > 0 && !yield(ch.name, n) {
+				return
+			}
+		}
+	}
+}
+
+func (sh *shard) all() []*channel {
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	all := make([]*channel, 0, len(sh.channels))
+	for _, ch := range sh.channels {
+		all = append(all, ch)
+	}
+	return all
 }

@@ -1,8 +1,9 @@
 package hub
 
-// Channels returns how many channels h holds.
-func Channels(h *Hub) int {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	return len(h.channels)
+// ChannelCount returns how many channels h holds.
+func ChannelCount(h *Hub) (n int) {
+	for i := range h.shards {
+		n += len(h.shards[i].all())
+	}
+	return n
 }

@@ -7,50 +7,137 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"maps"
+	"slices"
 	"sync"
+	"time"
 )
 
-// DefaultMaxSessions is what Options.MaxSessions is when it is left zero.
-const DefaultMaxSessions = 100_000
+// What an [Options] field is when it is left zero.
+const (
+	DefaultMaxSessions       = 100_000
+	DefaultMaxSubscriptions  = 256
+	DefaultLinger            = 5 * time.Second
+	DefaultIdempotencyWindow = 5 * time.Minute
+)
 
 var (
 	// ErrFull is returned by Open when MaxSessions are open already.
 	ErrFull = errors.New("hub: full")
 	// ErrShutdown is returned by Open once Shutdown was called, and is the cause with which Shutdown ends sessions.
 	ErrShutdown = errors.New("hub: shutting down")
-	// ErrEnded is returned by Subscribe when the session has ended or is closed.
+	// ErrEnded is returned when the session has ended or is closed.
 	ErrEnded = errors.New("hub: the session has ended")
 )
 
-// Options are the bounds of a hub. The zero value is good.
+// Options are the parts and bounds of a hub. Only Broker must be given.
 type Options struct {
-	MaxSessions int // sessions open at once; 0 means DefaultMaxSessions
+	// Broker carries publications, and keeps history and presence. The hub starts it, and closes it in Shutdown.
+	Broker Broker
+	// Rules say what holds in which channels: the first whose pattern matches. A channel that none matches is as the zero Rule.
+	Rules []Rule
+
+	MaxSessions      int // open at once; 0 means DefaultMaxSessions
+	MaxSubscriptions int // of one session; 0 means DefaultMaxSubscriptions
+
+	// Linger is how long a session that has gone stays in the presence of its channels, so that a client that is soon back
+	// (its user, that is) was never away. 0 means DefaultLinger; a negative value, not at all.
+	Linger time.Duration
+	// IdempotencyWindow is how long the idempotency key of a publication is remembered. 0 means DefaultIdempotencyWindow.
+	IdempotencyWindow time.Duration
+
+	// Call answers the calls of clients; nil refuses them with UnknownMethod. See [Session.Call].
+	Call CallHandler
+
+	// Log is told of what goes wrong between the hub and its broker; nil means slog.Default.
+	Log *slog.Logger
 }
 
 // Hub holds a node's sessions and channels. Make one with New.
 type Hub struct {
 	options Options
+	rules   []Rule
+	broker  Broker
+	log     *slog.Logger
+	leaves  leaves
 
-	mu       sync.RWMutex // taken before the lock of a channel
+	seed   maphash.Seed
+	shards [64]shard // of channels, by name
+
+	ctx        context.Context // over when the hub is
+	cancel     context.CancelFunc
+	background sync.Mutex // held to start a goroutine, and to end ctx
+	working    sync.WaitGroup
+
+	mu       sync.RWMutex // guards what follows; taken before any other lock
 	closing  bool
 	empty    chan struct{} // made by Shutdown, closed when the last session has gone
-	sessions map[*Session]struct{}
+	sessions map[string]*Session
+	users    map[string]map[*Session]struct{}
+}
+
+// shard is a part of the channels, so that those who look channels up seldom meet.
+type shard struct {
+	mu       sync.RWMutex
 	channels map[string]*channel
 }
 
-// New returns a hub without sessions.
-func New(options Options) *Hub {
-	options.MaxSessions = cmp.Or(options.MaxSessions, DefaultMaxSessions)
-	return &Hub{
-		options:  options,
-		sessions: make(map[*Session]struct{}),
-		channels: make(map[string]*channel),
+// New returns a hub without sessions, and starts its broker. The error says which rule or option is wrong, or is the broker's.
+func New(options Options) (*Hub, error) {
+	if options.Broker == nil {
+		return nil, errors.New("hub: Options.Broker is nil; for a single node give it memory.New(memory.Options{})")
 	}
+	options.MaxSessions = cmp.Or(options.MaxSessions, DefaultMaxSessions)
+	options.MaxSubscriptions = cmp.Or(options.MaxSubscriptions, DefaultMaxSubscriptions)
+	options.Linger = max(0, cmp.Or(options.Linger, DefaultLinger))
+	options.IdempotencyWindow = cmp.Or(options.IdempotencyWindow, DefaultIdempotencyWindow)
+	h := &Hub{
+		options:  options,
+		broker:   options.Broker,
+		log:      cmp.Or(options.Log, slog.Default()),
+		seed:     maphash.MakeSeed(),
+		sessions: make(map[string]*Session),
+		users:    make(map[string]map[*Session]struct{}),
+	}
+	for _, rule := range append(slices.Clone(options.Rules), Rule{Pattern: "*"}) {
+		rule, err := rule.withDefaults()
+		if err != nil {
+			return nil, err
+		}
+		h.rules = append(h.rules, rule)
+	}
+	for i := range h.shards {
+		h.shards[i].channels = make(map[string]*channel)
+	}
+	h.leaves.hub = h
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	if err := h.broker.Start(h); err != nil {
+		return nil, fmt.Errorf("hub: starting the broker: %w", err)
+	}
+	return h, nil
 }
 
-// Open starts a session, subscribed to nothing yet; what it will be told goes to r. It counts against MaxSessions until
-// its gateway closes it, also after its end. The error is [ErrShutdown], or wraps [ErrFull] and tells how many there are.
-func (h *Hub) Open(r Receiver) (*Session, error) {
+// Rule is what holds in a channel. It is not to be changed.
+func (h *Hub) Rule(channel string) *Rule {
+	for i := range h.rules {
+		if h.rules[i].matches(channel) {
+			return &h.rules[i]
+		}
+	}
+	panic("unreachable: the last rule matches every name")
+}
+
+// Remote tells whether the broker is beyond a network: whatever takes a context may then wait, and is not to be called on an
+// event loop.
+func (h *Hub) Remote() bool { return h.broker.Remote() }
+
+// Open starts a session of the client described by who, subscribed to nothing yet; what it will be told goes to r. It counts
+// against MaxSessions until its gateway closes it, also after its end. The error is [ErrShutdown], or wraps [ErrFull] and tells
+// how many there are.
+func (h *Hub) Open(r Receiver, who Identity) (*Session, error) {
+	s := &Session{hub: h, receiver: r, who: who, id: newSessionID()}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing {
@@ -59,21 +146,33 @@ func (h *Hub) Open(r Receiver) (*Session, error) {
 	if len(h.sessions) >= h.options.MaxSessions {
 		return nil, fmt.Errorf("%w: all %d sessions are taken", ErrFull, h.options.MaxSessions)
 	}
-	s := &Session{hub: h, receiver: r}
-	h.sessions[s] = struct{}{}
+	h.sessions[s.id] = s
+	if who.User != "" {
+		if h.users[who.User] == nil {
+			h.users[who.User] = make(map[*Session]struct{})
+		}
+		h.users[who.User][s] = struct{}{}
+	}
 	return s, nil
 }
 
-// Publish hands p to every session subscribed to its channel, and tells what became of it there. It waits for no receiver.
-// Neither p nor its payload may change from now on.
-func (h *Hub) Publish(p *Publication) Receipt {
-	h.mu.RLock()
-	ch := h.channels[p.Channel]
-	h.mu.RUnlock()
-	if ch == nil {
-		return Receipt{}
+// forget gives back the place of a session that is over.
+func (h *Hub) forget(s *Session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, open := h.sessions[s.id]; !open {
+		return
 	}
-	return ch.fanOut(p)
+	delete(h.sessions, s.id)
+	if mine := h.users[s.who.User]; mine != nil {
+		delete(mine, s)
+		if len(mine) == 0 {
+			delete(h.users, s.who.User)
+		}
+	}
+	if h.closing && len(h.sessions) == 0 {
+		close(h.empty)
+	}
 }
 
 // Sessions returns how many sessions are open.
@@ -83,29 +182,39 @@ func (h *Hub) Sessions() int {
 	return len(h.sessions)
 }
 
-// Subscribers returns how many sessions are subscribed to a channel.
-func (h *Hub) Subscribers(name string) int {
+// Session returns the open session of an id, or nil.
+func (h *Hub) Session(id string) *Session {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	if ch := h.channels[name]; ch != nil {
-		return ch.size()
-	}
-	return 0
+	return h.sessions[id]
 }
 
-// Shutdown refuses new sessions, ends those that are open with ErrShutdown, and waits until their gateways have closed
-// them all. When ctx ends first, its error is returned.
+// SessionsOf returns the open sessions of a user on this node, in no order.
+func (h *Hub) SessionsOf(user string) []*Session {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return slices.Collect(maps.Keys(h.users[user]))
+}
+
+// Shutdown refuses new sessions, ends those that are open with ErrShutdown, waits until their gateways have closed them all,
+// and closes the broker. When ctx ends first, its error is returned.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	open, empty := h.refuse()
 	for _, s := range open {
 		s.End(ErrShutdown)
 	}
+	var err error
 	select {
 	case <-empty:
-		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("hub: %d sessions are still open: %w", h.Sessions(), ctx.Err())
+		err = fmt.Errorf("hub: %d sessions are still open: %w", h.Sessions(), ctx.Err())
 	}
+	h.leaves.flush()
+	h.background.Lock()
+	h.cancel()
+	h.background.Unlock()
+	h.working.Wait()
+	return errors.Join(err, h.broker.Close())
 }
 
 // refuse lets no new session in, and returns those that are open and what tells that they have gone.
@@ -119,62 +228,17 @@ func (h *Hub) refuse() (open []*Session, empty <-chan struct{}) {
 			close(h.empty)
 		}
 	}
-	for s := range h.sessions {
-		open = append(open, s)
-	}
-	return open, h.empty
+	return slices.Collect(maps.Values(h.sessions)), h.empty
 }
 
-func (h *Hub) subscribe(s *Session, name string) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if s.ended {
-		return ErrEnded
-	}
-	ch := h.channels[name]
-	if ch == nil {
-		ch = &channel{name: name}
-		h.channels[name] = ch
-	}
-	if !s.subscribed(ch) {
-		s.first = &subscription{channel: ch, next: s.first}
-		ch.add(s.first, s.receiver)
-	}
-	return nil
-}
-
-// end takes s out of its channels, and reports whether it was in until now.
-func (h *Hub) end(s *Session) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.leave(s)
-}
-
-// remove is end for a session that is over: it also gives back its place.
-func (h *Hub) remove(s *Session) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.leave(s)
-	if _, open := h.sessions[s]; !open {
-		return
-	}
-	delete(h.sessions, s)
-	if h.closing && len(h.sessions) == 0 {
-		close(h.empty)
-	}
-}
-
-// leave is called with h.mu held, so that nobody can join a channel while it vanishes.
-func (h *Hub) leave(s *Session) bool {
-	if s.ended {
+// work runs f on a goroutine that Shutdown waits for; f ends soon after h.ctx does. It reports false, and does nothing, once
+// the hub shuts down.
+func (h *Hub) work(f func()) bool {
+	h.background.Lock()
+	defer h.background.Unlock()
+	if h.ctx.Err() != nil {
 		return false
 	}
-	s.ended = true
-	for sub := s.first; sub != nil; sub = sub.next {
-		if sub.channel.remove(sub) {
-			delete(h.channels, sub.channel.name)
-		}
-	}
-	s.first = nil
+	h.working.Go(f)
 	return true
 }

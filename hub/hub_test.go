@@ -5,30 +5,69 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/hub"
 )
 
-// client is a receiver that keeps what it is told.
+// client is a receiver that writes down what it is told.
 type client struct {
 	*hub.Session
-	answer hub.Reception
 
 	mu    sync.Mutex
-	texts []string
+	heard []string
+	marks []hub.Position // of every publication and of every notice with a position
+	room  int            // how many publications it takes before it is late
 	cause error
 	ended chan struct{} // closed by End
 }
 
+func newClient() *client { return &client{room: 1 << 30, ended: make(chan struct{})} }
+
 func (c *client) Receive(p *hub.Publication) hub.Reception {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.texts = append(c.texts, string(p.Payload))
-	return c.answer
+	c.heard = append(c.heard, string(p.Payload))
+	c.marks = append(c.marks, p.Position())
+	if c.room--; c.room <= 0 {
+		return hub.Late
+	}
+	return hub.Taken
+}
+
+func (c *client) Notify(n *hub.Notice) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch n.Type {
+	case hub.Subscribed:
+		how := "subscribed"
+		if n.Recovered {
+			how = "recovered"
+		} else if n.Asked {
+			how = "unrecovered"
+		}
+		c.heard = append(c.heard, fmt.Sprintf("(%s at %d)", how, n.Position.Offset))
+	case hub.Gap:
+		c.heard = append(c.heard, fmt.Sprintf("(gap %d-%d)", n.From, n.To))
+	case hub.Unsubscribed:
+		c.heard = append(c.heard, "(unsubscribed: "+n.Reason+")")
+	case hub.Present:
+		e, sign := n.Presence, "-"
+		if e.Joined {
+			sign = "+"
+		}
+		who := sign + e.Member.User
+		if n.Crowded {
+			who = "crowd"
+		}
+		c.heard = append(c.heard, fmt.Sprintf("(%s %d/%d)", who, e.Sessions, e.Users))
+		return
+	}
+	c.marks = append(c.marks, n.Position)
 }
 
 func (c *client) End(cause error) {
@@ -38,88 +77,159 @@ func (c *client) End(cause error) {
 	close(c.ended) // panics if it is told twice
 }
 
-// told is what the client was told so far.
+// told is what the client was told since it was asked last.
 func (c *client) told() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.texts)
+	heard := c.heard
+	c.heard = nil
+	return heard
 }
 
-// open opens a session that is subscribed to channels and closed with the test.
+// expect fails the test unless this, as words, is what the client was told since it was asked last.
+func (c *client) expect(t *testing.T, want string) {
+	t.Helper()
+	if got := strings.Join(c.told(), " "); got != want {
+		t.Errorf("was told\n%s\nwant\n%s", got, want)
+	}
+}
+
+// position is where the client's next connection would go on.
+func (c *client) position() hub.Position {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.marks[len(c.marks)-1]
+}
+
+// take lets the client take n publications before it is late again.
+func (c *client) take(n int) {
+	c.mu.Lock()
+	c.room = n
+	c.mu.Unlock()
+	c.Ready()
+}
+
+// start returns a hub over a broker in memory, which is shut down with the test, without waiting for sessions.
+func start(t testing.TB, options hub.Options) *hub.Hub {
+	t.Helper()
+	if options.Broker == nil {
+		options.Broker = memory.New(memory.Options{})
+	}
+	h, err := hub.New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		h.Shutdown(ctx)
+	})
+	return h
+}
+
+// ruled is a hub with one rule for all channels.
+func ruled(t testing.TB, rule hub.Rule) *hub.Hub {
+	t.Helper()
+	rule.Pattern = "*"
+	return start(t, hub.Options{Rules: []hub.Rule{rule}})
+}
+
+var history = hub.Rule{History: hub.Retention{Count: 10, Age: time.Hour}}
+
+// open opens a session that is subscribed to channels and has read the notices of that.
 func open(t testing.TB, h *hub.Hub, channels ...string) *client {
 	t.Helper()
-	c := &client{answer: hub.Taken, ended: make(chan struct{})}
-	s, err := h.Open(c)
+	c := newClient()
+	c.login(t, h, hub.Identity{})
+	for _, name := range channels {
+		c.subscribe(t, name, hub.SubscribeOptions{})
+	}
+	c.told()
+	return c
+}
+
+func (c *client) login(t testing.TB, h *hub.Hub, who hub.Identity) {
+	t.Helper()
+	s, err := h.Open(c, who)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Session = s
 	t.Cleanup(s.Close)
-	for _, name := range channels {
-		if err := s.Subscribe(name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return c
 }
 
-func say(h *hub.Hub, channel, text string) hub.Receipt {
-	return h.Publish(&hub.Publication{Channel: channel, Payload: []byte(text)})
+func (c *client) subscribe(t testing.TB, channel string, o hub.SubscribeOptions) {
+	t.Helper()
+	if err := c.Subscribe(context.Background(), channel, o); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func say(t testing.TB, h *hub.Hub, channel string, words ...string) (last hub.Receipt) {
+	t.Helper()
+	for _, word := range words {
+		last = post(t, h, &hub.Publication{Channel: channel, Payload: []byte(word)})
+	}
+	return last
+}
+
+func post(t testing.TB, h *hub.Hub, p *hub.Publication) hub.Receipt {
+	t.Helper()
+	receipt, err := h.Publish(context.Background(), p, hub.PublishOptions{})
+	if err != nil {
+		t.Error(err)
+	}
+	return receipt
+}
+
+// numbers are the words from one number to another.
+func numbers(from, to int) (words []string) {
+	for i := from; i <= to; i++ {
+		words = append(words, fmt.Sprint(i))
+	}
+	return words
+}
+
+func refused(t *testing.T, what string, err error, want hub.Code) {
+	t.Helper()
+	if known, ok := errors.AsType[*hub.Error](err); !ok || known.Code != want {
+		t.Errorf("%s: %v, want an error with the code %q", what, err, want)
+	}
 }
 
 func TestPublicationsReachTheirChannelOnly(t *testing.T) {
-	h := hub.New(hub.Options{})
+	h := start(t, hub.Options{})
 	lobby, both, other := open(t, h, "lobby"), open(t, h, "lobby", "news"), open(t, h, "other")
-
 	for _, c := range []struct {
 		channel, text string
-		taken         int
+		subscribers   int
 	}{{"lobby", "one", 2}, {"news", "two", 1}, {"nowhere", "three", 0}, {"other", "four", 1}} {
-		if got := say(h, c.channel, c.text); got != (hub.Receipt{Taken: c.taken}) {
-			t.Errorf("%s: %+v, want %d to take it", c.channel, got, c.taken)
+		if got := say(t, h, c.channel, c.text); got.Subscribers != c.subscribers || got.Offset != 1 || got.Lagging != 0 {
+			t.Errorf("%s: %+v, want %d subscribers", c.channel, got, c.subscribers)
 		}
 	}
-	for _, c := range []struct {
-		name string
-		*client
-		want []string
-	}{
-		{"lobby", lobby, []string{"one"}},
-		{"both", both, []string{"one", "two"}},
-		{"other", other, []string{"four"}},
-	} {
-		if got := c.told(); !slices.Equal(got, c.want) {
-			t.Errorf("%s was told %q, want %q", c.name, got, c.want)
-		}
-	}
+	lobby.expect(t, "one")
+	both.expect(t, "one two")
+	other.expect(t, "four")
 }
 
-func TestReceiptCountsWhoTookItAndWhoLags(t *testing.T) {
-	h := hub.New(hub.Options{})
-	for _, answer := range []hub.Reception{hub.Taken, hub.Refused, hub.Late, hub.Taken, hub.Late} {
-		open(t, h, "lobby").answer = answer
+func TestReceiptCountsWhoLagsAndWhoIsWorthWaitingFor(t *testing.T) {
+	h := start(t, hub.Options{Rules: []hub.Rule{{Pattern: "drops", Slow: hub.DropOldest}}})
+	for _, room := range []int{100, 0, 100, 0} {
+		open(t, h, "lobby", "drops").room = room
 	}
-	if got, want := say(h, "lobby", "x"), (hub.Receipt{Taken: 4, Late: 2}); got != want {
-		t.Errorf("%+v, want %+v", got, want)
+	if got := say(t, h, "lobby", "x"); got.Subscribers != 4 || got.Lagging != 2 || got.Late != 2 {
+		t.Errorf("%+v, want 4 subscribers, 2 lagging, 2 late", got)
 	}
-}
-
-func TestSubscribingTwiceIsSubscribingOnce(t *testing.T) {
-	h := hub.New(hub.Options{})
-	c := open(t, h, "lobby", "news", "lobby")
-	say(h, "lobby", "once")
-	if got := c.told(); !slices.Equal(got, []string{"once"}) {
-		t.Errorf("was told %q", got)
-	}
-	c.Close()
-	if n := h.Subscribers("lobby"); n != 0 {
-		t.Errorf("%d subscribers after close", n)
+	say(t, h, "drops", "x")
+	if got := say(t, h, "drops", "x"); got.Subscribers != 4 || got.Lagging != 2 || got.Late != 0 {
+		t.Errorf("%+v, want 4 subscribers, 2 lagging, none worth waiting for", got)
 	}
 }
 
 func TestEverySessionSeesTheSameOrder(t *testing.T) {
 	const publishers, each, readers = 4, 250, 5
-	h := hub.New(hub.Options{})
+	h := start(t, hub.Options{})
 	var clients []*client
 	for range readers {
 		clients = append(clients, open(t, h, "lobby"))
@@ -128,7 +238,7 @@ func TestEverySessionSeesTheSameOrder(t *testing.T) {
 	for p := range publishers {
 		publishing.Go(func() {
 			for n := range each {
-				say(h, "lobby", fmt.Sprint(p, "/", n))
+				say(t, h, "lobby", fmt.Sprint(p, "/", n))
 			}
 		})
 	}
@@ -137,16 +247,16 @@ func TestEverySessionSeesTheSameOrder(t *testing.T) {
 	if len(first) != publishers*each {
 		t.Errorf("reader 0 saw %d of %d publications", len(first), publishers*each)
 	}
-	for i, c := range clients {
+	for i, c := range clients[1:] {
 		if !slices.Equal(c.told(), first) {
-			t.Errorf("reader %d saw another order than reader 0", i)
+			t.Errorf("reader %d saw another order than reader 0", i+1)
 		}
 	}
 }
 
 // Members of a channel change their places as others leave. Whoever is in must be told, once, whoever is not must not.
 func TestComingAndGoingLosesNobody(t *testing.T) {
-	h := hub.New(hub.Options{})
+	h := start(t, hub.Options{})
 	var in []*client
 	for round := range 200 {
 		switch {
@@ -160,156 +270,36 @@ func TestComingAndGoingLosesNobody(t *testing.T) {
 			in = append(in, open(t, h, "other", "lobby"))
 		}
 		text := fmt.Sprint(round)
-		if got := say(h, "lobby", text); got.Taken != len(in) {
-			t.Fatalf("round %d: %d took it, want %d", round, got.Taken, len(in))
+		if got := say(t, h, "lobby", text); got.Subscribers != len(in) {
+			t.Fatalf("round %d: %d subscribers, want %d", round, got.Subscribers, len(in))
 		}
 		for i, c := range in {
-			if told := c.told(); told[len(told)-1] != text || slices.Index(told, text) != len(told)-1 {
+			if told := c.told(); !slices.Equal(told, []string{text}) {
 				t.Fatalf("round %d: client %d was told %q", round, i, told)
 			}
 		}
 	}
 }
 
-func TestSessionsComeAndGoWhileOthersPublish(t *testing.T) {
-	h := hub.New(hub.Options{})
-	stays := open(t, h, "lobby")
-	var coming sync.WaitGroup
-	for range 4 {
-		coming.Go(func() {
-			for range 200 {
-				open(t, h, "lobby", "other").Close()
-			}
-		})
-	}
-	for i := range 500 {
-		say(h, "lobby", fmt.Sprint(i))
-	}
-	coming.Wait()
-	if n := len(stays.told()); n != 500 {
-		t.Errorf("whoever stayed was told %d of 500 publications", n)
-	}
-	if n := h.Subscribers("lobby"); n != 1 {
-		t.Errorf("%d subscribers are left, want 1", n)
-	}
-}
-
-func TestFullHubRefusesUntilASessionCloses(t *testing.T) {
-	h := hub.New(hub.Options{MaxSessions: 2})
-	first := open(t, h)
-	open(t, h)
-	if _, err := h.Open(nil); !errors.Is(err, hub.ErrFull) {
-		t.Fatalf("a third session: %v, want ErrFull", err)
-	}
-	first.Session.End(errors.New("bye"))
-	if _, err := h.Open(nil); !errors.Is(err, hub.ErrFull) {
-		t.Fatalf("a third session while the first says goodbye: %v, want ErrFull", err)
-	}
-	first.Close()
-	first.Close() // gives back one place, not two
-	open(t, h)
-	if _, err := h.Open(nil); !errors.Is(err, hub.ErrFull) {
-		t.Fatalf("a third session after closing one twice: %v, want ErrFull", err)
-	}
-}
-
-func TestChannelsVanishWhenEmpty(t *testing.T) {
-	h := hub.New(hub.Options{})
-	c := open(t, h, "lobby")
-	if n := h.Subscribers("lobby"); n != 1 {
-		t.Fatalf("%d subscribers, want 1", n)
-	}
-	c.Close()
-	if n, channels := h.Subscribers("lobby"), hub.Channels(h); n != 0 || channels != 0 {
-		t.Errorf("%d subscribers, %d channels after the last one left", n, channels)
-	}
-	if err := c.Subscribe("lobby"); !errors.Is(err, hub.ErrEnded) {
-		t.Errorf("a closed session subscribed: %v", err)
-	}
-	if hub.Channels(h) != 0 {
-		t.Error("a closed session made a channel")
-	}
-}
-
-func TestEndedSessionIsToldWhyOnceAndNothingElse(t *testing.T) {
-	h := hub.New(hub.Options{})
-	c := open(t, h, "lobby")
-	cause := errors.New("out")
-	c.Session.End(cause)
-	c.Session.End(errors.New("again"))
-	if c.cause != cause {
-		t.Errorf("the receiver was told %v", c.cause)
-	}
-	if got := say(h, "lobby", "too late"); got.Taken != 0 || len(c.told()) != 0 {
-		t.Error("an ended session took a publication")
-	}
-	if err := c.Subscribe("lobby"); !errors.Is(err, hub.ErrEnded) {
-		t.Errorf("an ended session subscribed: %v", err)
-	}
-	if n := h.Sessions(); n != 1 {
-		t.Errorf("%d sessions, want 1 until the gateway closes it", n)
-	}
-}
-
-func TestClosedSessionIsNotToldOfItsEnd(t *testing.T) {
-	h := hub.New(hub.Options{})
-	c := open(t, h, "lobby")
-	c.Close()
-	c.Session.End(errors.New("too late"))
-	if err := h.Shutdown(t.Context()); err != nil {
+func TestUnsubscribedIsToldNothingMore(t *testing.T) {
+	h := start(t, hub.Options{})
+	c := open(t, h, "lobby", "news")
+	if err := c.Unsubscribe("lobby"); err != nil {
 		t.Fatal(err)
 	}
-	if c.cause != nil {
-		t.Errorf("the receiver was told %v", c.cause)
+	say(t, h, "lobby", "one")
+	say(t, h, "news", "two")
+	c.expect(t, "two")
+	refused(t, "unsubscribing again", c.Unsubscribe("lobby"), hub.NotSubscribed)
+	if got := c.Subscriptions(); !slices.Equal(got, []string{"news"}) || c.Subscribed("lobby") || !c.Subscribed("news") {
+		t.Errorf("subscribed to %q", got)
 	}
-}
-
-func TestShutdownEndsAllAndWaitsForTheirGateways(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := hub.New(hub.Options{})
-		const closing = time.Second
-		var clients []*client
-		for range 3 {
-			c := open(t, h, "lobby")
-			clients = append(clients, c)
-			go func() {
-				<-c.ended
-				time.Sleep(closing)
-				c.Close()
-			}()
-		}
-		started := time.Now()
-		if err := h.Shutdown(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if took := time.Since(started); took != closing {
-			t.Errorf("took %v, want %v", took, closing)
-		}
-		for _, c := range clients {
-			if c.cause != hub.ErrShutdown {
-				t.Errorf("a session ended for %v, want ErrShutdown", c.cause)
-			}
-		}
-		if _, err := h.Open(nil); !errors.Is(err, hub.ErrShutdown) {
-			t.Errorf("open after shutdown: %v, want ErrShutdown", err)
-		}
-	})
-}
-
-func TestShutdownIsBoundedByItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := hub.New(hub.Options{})
-		c := open(t, h)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		if err := h.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("shutdown with a gateway that never closes: %v", err)
-		}
-		c.Close()
-		if err := h.Shutdown(t.Context()); err != nil {
-			t.Errorf("shutdown again, all closed: %v", err)
-		}
-	})
+	if err := c.Expel("news", "closed for today"); err != nil {
+		t.Fatal(err)
+	}
+	say(t, h, "news", "three")
+	c.expect(t, "(unsubscribed: closed for today)")
+	refused(t, "expelling again", c.Expel("news", ""), hub.NotSubscribed)
 }
 
 func TestEncodingIsMadeOncePerProtocol(t *testing.T) {
@@ -332,46 +322,5 @@ func TestEncodingIsMadeOncePerProtocol(t *testing.T) {
 	readers.Wait()
 	if made != 2 {
 		t.Errorf("encoded %d times for two protocols", made)
-	}
-}
-
-// counter is the cheapest receiver, so that what is measured is the hub.
-type counter struct{ received int }
-
-func (c *counter) Receive(*hub.Publication) hub.Reception { c.received++; return hub.Taken }
-func (c *counter) End(error)                              {}
-
-// crowd fills "lobby" with n members.
-func crowd(t testing.TB, n int) *hub.Hub {
-	h := hub.New(hub.Options{})
-	for range n {
-		s, err := h.Open(new(counter))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Subscribe("lobby")
-	}
-	return h
-}
-
-func TestFanOutAllocatesNothing(t *testing.T) {
-	h := crowd(t, 100)
-	p := &hub.Publication{Channel: "lobby"}
-	if n := testing.AllocsPerRun(100, func() { h.Publish(p) }); n != 0 {
-		t.Errorf("%v allocations for a publication to 100 members", n)
-	}
-}
-
-func BenchmarkFanOut(b *testing.B) {
-	for _, members := range []int{10, 1000, 10_000} {
-		b.Run(fmt.Sprint(members), func(b *testing.B) {
-			h := crowd(b, members)
-			p := &hub.Publication{Channel: "lobby", Payload: make([]byte, 128)}
-			b.ReportAllocs()
-			for b.Loop() {
-				h.Publish(p)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(members), "ns/delivery")
-		})
 	}
 }

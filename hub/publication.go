@@ -5,17 +5,50 @@ package hub
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
-// Publication is one message in a channel. It is written by nobody once it is published.
+// Kind is what a payload is.
+type Kind uint8
+
+// The kinds of payload.
+const (
+	Text   Kind = iota // UTF-8
+	JSON               // one JSON value
+	Binary             // bytes
+)
+
+// String is the kind's name: "text", "json" or "binary".
+func (k Kind) String() string { return [...]string{"text", "json", "binary"}[k] }
+
+// Publication is one message in a channel. The first group of fields is the publisher's, the second is set by the broker as it
+// is published. Nobody writes it after that.
 type Publication struct {
 	Channel string
-	Binary  bool // the payload is bytes, not text
+	Event   string // the name of what happened, "" if it has none; at most MaxEventName bytes, printable
+	Kind    Kind
 	Payload []byte
+	Key     string // what the payload is the newest value of, for channels that conflate; at most MaxKey bytes
+	Session string // the session that published it, "" for the server itself
+	User    string // whose session that was, if known
+
+	Epoch  string
+	Offset uint64
+	Time   time.Time
 
 	mu    sync.Mutex           // held to add a form
 	forms atomic.Pointer[form] // read without the lock
 }
+
+// Bounds of a publication's small fields, in bytes.
+const (
+	MaxEventName      = 255
+	MaxKey            = 255
+	MaxIdempotencyKey = 255
+)
+
+// Position is where in its channel the publication is.
+func (p *Publication) Position() Position { return Position{p.Epoch, p.Offset} }
 
 // form is a publication as one protocol writes it. The forms of a publication are a list that only grows at its head:
 // there are as many as there are protocols, which is few.

@@ -1,6 +1,19 @@
-// A session: one client, and the channels it is subscribed to.
+// A session: one client, whatever protocol it speaks.
 
 package hub
+
+import (
+	"context"
+	"crypto/rand"
+	"strings"
+	"sync"
+)
+
+// Identity is who a session's client is.
+type Identity struct {
+	User string // "" for an anonymous client
+	Info []byte // what others may know of it, in presence: a JSON value, or nil
+}
 
 // Session is one client of the hub. It is opened by [Hub.Open], may be ended by the hub or by anybody for a cause, and is
 // closed by its gateway.
@@ -9,46 +22,122 @@ package hub
 type Session struct {
 	hub      *Hub
 	receiver Receiver
+	id       string
+	who      Identity
 
-	// guarded by hub.mu
+	mu    sync.Mutex    // guards what follows; taken before the lock of a channel
 	first *subscription // the newest, which links to the others
+	count int
 	ended bool
 }
 
-// subscription ties a session to a channel.
-type subscription struct {
-	channel *channel
-	at      int           // its place in channel.members; guarded by channel.mu
-	next    *subscription // of the same session; guarded by hub.mu
-}
+func newSessionID() string { return strings.ToLower(rand.Text()[:20]) }
 
-// Subscribe adds the session to a channel: its receiver is handed every publication from now on. Subscribing twice is
-// subscribing once. The error says what is wrong with the name, or is [ErrEnded].
-func (s *Session) Subscribe(channel string) error {
-	if err := CheckChannel(channel); err != nil {
-		return err
-	}
-	return s.hub.subscribe(s, channel)
-}
+// ID names the session: 20 lower-case letters and digits, which nobody can guess.
+func (s *Session) ID() string { return s.id }
+
+// User is whose session it is, or "".
+func (s *Session) User() string { return s.who.User }
 
 // End ends the session for the cause given, which must not be nil: it leaves its channels, and its receiver is told. The
 // session keeps its place until its gateway closes it. Only the first end counts.
 func (s *Session) End(cause error) {
-	if s.hub.end(s) {
+	if s.leaveAll() {
 		s.receiver.End(cause)
 	}
 }
 
 // Close takes the session out of its channels and gives back its place in the hub. The receiver is not told: it is its
 // gateway that calls Close. It may be called more than once.
-func (s *Session) Close() { s.hub.remove(s) }
+func (s *Session) Close() {
+	s.leaveAll()
+	s.hub.forget(s)
+}
 
-// subscribed tells whether the session is subscribed to ch. Called with hub.mu held.
-func (s *Session) subscribed(ch *channel) bool {
-	for sub := s.first; sub != nil; sub = sub.next {
-		if sub.channel == ch {
-			return true
-		}
+// leaveAll ends all subscriptions, and reports whether the session was open until now.
+func (s *Session) leaveAll() bool {
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		return false
 	}
-	return false
+	s.ended = true
+	first := s.first
+	s.first, s.count = nil, 0
+	s.mu.Unlock()
+	for sub := first; sub != nil; sub = sub.next {
+		s.hub.leave(sub)
+	}
+	return true
+}
+
+// Subscriptions returns the names of the session's channels, the newest first.
+func (s *Session) Subscriptions() []string {
+	names := []string{}
+	for _, sub := range s.subscriptions() {
+		names = append(names, sub.channel.name)
+	}
+	return names
+}
+
+// subscriptions is a copy of the list.
+func (s *Session) subscriptions() []*subscription {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*subscription, 0, s.count)
+	for sub := s.first; sub != nil; sub = sub.next {
+		all = append(all, sub)
+	}
+	return all
+}
+
+// Ready tells the hub that most of what a receiver held when it answered [Late] has been written: the session gets what was kept
+// for it meanwhile. It may be called at any time, but not from within a Receiver's methods, and waits for nothing.
+func (s *Session) Ready() {
+	s.mu.Lock()
+	only := s.first
+	if s.count > 1 {
+		only = nil
+	}
+	s.mu.Unlock()
+	if only != nil { // the common case, without a copy
+		s.hub.ready(only)
+		return
+	}
+	for _, sub := range s.subscriptions() {
+		s.hub.ready(sub)
+	}
+}
+
+// Lag is how many publications the hub holds back from the session because its client reads too slowly; what waits in the
+// outbox of its connection is not among them.
+func (s *Session) Lag() (publications int) {
+	for _, sub := range s.subscriptions() {
+		publications += sub.lag()
+	}
+	return publications
+}
+
+// Call is a question that a client asks and a handler answers.
+type Call struct {
+	Method  string
+	Channel string // "" if it is about none
+	Kind    Kind
+	Payload []byte
+}
+
+// CallHandler answers calls. It is called on a goroutine of its own for each; ctx ends with the client's connection. An
+// [*Error] is told to the client as it is; of another error it learns only [CallFailed].
+type CallHandler func(ctx context.Context, s *Session, call Call) (kind Kind, answer []byte, err error)
+
+// Call asks the hub's handler.
+func (s *Session) Call(ctx context.Context, call Call) (Kind, []byte, error) {
+	if s.hub.options.Call == nil {
+		return 0, nil, Errorf(UnknownMethod, "nobody answers the call %.60q: this server has no handler for calls", call.Method)
+	}
+	kind, answer, err := s.hub.options.Call(ctx, s, call)
+	if err != nil {
+		return 0, nil, s.hub.failed(err, CallFailed, "the call %.60q failed", call.Method)
+	}
+	return kind, answer, nil
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/websocket"
@@ -22,24 +23,45 @@ import (
 
 // node is a hub behind the gateway, on a listener of its own.
 type node struct {
-	t       *testing.T
+	t       testing.TB
 	hub     *hub.Hub
 	gateway *channelhttp.Gateway
 	host    string
+	mux     *http.ServeMux
+	secure  *httptest.Server // made by listen2
+	timeout time.Duration    // of it, for reading and writing
 }
 
-func start(t *testing.T, bounds hub.Options, options channelhttp.Options) *node {
+// open is a rule by which everybody may do everything.
+var open = hub.Rule{Pattern: "*", Publish: hub.Everyone, History: hub.Retention{Count: 1000, Age: time.Hour}, Presence: true}
+
+// start runs a node. Without rules everybody may do everything.
+func start(t testing.TB, parts hub.Options, options channelhttp.Options) *node {
 	t.Helper()
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
-	h := hub.New(bounds)
+	parts.Log = options.Log
+	if parts.Broker == nil {
+		parts.Broker = memory.New(memory.Options{})
+	}
+	if parts.Rules == nil {
+		parts.Rules = []hub.Rule{open}
+	}
+	h, err := hub.New(parts)
+	if err != nil {
+		t.Fatal(err)
+	}
 	gateway, err := channelhttp.New(h, options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/channels/{channel}", gateway)
+	mux.Handle("/channels", gateway)
+	mux.HandleFunc("/goroutines/channels/{channel}", func(w http.ResponseWriter, r *http.Request) {
+		gateway.ServeHTTP(unhijackable{w, w.(http.Flusher)}, r)
+	})
 	server := httptest.NewUnstartedServer(mux)
 	server.Listener = smallBuffers{server.Listener}
 	server.Start()
@@ -50,7 +72,7 @@ func start(t *testing.T, bounds hub.Options, options channelhttp.Options) *node 
 			t.Errorf("%d sessions outlived the gateway", n)
 		}
 	})
-	return &node{t: t, hub: h, gateway: gateway, host: server.Listener.Addr().String()}
+	return &node{t: t, hub: h, gateway: gateway, host: server.Listener.Addr().String(), mux: mux}
 }
 
 // kernelBuffer keeps the kernel from swallowing megabytes for a client that does not read. Loopback's packets have 64 KiB;
@@ -78,8 +100,15 @@ func dialSmall(ctx context.Context, network, address string) (net.Conn, error) {
 // join connects a client to a channel and waits until the hub knows it.
 func (n *node) join(channel string) *websocket.Conn {
 	n.t.Helper()
+	return n.joinPath(channel, "")
+}
+
+// joinPath is join with a query.
+func (n *node) joinPath(channel, query string) *websocket.Conn {
+	n.t.Helper()
 	before := n.hub.Subscribers(channel)
-	conn, response, err := n.dial(channel, nil)
+	conn, response, err := websocket.Dial(n.t.Context(), "ws://"+n.host+"/channels/"+url.PathEscape(channel)+query,
+		&websocket.DialOptions{DialContext: dialSmall})
 	if err != nil {
 		n.t.Fatalf("joining %q: %v (%v)", channel, err, response)
 	}
@@ -91,6 +120,28 @@ func (n *node) join(channel string) *websocket.Conn {
 func (n *node) dial(channel string, header http.Header) (*websocket.Conn, *http.Response, error) {
 	return websocket.Dial(n.t.Context(), "ws://"+n.host+"/channels/"+url.PathEscape(channel),
 		&websocket.DialOptions{Header: header, DialContext: dialSmall})
+}
+
+// mustPost publishes over HTTP.
+func (n *node) mustPost(pathAndQuery, contentType, payload string) {
+	n.t.Helper()
+	header := map[string]string{}
+	if contentType != "" {
+		header["Content-Type"] = contentType
+	}
+	if response, body := n.do("POST", pathAndQuery, header, payload); response.StatusCode != http.StatusCreated {
+		n.t.Fatalf("%s: %s", response.Status, body)
+	}
+}
+
+// publish publishes text on behalf of the server.
+func (n *node) publish(channel, text string) hub.Receipt {
+	n.t.Helper()
+	receipt, err := n.hub.Publish(n.t.Context(), &hub.Publication{Channel: channel, Payload: []byte(text)}, hub.PublishOptions{})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return receipt
 }
 
 // until waits for something that the server does in its own time.
@@ -108,14 +159,14 @@ func (n *node) until(done func() bool) {
 	}
 }
 
-func send(t *testing.T, c *websocket.Conn, kind websocket.MessageType, payload string) {
+func send(t testing.TB, c *websocket.Conn, kind websocket.MessageType, payload string) {
 	t.Helper()
 	if err := c.Write(t.Context(), kind, []byte(payload)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func expect(t *testing.T, c *websocket.Conn, kind websocket.MessageType, payload string) {
+func expect(t testing.TB, c *websocket.Conn, kind websocket.MessageType, payload string) {
 	t.Helper()
 	gotKind, got, err := c.Read(t.Context())
 	if err != nil {
@@ -127,7 +178,7 @@ func expect(t *testing.T, c *websocket.Conn, kind websocket.MessageType, payload
 }
 
 // expectClose reads until the server closes, and checks how.
-func expectClose(t *testing.T, c *websocket.Conn, code websocket.StatusCode, reason string) {
+func expectClose(t testing.TB, c *websocket.Conn, code websocket.StatusCode, reason string) {
 	t.Helper()
 	for {
 		_, _, err := c.Read(t.Context())
@@ -142,10 +193,8 @@ func expectClose(t *testing.T, c *websocket.Conn, code websocket.StatusCode, rea
 	}
 }
 
-var publishing = channelhttp.Options{AllowPublish: true}
-
 func TestEveryClientReceivesWhatAnyClientSends(t *testing.T) {
-	n := start(t, hub.Options{}, publishing)
+	n := start(t, hub.Options{}, channelhttp.Options{})
 	clients := []*websocket.Conn{n.join("lobby"), n.join("lobby"), n.join("lobby")}
 	elsewhere := n.join("elsewhere")
 
@@ -173,7 +222,7 @@ func TestEveryClientReceivesWhatAnyClientSends(t *testing.T) {
 
 func TestEveryClientSeesTheSameOrder(t *testing.T) {
 	const senders, each = 3, 200
-	n := start(t, hub.Options{}, publishing)
+	n := start(t, hub.Options{}, channelhttp.Options{})
 	clients := make([]*websocket.Conn, senders)
 	for i := range clients {
 		clients[i] = n.join("lobby")
@@ -258,11 +307,11 @@ func readNumbered(ctx context.Context, c *websocket.Conn, messages int) error {
 }
 
 func TestBurstOfSmallMessagesOverrunsNobodyWhoReads(t *testing.T) {
-	start(t, hub.Options{}, publishing).burst(50, 10_000, 0)
+	start(t, hub.Options{}, channelhttp.Options{}).burst(50, 10_000, 0)
 }
 
 func TestBurstOfMoreThanAnOutboxOverrunsNobodyWhoReads(t *testing.T) {
-	options := publishing
+	options := channelhttp.Options{}
 	options.OutboxBytes = 256 << 10
 	start(t, hub.Options{}, options).burst(20, 5_000, 1000)
 }
@@ -273,9 +322,9 @@ func (n *node) overflow(quick *websocket.Conn) {
 	n.t.Helper()
 	payload := strings.Repeat("x", 16<<10)
 	for range 1000 {
-		receipt := n.hub.Publish(&hub.Publication{Channel: "lobby", Payload: []byte(payload)})
+		n.publish("lobby", payload)
 		expect(n.t, quick, websocket.Text, payload)
-		if receipt.Taken == 1 {
+		if n.hub.Sessions() == 1 {
 			return
 		}
 	}
@@ -285,9 +334,8 @@ func (n *node) overflow(quick *websocket.Conn) {
 func TestSlowConsumerIsCutAndNobodyElseNotices(t *testing.T) {
 	var log bytes.Buffer
 	n := start(t, hub.Options{}, channelhttp.Options{
-		AllowPublish: true,
-		OutboxBytes:  256 << 10,
-		Log:          slog.New(slog.NewTextHandler(&log, nil)),
+		OutboxBytes: 256 << 10,
+		Log:         slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	slow, quick := n.join("lobby"), n.join("lobby")
 	n.overflow(quick)
@@ -302,7 +350,7 @@ func TestSlowConsumerIsCutAndNobodyElseNotices(t *testing.T) {
 }
 
 func TestSlowConsumerThatNeverReadsIsCutAllTheSame(t *testing.T) {
-	options := publishing
+	options := channelhttp.Options{}
 	options.OutboxBytes = 256 << 10
 	n := start(t, hub.Options{}, options)
 	n.join("lobby")
@@ -311,20 +359,20 @@ func TestSlowConsumerThatNeverReadsIsCutAllTheSame(t *testing.T) {
 	n.until(func() bool { return n.hub.Sessions() == 1 })
 }
 
-func TestClientsOfAReadOnlyGatewayMayListenButNotSend(t *testing.T) {
-	n := start(t, hub.Options{}, channelhttp.Options{})
+func TestClientsMayListenButNotSendWhereTheRuleSaysSo(t *testing.T) {
+	n := start(t, hub.Options{Rules: []hub.Rule{{Pattern: "*"}}}, channelhttp.Options{})
 	listener, sender := n.join("news"), n.join("news")
 
 	send(t, sender, websocket.Text, "spam")
-	expectClose(t, sender, websocket.StatusPolicyViolation, "read-only: publishing needs authentication")
+	expectClose(t, sender, websocket.StatusPolicyViolation, "may not publish in \"news\"; only the server may")
 
 	n.until(func() bool { return n.hub.Subscribers("news") == 1 })
-	n.hub.Publish(&hub.Publication{Channel: "news", Payload: []byte("from the house")})
+	n.publish("news", "from the house")
 	expect(t, listener, websocket.Text, "from the house")
 }
 
 func TestMessageOverTheLimitCloses1009(t *testing.T) {
-	options := publishing
+	options := channelhttp.Options{}
 	options.Accept.Limits.Message = 100
 	n := start(t, hub.Options{}, options)
 	c, other := n.join("lobby"), n.join("lobby")
@@ -343,9 +391,9 @@ func TestShutdownSendsWhatIsWaitingAndCloses1012(t *testing.T) {
 		{"the hub's", func(n *node) error { return n.hub.Shutdown(t.Context()) }},
 	} {
 		t.Run(c.whose, func(t *testing.T) {
-			n := start(t, hub.Options{}, publishing)
+			n := start(t, hub.Options{}, channelhttp.Options{})
 			clients := []*websocket.Conn{n.join("lobby"), n.join("lobby"), n.join("other")}
-			n.hub.Publish(&hub.Publication{Channel: "lobby", Payload: []byte("last words")})
+			n.publish("lobby", "last words")
 
 			done := make(chan error, 1)
 			go func() { done <- c.shutdown(n) }()
@@ -369,7 +417,7 @@ func TestShutdownSendsWhatIsWaitingAndCloses1012(t *testing.T) {
 }
 
 func TestShutdownTwiceIsShutdownOnce(t *testing.T) {
-	n := start(t, hub.Options{}, publishing)
+	n := start(t, hub.Options{}, channelhttp.Options{})
 	for range 2 {
 		if err := n.gateway.Shutdown(t.Context()); err != nil {
 			t.Error(err)
@@ -380,7 +428,7 @@ func TestShutdownTwiceIsShutdownOnce(t *testing.T) {
 func TestShutdownIsOneLineInTheLogAndOneForEachLineAtDebug(t *testing.T) {
 	for _, level := range []slog.Level{slog.LevelInfo, slog.LevelDebug} {
 		var log bytes.Buffer
-		options := publishing
+		options := channelhttp.Options{}
 		options.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))
 		n := start(t, hub.Options{}, options)
 		for _, c := range []*websocket.Conn{n.join("lobby"), n.join("lobby")} {
@@ -397,15 +445,17 @@ func TestShutdownIsOneLineInTheLogAndOneForEachLineAtDebug(t *testing.T) {
 }
 
 func TestOriginThatIsNoneIsRefusedAtTheStart(t *testing.T) {
-	options := publishing
+	options := channelhttp.Options{}
 	options.Accept.Origins = []string{"https://app.example.com/path"}
-	if _, err := channelhttp.New(hub.New(hub.Options{}), options); err == nil || !strings.Contains(err.Error(), "app.example.com/path") {
+	h, _ := hub.New(hub.Options{Broker: memory.New(memory.Options{})})
+	defer h.Shutdown(t.Context())
+	if _, err := channelhttp.New(h, options); err == nil || !strings.Contains(err.Error(), "app.example.com/path") {
 		t.Errorf("New: %v, want an error that names the origin", err)
 	}
 }
 
 func TestConnectionLimit(t *testing.T) {
-	n := start(t, hub.Options{MaxSessions: 2}, publishing)
+	n := start(t, hub.Options{MaxSessions: 2}, channelhttp.Options{})
 	first := n.join("a")
 	n.join("b")
 
@@ -427,7 +477,7 @@ func TestConnectionLimit(t *testing.T) {
 }
 
 func TestRefusedHandshakesGiveTheirPlaceBack(t *testing.T) {
-	n := start(t, hub.Options{MaxSessions: 1}, publishing)
+	n := start(t, hub.Options{MaxSessions: 1}, channelhttp.Options{})
 	for range 3 {
 		if _, _, err := n.dial("lobby", http.Header{"Origin": {"https://evil.example"}}); err == nil {
 			t.Fatal("a foreign origin was let in")
@@ -437,7 +487,7 @@ func TestRefusedHandshakesGiveTheirPlaceBack(t *testing.T) {
 }
 
 func TestRequestsThatAreRefusedWithASentence(t *testing.T) {
-	n := start(t, hub.Options{}, publishing)
+	n := start(t, hub.Options{}, channelhttp.Options{})
 	upgrade := map[string]string{
 		"Connection": "Upgrade", "Upgrade": "websocket",
 		"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
@@ -448,8 +498,8 @@ func TestRequestsThatAreRefusedWithASentence(t *testing.T) {
 		status               int
 		sentence             string
 	}{
-		{"plain GET", "GET", "lobby", nil, http.StatusUpgradeRequired, "WebSocket"},
-		{"POST", "POST", "lobby", upgrade, http.StatusMethodNotAllowed, ""},
+		{"not GET", "PUT", "lobby", upgrade, http.StatusMethodNotAllowed, "GET"},
+		{"HEAD", "HEAD", "lobby", upgrade, http.StatusMethodNotAllowed, ""},
 		{"old version", "GET", "lobby", with(upgrade, "Sec-WebSocket-Version", "8"), http.StatusUpgradeRequired, "13"},
 		{"foreign origin", "GET", "lobby", with(upgrade, "Origin", "https://evil.example"), http.StatusForbidden, "https://evil.example"},
 		{"control character", "GET", "a%0Ab", upgrade, http.StatusBadRequest, "U+000A"},
@@ -492,7 +542,7 @@ func with(header map[string]string, name, value string) map[string]string {
 }
 
 func TestChannelNamesTravelEscaped(t *testing.T) {
-	n := start(t, hub.Options{}, publishing)
+	n := start(t, hub.Options{}, channelhttp.Options{})
 	for _, name := range []string{"plant/line 3", "a%b", "..%2f", "κανάλι", "🎉", strings.Repeat("é", 127)} {
 		c := n.join(name) // which waits until the hub has a subscriber of that very name
 		send(t, c, websocket.Text, name)
@@ -501,7 +551,7 @@ func TestChannelNamesTravelEscaped(t *testing.T) {
 }
 
 func TestOrigins(t *testing.T) {
-	options := publishing
+	options := channelhttp.Options{}
 	options.Accept.Origins = []string{"https://app.example.com", "*.example.org"}
 	n := start(t, hub.Options{}, options)
 	for _, c := range []struct {

@@ -13,7 +13,7 @@ import (
 // Detach takes the connection off the loop, once the handler that called it has returned and what waits has been written,
 // and runs serve with it as a blocking connection, on a goroutine of its own. Nothing is lost: what the peer has sent
 // already is read by serve. The handler's Close is not called for it any more; when serve returns the connection is closed
-// with 1000 if it is still open. Shutdown closes it like any other. If the connection ends before what waits has been
+// with 1000 if it is still open, with 1011 if serve has panicked. Shutdown closes it like any other. If the connection ends before what waits has been
 // written, the handler's Close is called, and serve is not.
 //
 // Detach may be called only from within the handler's Open or Message, and not in a call that has called Go.
@@ -54,10 +54,14 @@ func (c *Conn) goOn(u *bridge.Upgraded, serve func(*websocket.Conn)) {
 		return
 	}
 	blocking := conn.(*websocket.Conn)
-	c.server.keep(blocking)
-	defer c.server.release(blocking)
-	serve(blocking)
-	blocking.Close(websocket.StatusNormalClosure, "")
+	c.server.noteDetached(blocking)
+	defer c.server.forgetDetached(blocking)
+	code := websocket.StatusInternalError
+	c.guard(func() {
+		serve(blocking)
+		code = websocket.StatusNormalClosure
+	})
+	blocking.Close(code, "")
 }
 
 // notDetached tells the handler of the end of a connection that has left its driver and could not go on.
@@ -66,11 +70,11 @@ func (c *Conn) notDetached(err error) {
 	c.err = fmt.Errorf("websocket: leaving the event loop: %w", err)
 	err = c.err
 	c.mu.Unlock()
-	c.server.handler.Close(c, err)
+	c.guard(func() { c.server.handler.Close(c, err) })
 }
 
-// keep has Shutdown close a detached connection, too.
-func (s *Server) keep(c *websocket.Conn) {
+// noteDetached has Shutdown close a detached connection, too.
+func (s *Server) noteDetached(c *websocket.Conn) {
 	s.mu.Lock()
 	late := s.closed
 	s.detached[c] = struct{}{}
@@ -80,7 +84,7 @@ func (s *Server) keep(c *websocket.Conn) {
 	}
 }
 
-func (s *Server) release(c *websocket.Conn) {
+func (s *Server) forgetDetached(c *websocket.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.detached, c)

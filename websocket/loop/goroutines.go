@@ -103,7 +103,7 @@ func (gs *goroutines) tick(now wheel.Tick) {
 // read is the connection's own goroutine: it reads, and calls the handler from Open to Close.
 func (g *goroutineConn) read() {
 	c := &g.conn
-	c.server.handler.Open(c)
+	c.guard(func() { c.server.handler.Open(c) })
 	in, err := g.early, error(nil)
 	for {
 		for len(in) > 0 || c.pausing.Load() {
@@ -195,7 +195,7 @@ func (g *goroutineConn) detach(in []byte) {
 
 // tell calls the handler's Close, once.
 func (g *goroutineConn) tell() {
-	g.once.Do(func() { g.conn.server.handler.Close(&g.conn, g.conn.Err()) })
+	g.once.Do(g.conn.callClose)
 }
 
 func (g *goroutineConn) leave() {

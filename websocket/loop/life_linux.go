@@ -53,6 +53,14 @@ func (l *loop) attend(c *Conn) {
 	case stateGone:
 		l.leave(c)
 	}
+	if c.rare() != nil && c.due.In() { // what Dropped was not told of is told at the next look
+		c.mu.Lock()
+		untold := c.hasUntold()
+		c.mu.Unlock()
+		if untold {
+			l.wheel.Sooner(c, 1)
+		}
+	}
 }
 
 // join makes a new connection part of the loop.
@@ -71,7 +79,7 @@ func (l *loop) join(c *Conn) {
 		c.lost(err)
 	}
 	l.current.Store(c)
-	l.server.handler.Open(c)
+	c.guard(func() { l.server.handler.Open(c) })
 	l.current.Store(nil)
 	l.resume(c)
 }
@@ -100,7 +108,7 @@ func (l *loop) tell(c *Conn) {
 	if !c.closeCalled && !c.pausing.Load() {
 		c.closeCalled = true
 		l.current.Store(c)
-		l.server.handler.Close(c, c.Err())
+		c.callClose()
 		l.current.Store(nil)
 	}
 }

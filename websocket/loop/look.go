@@ -40,6 +40,8 @@ func (c *Conn) look(now wheel.Tick, away bool) (wheel.Tick, bool) {
 	}
 	if drop.Messages > 0 {
 		c.server.working.Go(func() { c.dropped(drop) }) // not under the lock
+	} else if c.hasUntold() {
+		c.server.working.Go(c.tellDropped)
 	}
 	return max(next, 1), true
 }

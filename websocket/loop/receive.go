@@ -26,6 +26,12 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 	if !c.active.Load() {
 		c.active.Store(true)
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			c.panicked(p)
+			rest = nil
+		}
+	}()
 	messages, bytes := 0, 0
 	for len(in) > 0 && c.at() <= stateClosing && !c.pausing.Load() {
 		n, ev, err := c.messages.Next(in)
@@ -99,14 +105,17 @@ func (c *Conn) countControl() {
 
 // Go runs f on a goroutine of its own, and delivers no further message of this connection until f has returned. It is for
 // handlers that take long: one that blocks holds up every other connection of its loop. It may be called only from within
-// the handler's Open, Message or Drained, once a call; a payload that f needs must be copied first.
+// the handler's Open, Message or Drained, once a call, and not in one that has called Detach: it panics then. A payload that f
+// needs must be copied first.
 func (c *Conn) Go(f func()) {
-	c.pausing.Store(true)
+	if c.pausing.Swap(true) {
+		panic("websocket: Go after Go or Detach in the same call of the handler")
+	}
 	c.server.working.Add(1)
 	go func() {
 		defer c.server.working.Done()
 		defer c.resume()
-		f()
+		c.guard(f)
 	}()
 }
 

@@ -18,8 +18,10 @@ import (
 )
 
 // Handler is what a program does with its connections. For one connection its functions are called in order, one at a
-// time: Open, then Message for each message and Drained for each notice that was asked for, then Close. They run on the connection's event loop: a handler that blocks
-// holds up the other connections of that loop (see [Conn.Go]). Any of them may be nil.
+// time: Open, then Message for each message and Drained for each notice that was asked for, then Close. They run on the
+// connection's event loop: a handler that blocks holds up the other connections of that loop (see [Conn.Go]). One that panics
+// is logged, with its stack, and its connection closed with 1011; [http.ErrAbortHandler] cuts the connection without a word
+// of either kind. Any of them may be nil.
 type Handler struct {
 	// Open is called before anything else.
 	Open func(c *Conn)
@@ -32,8 +34,8 @@ type Handler struct {
 	// Drained is called once after [Conn.NotifyDrained]: the peer has read up.
 	Drained func(c *Conn)
 	// Dropped tells of messages that a policy dropped instead of writing them. It is called on whichever goroutine made
-	// the outbox full. It must not write to c, which would drop again: a word about the gap is for Drained (see
-	// [Conn.NotifyDrained], which Dropped may call).
+	// the outbox full, one call at a time for a connection. What is dropped while it runs, also by what it writes itself, is
+	// told by a later call: with the next drop, or a second later at most.
 	Dropped func(c *Conn, d Drop)
 }
 
@@ -57,6 +59,11 @@ type Server struct {
 	poll       poller // nil where every connection has goroutines of its own
 	goroutines *goroutines
 	stop       chan struct{}
+
+	ended   chan struct{}      // closed when Shutdown is done
+	endErr  error              // of Shutdown; written before that
+	cutting context.Context    // over when Shutdown is to have no more patience
+	cut     context.CancelFunc // of cutting
 
 	adopting sync.WaitGroup // handshakes under way
 	working  sync.WaitGroup // functions of Conn.Go and Conn.Detach
@@ -82,7 +89,8 @@ type poller interface {
 
 // New returns a Server for handler. It runs until [Server.Shutdown].
 func New(handler Handler, opts *Options) (*Server, error) {
-	s := &Server{handler: handler, opts: opts.withDefaults(), stop: make(chan struct{}), detached: make(map[*websocket.Conn]struct{})}
+	s := &Server{handler: handler, opts: opts.withDefaults(), stop: make(chan struct{}), ended: make(chan struct{}), detached: make(map[*websocket.Conn]struct{})}
+	s.cutting, s.cut = context.WithCancel(context.Background())
 	var err error
 	if s.accept, s.set, err = bridge.Acceptor(&s.opts.Accept); err != nil {
 		return nil, err

@@ -30,16 +30,27 @@ func (c *Conn) tellDropped() {
 	defer func() {
 		c.mu.Lock()
 		c.rare().telling = false
-		if c.rare().untold != [2]Drop{} {
+		if c.at() == stateOpen && c.hasUntold() {
 			c.wake() // for the look that tells of it
 		}
 		c.mu.Unlock()
 	}()
-	for _, d := range untold {
-		if d.Messages > 0 {
-			c.server.handler.Dropped(c, d)
+	c.guard(func() {
+		for _, d := range untold {
+			if d.Messages > 0 {
+				c.server.handler.Dropped(c, d)
+			}
 		}
+	})
+}
+
+// callClose calls the handler's Close, behind the last word about what was dropped. The goroutine that calls the handler
+// calls it, once.
+func (c *Conn) callClose() {
+	if c.rare() != nil && c.server.handler.Dropped != nil {
+		c.tellDropped()
 	}
+	c.guard(func() { c.server.handler.Close(c, c.Err()) })
 }
 
 // addUntold adds d to what Dropped is to be told of.
@@ -107,7 +118,7 @@ func (c *Conn) tellDrained() bool {
 	}
 	c.mu.Unlock()
 	if due {
-		c.server.handler.Drained(c)
+		c.guard(func() { c.server.handler.Drained(c) })
 	}
 	return due
 }

@@ -13,8 +13,8 @@ type Stats struct {
 	Opened       uint64        // since the start
 	MessagesIn   uint64        // received whole
 	BytesIn      uint64        // of payload received, inflated
-	BytesOut     uint64        // written to the lines
-	Writes       uint64        // system calls that wrote them
+	BytesOut     uint64        // written to the lines; of TLS that rides the loop, as encrypted
+	Writes       uint64        // system calls that wrote them; with goroutines, writes of as much as goes out together
 	Dropped      uint64        // messages dropped or conflated by a policy
 	SlowHandlers uint64        // times a handler held up its loop for longer than Options.SlowHandler
 	LoopLag      time.Duration // longest time that a loop was found busy with one round, so far

@@ -5,12 +5,14 @@ package loop
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
 	"github.com/ringdown/ringdown/websocket"
 	"github.com/ringdown/ringdown/websocket/internal/bridge"
 	"github.com/ringdown/ringdown/websocket/internal/buffers"
+	"github.com/ringdown/ringdown/websocket/internal/line"
 	"github.com/ringdown/ringdown/websocket/internal/outbox"
 	"github.com/ringdown/ringdown/websocket/internal/wheel"
 )
@@ -23,10 +25,17 @@ const answerTimeout = 10 * time.Second
 // and Close are called for it, Message never is. heartbeat is sent when nothing else was for the time of
 // KeepAlive.Interval; for Server-Sent Events a comment, ":\n\n", will do.
 //
-// The header is sent as it is, with Connection: close. ready is called with the connection before the handler's Open and may
-// set [Conn.Data]; it may be nil.
+// A peer that has acknowledged nothing for the time of KeepAlive.Interval and Timeout together is gone, where the system can
+// tell (Linux); elsewhere its probes of silent connections do the same in about that time.
+//
+// The header goes on top of what w has, with Connection: close. ready is called with the connection before the handler's Open
+// and may set [Conn.Data]; it may be nil.
+//
+// An error means that there is no stream: the request has been answered with a status and a sentence, or its connection was
+// lost. Only with [http.ErrServerClosed] has nothing been answered, for the caller to say what comes after the shutdown.
 func (s *Server) Stream(w http.ResponseWriter, r *http.Request, header http.Header, heartbeat string, ready func(*Conn)) error {
 	if r.ProtoMajor != 1 || r.ProtoMinor < 1 {
+		http.Error(w, "streams are served over HTTP/1.1 only", http.StatusHTTPVersionNotSupported)
 		return fmt.Errorf("websocket: a stream takes an HTTP/1.1 request, not %s", r.Proto)
 	}
 	if !s.begin() {
@@ -35,23 +44,18 @@ func (s *Server) Stream(w http.ResponseWriter, r *http.Request, header http.Head
 	defer s.adopting.Done()
 	nc, _, err := http.NewResponseController(w).Hijack() // whatever the client sends behind its request is not wanted
 	if err != nil {
+		http.Error(w, "the connection cannot become a stream; the server's log says why", http.StatusInternalServerError)
 		return fmt.Errorf("websocket: the http.ResponseWriter cannot be hijacked (a middleware that wraps it needs an Unwrap method): %w", err)
 	}
-	var answer bytes.Buffer
-	answer.WriteString("HTTP/1.1 200 OK\r\n")
-	all := header.Clone()
-	if all == nil {
-		all = make(http.Header)
-	}
-	all.Set("Connection", "close")
-	all.Write(&answer) // replaces line breaks in values
-	answer.WriteString("\r\n")
 	nc.SetDeadline(time.Now().Add(answerTimeout))
-	if _, err := nc.Write(answer.Bytes()); err != nil {
+	if _, err := nc.Write(streamHeader(w.Header(), header)); err != nil {
 		nc.Close()
-		return err
+		return fmt.Errorf("websocket: the header of a stream could not be written: %w", err)
 	}
 	nc.SetDeadline(time.Time{})
+	if s.set.Interval > 0 {
+		line.LimitSilence(nc, s.set.Interval, s.set.Timeout)
+	}
 	s.adopt(&bridge.Upgraded{NetConn: nc}, func(c *Conn) {
 		c.stream = true
 		c.needRare().heartbeat = heartbeat
@@ -60,6 +64,19 @@ func (s *Server) Stream(w http.ResponseWriter, r *http.Request, header http.Head
 		}
 	})
 	return nil
+}
+
+// streamHeader is the head of the answer: what the writer had already, and header on top.
+func streamHeader(set, header http.Header) []byte {
+	all := make(http.Header, len(set)+len(header)+1)
+	maps.Copy(all, set)
+	maps.Copy(all, header)
+	all.Set("Connection", "close")
+	var answer bytes.Buffer
+	answer.WriteString("HTTP/1.1 200 OK\r\n")
+	all.Write(&answer) // replaces line breaks in values
+	answer.WriteString("\r\n")
+	return answer.Bytes()
 }
 
 // Send queues bytes for a stream, as they are. It is for connections of [Server.Stream]; what holds for [Conn.Write] holds

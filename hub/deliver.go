@@ -1,0 +1,178 @@
+// What the broker tells the hub: publications in order, and that some may have been lost, which the hub heals from history.
+
+package hub
+
+import (
+	"context"
+	"time"
+)
+
+// healing is a hole in what the broker delivered, being filled from history. What is delivered meanwhile waits for it.
+type healing struct {
+	held []*Publication
+	more bool // than can be held has come
+}
+
+const (
+	// maxHeld is how many publications wait for a hole to be filled; more of them are a hole themselves.
+	maxHeld = 4096
+	// healTimeout is how long the history may take.
+	healTimeout = 10 * time.Second
+)
+
+// Deliver implements [Sink].
+func (h *Hub) Deliver(p *Publication) {
+	ch := h.channel(p.Channel)
+	if ch == nil {
+		return
+	}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	switch {
+	case ch.healing != nil:
+		if len(ch.healing.held) < maxHeld {
+			ch.healing.held = append(ch.healing.held, p)
+		} else {
+			ch.healing.more = true
+		}
+	case ch.known && p.Epoch == ch.position.Epoch && p.Offset > ch.position.Offset+1:
+		h.heal(ch, p)
+	default:
+		ch.next(p)
+	}
+}
+
+// next hands p out if it is new; what lies between it and the one before is a gap. Called with the channel's lock.
+func (ch *channel) next(p *Publication) {
+	switch {
+	case !ch.known:
+		ch.known = true
+	case p.Epoch != ch.position.Epoch:
+		ch.renumber(Position{p.Epoch, p.Offset - 1})
+	case p.Offset <= ch.position.Offset:
+		return
+	case p.Offset > ch.position.Offset+1:
+		ch.skip(p.Offset - 1)
+	}
+	ch.fanOut(p)
+}
+
+// skip has everybody told that what comes up to an offset is lost. Called with the channel's lock.
+func (ch *channel) skip(to uint64) {
+	from := ch.position.Offset + 1
+	ch.position.Offset = to
+	for i := range ch.members {
+		switch m := &ch.members[i]; {
+		case m.from == behind:
+			m.skipped(from, to)
+		case m.from <= to:
+			m.tellGap(max(m.from, from), to)
+		}
+	}
+}
+
+// renumber begins anew after a position of another numbering: the broker has lost the old one, and nobody knows what with it.
+// Called with the channel's lock.
+func (ch *channel) renumber(position Position) {
+	ch.position = position
+	for i := range ch.members {
+		m := &ch.members[i]
+		m.from = 0
+		m.waiting = waiting{pumping: m.waiting.pumping}
+		m.tellGap(0, position.Offset)
+	}
+}
+
+// Interrupted implements [Sink].
+func (h *Hub) Interrupted(name string) {
+	if name != "" {
+		if ch := h.channel(name); ch != nil {
+			h.doubt(ch)
+		}
+		return
+	}
+	for i := range h.shards {
+		for _, ch := range h.shards[i].all() {
+			h.doubt(ch)
+		}
+	}
+}
+
+func (h *Hub) doubt(ch *channel) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.healing == nil && ch.known {
+		h.heal(ch)
+	}
+}
+
+// heal begins to read from history what comes after the channel's position. Called with the channel's lock.
+func (h *Hub) heal(ch *channel, held ...*Publication) {
+	ch.healing = &healing{held: held}
+	started := h.work(func() {
+		top := h.handOutMissing(ch)
+		ch.mu.Lock()
+		defer ch.mu.Unlock()
+		h.healed(ch, top)
+	})
+	if !started { // the hub shuts down
+		ch.healing = nil
+	}
+}
+
+// handOutMissing hands out, a page at a time, what history holds after the channel's position, which only the healing changes. It
+// returns where the broker is, or nothing if that cannot be had.
+func (h *Hub) handOutMissing(ch *channel) (top Position) {
+	ctx, cancel := context.WithTimeout(h.ctx, healTimeout)
+	defer cancel()
+	ch.mu.Lock()
+	at := ch.position
+	ch.mu.Unlock()
+	for {
+		history, err := h.broker.History(ctx, ch.name, Query{After: at.Offset, Limit: page, Retention: ch.rule.History})
+		if err != nil {
+			h.log.Warn("publications were lost on the way from the broker, and its history cannot be read; subscribers are told of a gap",
+				"channel", ch.name, "cause", err)
+			return Position{}
+		}
+		if history.Top.Epoch != at.Epoch && at.Offset > 0 { // another numbering, all of which is new
+			at = Position{Epoch: history.Top.Epoch}
+			continue
+		}
+		if len(history.Publications) == 0 {
+			return history.Top
+		}
+		if at = ch.nextOf(history.Publications); at.Offset >= history.Top.Offset {
+			return history.Top
+		}
+	}
+}
+
+// nextOf hands a page of history out, and returns where the channel is then.
+func (ch *channel) nextOf(all []*Publication) Position {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	for _, p := range all {
+		ch.next(p)
+	}
+	return ch.position
+}
+
+// healed hands out what came while history was read. Called with the channel's lock.
+func (h *Hub) healed(ch *channel, top Position) {
+	held, more, epoch := ch.healing.held, ch.healing.more, ch.position.Epoch
+	ch.healing = nil
+	for _, p := range held {
+		ch.next(p)
+	}
+	// What history does not hold any more is lost, and nothing will come that would show it.
+	switch {
+	case top.Epoch == ch.position.Epoch && top.Offset > ch.position.Offset:
+		ch.skip(top.Offset)
+	case top.Epoch != "" && top.Epoch != epoch && ch.position.Epoch == epoch:
+		ch.renumber(top)
+	}
+	if more {
+		h.heal(ch)
+	}
+}

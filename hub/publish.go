@@ -1,0 +1,128 @@
+// Publishing, and what may be published.
+
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// PublishOptions say how to publish. The zero value will do.
+type PublishOptions struct {
+	// IdempotencyKey makes repeating safe: a second publication with the key of one published in the same channel within
+	// Options.IdempotencyWindow is not published, and gets the receipt of the first. At most MaxIdempotencyKey bytes.
+	IdempotencyKey string
+}
+
+// Publish publishes on behalf of the server: p is numbered and handed to every session subscribed to its channel, on every node.
+// It waits for the broker, but for no receiver. Neither p nor its payload may change from now on, and p may be published only
+// once.
+//
+// The error is an [*Error] with [BadChannel], [BadPayload], [TooLarge], [BadRequest] or [Unavailable].
+func (h *Hub) Publish(ctx context.Context, p *Publication, o PublishOptions) (Receipt, error) {
+	if err := CheckChannel(p.Channel); err != nil {
+		return Receipt{}, err
+	}
+	return h.publish(ctx, p, h.Rule(p.Channel), o)
+}
+
+// Publish publishes on behalf of the session's client, as [Hub.Publish] does, if the channel's rule lets it; otherwise the error
+// is an [*Error] with [NotAllowed]. The session need not be subscribed.
+func (s *Session) Publish(ctx context.Context, p *Publication, o PublishOptions) (Receipt, error) {
+	if err := CheckChannel(p.Channel); err != nil {
+		return Receipt{}, err
+	}
+	rule := s.hub.Rule(p.Channel)
+	if !s.may(rule.Publish) {
+		return Receipt{}, Errorf(NotAllowed, "this client may not publish in %q; %s", p.Channel, rule.Publish.cure())
+	}
+	p.Session, p.User = s.id, s.who.User
+	return s.hub.publish(ctx, p, rule, o)
+}
+
+func (h *Hub) publish(ctx context.Context, p *Publication, rule *Rule, o PublishOptions) (Receipt, error) {
+	if err := check(p, rule, o); err != nil {
+		return Receipt{}, err
+	}
+	done, err := h.broker.Publish(ctx, p, Storing{rule.History, o.IdempotencyKey, h.options.IdempotencyWindow})
+	if err != nil {
+		return Receipt{}, h.failed(err, Unavailable, "cannot publish in %q now; try again", p.Channel)
+	}
+	subscribers, lags := h.audience(p.Channel)
+	return Receipt{done, subscribers, lags.lagging, lags.late}, nil
+}
+
+// check refuses what cannot be published.
+func check(p *Publication, rule *Rule, o PublishOptions) error {
+	if len(p.Payload) > rule.MaxPayload {
+		return Errorf(TooLarge, "the payload has %d bytes; in %q at most %d are taken", len(p.Payload), p.Channel, rule.MaxPayload)
+	}
+	switch {
+	case p.Kind == Text && !utf8.Valid(p.Payload):
+		return Errorf(BadPayload, "the payload is said to be text but is not UTF-8; send it as binary")
+	case p.Kind == JSON && !(utf8.Valid(p.Payload) && json.Valid(p.Payload)): // json.Valid lets bytes that are no UTF-8 pass
+		return Errorf(BadPayload, "the payload is said to be JSON but is not one JSON value in UTF-8; correct it, or send it as text")
+	case p.Kind > Binary:
+		return Errorf(BadRequest, "there is no kind of payload %d", p.Kind)
+	}
+	for _, field := range []struct {
+		name, value string
+		limit       int
+	}{{"event name", p.Event, MaxEventName}, {"key", p.Key, MaxKey}, {"idempotency key", o.IdempotencyKey, MaxIdempotencyKey}} {
+		if len(field.value) > field.limit {
+			return Errorf(TooLarge, "the %s has %d bytes; at most %d are taken", field.name, len(field.value), field.limit)
+		}
+		if !printable(field.value) {
+			return Errorf(BadRequest, "the %s %.60q holds what cannot be printed; use printable characters", field.name, field.value)
+		}
+	}
+	return nil
+}
+
+func printable(s string) bool {
+	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+}
+
+// History reads what is kept of a channel. The error is an [*Error] with [BadChannel], [NoHistory] or [Unavailable].
+func (h *Hub) History(ctx context.Context, channel string, q Query) (History, error) {
+	if err := CheckChannel(channel); err != nil {
+		return History{}, err
+	}
+	if q.Retention = h.Rule(channel).History; q.Count == 0 {
+		return History{}, Errorf(NoHistory, "the channel %q keeps no history; give its rule one", channel)
+	}
+	history, err := h.broker.History(ctx, channel, q)
+	if err != nil {
+		return History{}, h.failed(err, Unavailable, "cannot read the history of %q now; try again", channel)
+	}
+	return history, nil
+}
+
+// History is [Hub.History] on behalf of the client: it may read what it may subscribe to.
+func (s *Session) History(ctx context.Context, channel string, q Query) (History, error) {
+	if err := CheckChannel(channel); err != nil {
+		return History{}, err
+	}
+	if rule := s.hub.Rule(channel); !s.may(rule.Subscribe) {
+		return History{}, Errorf(NotAllowed, "this client may not read %q; %s", channel, rule.Subscribe.cure())
+	}
+	return s.hub.History(ctx, channel, q)
+}
+
+// newestOfEachKey keeps of a part of a history the newest publication of each key, in order.
+func newestOfEachKey(all []*Publication) []*Publication {
+	newest := make(map[string]uint64)
+	for _, p := range all {
+		newest[p.Key] = p.Offset
+	}
+	kept := make([]*Publication, 0, len(newest))
+	for _, p := range all {
+		if newest[p.Key] == p.Offset {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}

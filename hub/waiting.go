@@ -1,0 +1,169 @@
+// What a subscription has not been handed yet, because it is being recovered or its client reads too slowly; and how it
+// catches up with the others.
+
+package hub
+
+// waiting is what a subscription that is behind will be handed: first values; then, if next is set, what history holds from that
+// offset on, until that is all; otherwise what has gathered in the backlog.
+type waiting struct {
+	values   []*Publication
+	next     uint64
+	promised uint64 // what history has lost before this offset was never promised
+	backlog  *backlog
+	pumping  bool // somebody is at it
+}
+
+// page is how many publications are read from history, and handed over, at a time.
+const page = 128
+
+// fellBehind is called when a receiver that was up to date is late: where the rule lets publications be dropped, what comes now
+// gathers until it is ready. m is the subscription's own. Called with the channel's lock.
+func (sub *subscription) fellBehind(m *member) {
+	if rule := sub.channel.rule; rule.Slow != Disconnect {
+		m.from = behind
+		sub.waiting.backlog = newBacklog(rule)
+	}
+}
+
+// missed is called for each publication while the subscription is behind. One that reads from history will find it there.
+// Called with the channel's lock.
+func (sub *subscription) missed(p *Publication) {
+	if sub.waiting.next == 0 {
+		sub.waiting.backlog.add(p)
+	}
+}
+
+// skipped is called while the subscription is behind for offsets that nobody will be handed. One that reads from history will
+// see it there. Called with the channel's lock.
+func (sub *subscription) skipped(from, to uint64) {
+	if sub.waiting.next == 0 {
+		sub.waiting.backlog.dropAll(from, to)
+	}
+}
+
+// lag is how many publications are held back.
+func (sub *subscription) lag() int {
+	ch, w := sub.channel, &sub.waiting
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	switch {
+	case !sub.joined || ch.members[sub.at].from != behind:
+		return 0
+	case w.next != 0:
+		return len(w.values) + int(ch.position.Offset+1-min(w.next, ch.position.Offset+1))
+	}
+	return len(w.values) + w.backlog.len()
+}
+
+// ready lets a subscription catch up, where it does not keep its caller waiting for the broker.
+func (h *Hub) ready(sub *subscription) {
+	ch := sub.channel
+	ch.mu.Lock()
+	reads := sub.waiting.next != 0
+	ch.mu.Unlock()
+	if reads && h.broker.Remote() {
+		h.work(func() { h.catchUp(sub) })
+		return
+	}
+	h.catchUp(sub)
+}
+
+// catchUp hands a subscription what it waits for, until it is up to date or its receiver is late.
+func (h *Hub) catchUp(sub *subscription) {
+	ch, w := sub.channel, &sub.waiting
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if w.pumping {
+		return
+	}
+	w.pumping = true
+	for sub.behind() && sub.handOver() { // up to where history is needed
+		next := w.next
+		ch.mu.Unlock()
+		history, err := h.broker.History(h.ctx, ch.name, Query{After: next - 1, Limit: page, Retention: ch.rule.History})
+		ch.mu.Lock()
+		if err != nil {
+			h.log.Warn("recovery from history failed; subscribers are told of a gap", "channel", ch.name, "cause", err)
+		}
+		if sub.behind() && w.next == next { // otherwise the channel was renumbered meanwhile
+			sub.refill(history)
+		}
+	}
+	w.pumping = false
+}
+
+// behind tells whether it is a member that is not up to date. Called with the channel's lock.
+func (sub *subscription) behind() bool {
+	return sub.joined && sub.channel.members[sub.at].from == behind
+}
+
+// handOver hands over what is at hand, and reports whether more is to be read from history now. Called with the channel's lock.
+func (sub *subscription) handOver() (more bool) {
+	ch, w := sub.channel, &sub.waiting
+	for i, p := range w.values {
+		if sub.session.receiver.Receive(p) >= Late {
+			w.values = w.values[i+1:]
+			sub.readEnough()
+			return false
+		}
+	}
+	w.values = nil
+	if w.next != 0 {
+		if w.next <= ch.position.Offset {
+			return true
+		}
+		sub.upToDate(w.next)
+		return false
+	}
+	for {
+		p, gap := w.backlog.next()
+		if gap.To != 0 {
+			sub.tellGap(gap.From, gap.To)
+		}
+		if p == nil {
+			sub.upToDate(ch.position.Offset + 1)
+			return false
+		}
+		if sub.session.receiver.Receive(p) >= Late {
+			return false
+		}
+	}
+}
+
+// readEnough ends reading from history once nothing newer is there: what comes gathers instead, where the rule lets publications
+// be dropped. Called with the channel's lock when the receiver is late.
+func (sub *subscription) readEnough() {
+	ch, w := sub.channel, &sub.waiting
+	if w.next > ch.position.Offset && ch.rule.Slow != Disconnect {
+		w.next, w.backlog = 0, newBacklog(ch.rule)
+	}
+}
+
+// refill takes a page of history. What history does not hold any more is a gap. Called with the channel's lock.
+func (sub *subscription) refill(history History) {
+	ch, w := sub.channel, &sub.waiting
+	lost := history.Lost
+	if history.Top.Epoch != ch.position.Epoch || lost == 0 && len(history.Publications) == 0 {
+		history.Publications, lost = nil, ch.position.Offset+1-w.next
+	}
+	if lost > 0 {
+		if from, to := max(w.next, w.promised), w.next+lost-1; from <= to {
+			sub.tellGap(from, to)
+		}
+		w.next += lost
+	}
+	if w.values = history.Publications; len(w.values) > 0 {
+		w.next = w.values[len(w.values)-1].Offset + 1
+	}
+}
+
+func (sub *subscription) tellGap(from, to uint64) {
+	sub.session.receiver.Notify(&Notice{Type: Gap, Channel: sub.channel.name,
+		Position: Position{sub.channel.position.Epoch, to}, From: from, To: to})
+}
+
+// upToDate has the subscription handed what comes from an offset on. Called with the channel's lock.
+func (sub *subscription) upToDate(from uint64) {
+	sub.channel.members[sub.at].from = from
+	sub.waiting = waiting{pumping: sub.waiting.pumping}
+}
