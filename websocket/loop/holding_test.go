@@ -84,3 +84,28 @@ func TestALargeMessageIsNotCopiedForEachWrite(t *testing.T) {
 		}
 	}
 }
+
+// A program may keep a connection that has ended: it holds nothing but itself, whoever has driven it.
+func TestAConnectionThatHasEndedHoldsNoMessage(t *testing.T) {
+	const peers, size = 30, 600 << 10
+	for _, d := range drivers[:2] {
+		kept := make(chan *loop.Conn, peers)
+		s := d.start(t, loop.Handler{
+			Open:  func(c *loop.Conn) { c.Write(websocket.Binary, make([]byte, size)) },
+			Close: func(c *loop.Conn, _ error) { kept <- c },
+		}, loop.Options{})
+		before := live()
+		for range peers {
+			p := s.peer()
+			m := frame(wire.Header{Fin: true, Opcode: wire.Binary}, strings.Repeat("x", size))
+			p.send(m[:size/2]) // the other half never comes
+			p.hangUp()
+		}
+		var all []*loop.Conn
+		for range peers {
+			all = append(all, receive(t, kept, "Close"))
+		}
+		until(t, d.name+": nothing is held", func() bool { return live()-before < peers*size/10 })
+		runtime.KeepAlive(all)
+	}
+}

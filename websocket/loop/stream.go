@@ -105,7 +105,9 @@ func (c *Conn) send(p []byte, key string, copied bool) error {
 	if last := c.mayShare(len(p), c.server.now()); last != nil {
 		last.Bytes = append(last.Bytes, p...)
 		c.out.Grown(last)
-		return c.settle()
+		c.wake()
+		c.mu.Unlock()
+		return nil
 	}
 	return c.queue(outbox.Item{Bytes: append(buffers.Get(len(p)), p...), Owned: true})
 }

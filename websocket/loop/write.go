@@ -49,7 +49,9 @@ func (c *Conn) WriteKey(typ websocket.MessageType, payload []byte, key string) e
 	if last := c.mayShare(len(payload), now); last != nil {
 		last.Bytes = append(wire.AppendHeader(last.Bytes, h), payload...)
 		c.out.Grown(last)
-		return c.settle()
+		c.wake() // what may share is within the bound
+		c.mu.Unlock()
+		return nil
 	}
 	b := append(wire.AppendHeader(buffers.Get(wire.MaxHeaderSize+len(payload)), h), payload...)
 	return c.queue(outbox.Item{Bytes: b, Owned: true, Key: key})
@@ -97,7 +99,7 @@ func frameOf(m *websocket.PreparedMessage) []byte { return bridge.Frame(m) }
 // mayShare is a buffer in the outbox that has room for n bytes of payload more. Messages that a policy may drop one by one
 // do not share.
 func (c *Conn) mayShare(n int, now wheel.Tick) *outbox.Item {
-	if o := &c.server.opts.Outbox; o.Policy != Disconnect || c.out.Held()+n > o.Bytes {
+	if o := &c.server.opts.Outbox; o.Policy != Disconnect || c.out.Held()+wire.MaxHeaderSize+n > o.Bytes {
 		return nil
 	}
 	return c.out.Room(wire.MaxHeaderSize+n, now)
