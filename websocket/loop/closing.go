@@ -20,7 +20,7 @@ var ErrSlowConsumer = errors.New("websocket: the peer reads too slowly")
 // lingering is how long the line stays open after our last Close frame, for the peer to read it.
 const lingering = time.Second
 
-// Close begins the closing handshake: it sends what waits and a Close frame, and lets the peer's messages come until the
+// Close begins the closing handshake: it sends what waits and a Close frame, and reads the peer's messages, for nobody, until the
 // peer's Close frame does, or the time of Limits.CloseTimeout is over. The handler's Close is called then. A connection that
 // is closing already is left to it.
 func (c *Conn) Close(code websocket.StatusCode, reason string) error {

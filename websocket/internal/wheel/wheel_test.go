@@ -114,4 +114,3 @@ func TestTicks(t *testing.T) {
 		t.Error("ticks are not compared by difference")
 	}
 }
-
