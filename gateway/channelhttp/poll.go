@@ -31,6 +31,7 @@ type poll struct {
 	gaps     []notice
 	lost     bool // the cursor could not be recovered in some channel
 	cursor   map[string]hub.Position
+	ended    error // why the session was ended while there was nothing to answer; nil if it may come again
 }
 
 func (g *Gateway) servePoll(w http.ResponseWriter, r *http.Request, q *request) error {
@@ -96,7 +97,9 @@ func (p *poll) gather(ctx context.Context) error {
 	if waits {
 		p.await(ctx)
 	}
-	return nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended
 }
 
 // known is where to go on in a channel.
@@ -259,11 +262,15 @@ func (p *poll) Notify(n *hub.Notice) {
 	}
 }
 
-// End implements [hub.Receiver]: the client gets what there is, and is told when it comes again.
-func (p *poll) End(error) {
+// End implements [hub.Receiver]: the client gets what there is, and is told when it comes again; but if there is nothing, and it
+// should not come again as it is, it is told now.
+func (p *poll) End(cause error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.told {
+		if r, _ := hub.RefusalOf(cause); r.Status < http.StatusInternalServerError {
+			p.ended = cause
+		}
 		p.told = true
 		close(p.news)
 	}
