@@ -152,6 +152,19 @@ func (a *Acceptor) Serve(w http.ResponseWriter, r *http.Request, serve func(*Con
 	return nil
 }
 
+// CheckOrigin tells whether the page that sent r may use the server, by the rule that [Acceptor.Accept] goes by: nil if it may,
+// otherwise a [*HandshakeError] with the sentence that says what to list. It is for the plain requests of a server that wants them
+// held to the same origins as its WebSockets.
+func (a *Acceptor) CheckOrigin(r *http.Request) error {
+	if a.opts.AnyOrigin {
+		return nil
+	}
+	if refusal := a.origins.Check(r); refusal != nil {
+		return &HandshakeError{Status: refusal.Status, Reason: refusal.Reason}
+	}
+	return nil
+}
+
 // upgrade does the opening handshake.
 func (a *Acceptor) upgrade(w http.ResponseWriter, r *http.Request) (*bridge.Upgraded, error) {
 	subprotocol, agreed, refusal := a.negotiate(r)

@@ -21,11 +21,11 @@ type aside struct {
 
 // more is the connection's aside, which it has from now on. Called with the lock, once the connection is anybody else's.
 func (c *Conn) more() *aside {
-	if c.place.aside == nil {
-		c.place.aside = new(aside)
+	if c.aside == nil {
+		c.aside = new(aside)
 	}
-	return c.place.aside
+	return c.aside
 }
 
 // secure reports whether the connection is TLS.
-func (c *Conn) secure() bool { return c.place.aside != nil && c.place.tls != nil }
+func (c *Conn) secure() bool { return c.aside != nil && c.aside.tls != nil }

@@ -28,6 +28,9 @@ type Conn struct {
 	driver driver
 	place  place // for the event loop
 
+	drainedAt int32  // for NotifyDrained, guarded by mu; here it fills a gap
+	aside     *aside // nil for a plain connection whose handler has not paused it
+
 	// The fields are in an order that leaves no gaps: 352 bytes are a size class of the allocator.
 
 	// For the goroutine that receives.
@@ -47,7 +50,7 @@ type Conn struct {
 	pausing    atomic.Bool   // by Go: the handler is not to be called
 	unfinished atomic.Uint32 // tick at which the unfinished message was begun, 0 if there is none
 
-	mu      sync.Mutex // guards what follows, down to closing
+	mu      sync.Mutex // guards what follows, down to drained
 	since   tick       // when the state was entered, or the peer was last heard
 	pinged  tick       // when the ping went out that was not answered; 0 if none
 	moved   tick       // when bytes last left while the peer was slow; 0 if it is not
@@ -58,6 +61,8 @@ type Conn struct {
 	out     outbox
 	err     error // why it has ended
 	closing wire.Closing
+	awaits  bool // NotifyDrained was called, and what waits is more than it asked for
+	drained bool // what waits has become little enough: the handler's Drained is due
 
 	// For the goroutine that calls the handler.
 	told    bool // the handler's Close was called
@@ -109,11 +114,12 @@ func (c *Conn) RemoteAddr() net.Addr { return c.driver.remoteAddr(c) }
 // LocalAddr is this side's network address, or nil once the connection is gone.
 func (c *Conn) LocalAddr() net.Addr { return c.driver.localAddr(c) }
 
-// Waiting is how many bytes wait to be written: how far the peer lags behind.
+// Waiting is how many bytes wait to be written: how far the peer lags behind. It counts as [Outbox].Bytes does, what is in the
+// middle of a write as well, and what the operating system has taken not any more: 0 means that all has been written.
 func (c *Conn) Waiting() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.out.bytes
+	return c.out.held() + int(c.out.leaving)
 }
 
 // Err is why the connection has ended, as the handler's Close was told, or nil while it has not.
@@ -194,7 +200,7 @@ func frameOf(m *websocket.PreparedMessage) []byte { return bridge.Frame(m) }
 // mayShare is a buffer in the outbox that has room for n bytes of payload more. Messages that a policy may drop one by one
 // do not share.
 func (c *Conn) mayShare(n int, now tick) *item {
-	if o := &c.server.opts.Outbox; o.Policy != Disconnect || c.out.bytes+n > o.Bytes {
+	if o := &c.server.opts.Outbox; o.Policy != Disconnect || c.out.held()+n > o.Bytes {
 		return nil
 	}
 	return c.out.room(wire.MaxHeaderSize+n, now)
@@ -203,13 +209,17 @@ func (c *Conn) mayShare(n int, now tick) *item {
 // queue adds it to the outbox. It is called with the lock, and gives it up.
 func (c *Conn) queue(it item) error {
 	it.at = c.server.now()
+	if c.server.opts.Outbox.Policy != Disconnect && c.out.length() >= few {
+		it.trim()
+	}
 	if it.key != "" && c.server.opts.Outbox.Policy == Conflate {
-		if old, ok := c.out.conflate(it); ok {
-			old.free()
-			err := c.settle() // it may be larger than the one before
+		old, ok := c.out.conflate(it)
+		old.free()
+		err := c.settle()
+		if ok {
 			c.dropped(Drop{Messages: 1, Bytes: int(old.size), Conflated: true})
-			return err
 		}
+		return err
 	}
 	c.out.add(it)
 	return c.settle()
@@ -218,9 +228,9 @@ func (c *Conn) queue(it item) error {
 // settle holds the outbox to its bounds and tells the driver. It is called with the lock, and gives it up.
 func (c *Conn) settle() error {
 	var drop Drop
-	if limit := c.server.opts.Outbox.Bytes; c.out.bytes > limit && len(c.out.waiting()) > 1 {
+	if limit := c.server.opts.Outbox.Bytes; c.out.held() > limit && c.out.length() > 1 {
 		if c.server.opts.Outbox.Policy == Disconnect {
-			drop = c.overflow(fmt.Sprintf("slow consumer: %d bytes wait to be read, the limit is %d", c.out.bytes, limit))
+			drop = c.overflow(fmt.Sprintf("slow consumer: %d bytes wait to be read, the limit is %d", c.out.held(), limit))
 		} else {
 			drop.Messages, drop.Bytes = c.out.dropOldest(limit)
 		}
@@ -239,8 +249,11 @@ func (c *Conn) overflow(reason string) (drop Drop) {
 	return drop
 }
 
-// wake tells the driver that there is something to do. Called with the lock.
+// wake tells the driver that there is something to do. Called with the lock, after every change.
 func (c *Conn) wake() {
+	if c.awaits {
+		c.checkDrained()
+	}
 	if !c.queued {
 		c.queued = true
 		c.driver.wake(c)

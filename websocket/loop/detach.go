@@ -36,10 +36,10 @@ func (c *Conn) Detach(serve func(*websocket.Conn)) error {
 
 // detaching is the function that Detach was called with, or nil.
 func (c *Conn) detaching() func(*websocket.Conn) {
-	if c.place.aside == nil {
+	if c.aside == nil {
 		return nil
 	}
-	return c.place.detach
+	return c.aside.detach
 }
 
 // goOn runs serve with what the driver has handed back: the connection's line and state.

@@ -25,7 +25,8 @@
 // [Conn.WritePrepared] puts a message there that many connections share; both may be called from any goroutine. What has
 // gathered leaves in one system call when the loop has served everybody who was ready. The outbox is bounded in bytes and in
 // time, and [Policy] says what happens when the peer is slower than that: it is cut with 1013, loses the oldest, or gets the
-// newest of each key. [Handler].Dropped tells of what was not written.
+// newest of each key. [Handler].Dropped tells of what was not written. Who can hold back what a slow peer is to get, as it has
+// it elsewhere, asks [Conn.Waiting] and is told by [Conn.NotifyDrained] when to go on.
 //
 // # Endings
 //

@@ -24,6 +24,10 @@ type encoder struct {
 func (e *encoder) next(c *Conn) []byte {
 	c.mu.Lock()
 	c.owed = 0
+	c.out.leaving = 0
+	if c.awaits && c.checkDrained() {
+		c.wake()
+	}
 	e.batch = c.out.take(e.batch[:0])
 	c.mu.Unlock()
 	switch len(e.batch) {

@@ -28,9 +28,8 @@ const (
 type place struct {
 	fd     int32
 	index  uint32 // in loop.conns
-	armed  uint32 // the epoll events that are asked for
+	armed  uint16 // the epoll events that are asked for
 	joined bool
-	*aside // nil for a plain connection whose handler has not paused it
 }
 
 // loops is the poller of Linux.
@@ -343,7 +342,7 @@ func (l *loop) keep(c *Conn, rest []byte) {
 
 // arm asks epoll for what the connection waits for.
 func (l *loop) arm(c *Conn) {
-	want := uint32(0)
+	want := uint16(0)
 	if !c.pausing.Load() {
 		want |= unix.EPOLLIN | unix.EPOLLRDHUP
 	}
@@ -354,13 +353,13 @@ func (l *loop) arm(c *Conn) {
 		return
 	}
 	op := unix.EPOLL_CTL_MOD
-	if a := c.place.aside; a != nil && a.unhooked {
+	if a := c.aside; a != nil && a.unhooked {
 		if c.pausing.Load() {
 			return
 		}
 		op, a.unhooked = unix.EPOLL_CTL_ADD, false
 	}
-	ev := eventOf(want, uint64(c.place.index)|uint64(l.gens[c.place.index])<<32)
+	ev := eventOf(uint32(want), uint64(c.place.index)|uint64(l.gens[c.place.index])<<32)
 	if unix.EpollCtl(l.epoll, op, int(c.place.fd), &ev) == nil {
 		c.place.armed = want
 	}
@@ -396,11 +395,11 @@ func reversed(c *Conn) *Conn {
 func (l *loop) attend(c *Conn) {
 	c.mu.Lock()
 	c.queued = false
-	resumed := c.resumed
+	resumed, drained := c.resumed, c.drained
 	c.resumed = false
 	ended := c.at() >= stateLingering && c.err != nil
 	if ended && c.detaching() != nil { // it has ended before it could be detached
-		c.place.detach, resumed = nil, true
+		c.aside.detach, resumed = nil, true
 	}
 	c.mu.Unlock()
 	if !c.place.joined && !c.left {
@@ -412,6 +411,11 @@ func (l *loop) attend(c *Conn) {
 	}
 	if c.moved == 0 && c.at() != stateGone {
 		l.flush(c)
+	}
+	if drained {
+		l.current.Store(c)
+		c.tellDrained()
+		l.current.Store(nil)
 	}
 	if c.detaching() != nil && c.at() == stateOpen {
 		if c.moved == 0 {
@@ -444,7 +448,7 @@ func (l *loop) join(c *Conn) {
 	l.conns[index] = c
 	c.place.index, c.place.joined, c.place.armed = index, true, unix.EPOLLIN|unix.EPOLLRDHUP
 	l.wheel.add(c, 1)
-	ev := eventOf(c.place.armed, uint64(index)|uint64(l.gens[index])<<32)
+	ev := eventOf(uint32(c.place.armed), uint64(index)|uint64(l.gens[index])<<32)
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, int(c.place.fd), &ev); err != nil {
 		c.lost(err)
 	}
@@ -456,7 +460,7 @@ func (l *loop) join(c *Conn) {
 
 // resume delivers what came while the handler had paused the connection.
 func (l *loop) resume(c *Conn) {
-	if a := c.place.aside; a != nil {
+	if a := c.aside; a != nil {
 		rest := a.rest
 		a.rest = nil
 		l.current.Store(c)
@@ -529,8 +533,8 @@ func (l *loop) detach(c *Conn) {
 		return
 	}
 	c.state.Store(uint32(stateGone))
-	fd, a, serve := int(c.place.fd), c.place.aside, c.place.detach
-	c.place.fd, c.place.aside = -1, nil
+	fd, a, serve := int(c.place.fd), c.aside, c.aside.detach
+	c.place.fd, c.aside = -1, nil
 	c.left = true
 	c.mu.Unlock()
 	unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, fd, nil)

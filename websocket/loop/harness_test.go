@@ -244,6 +244,12 @@ func (g *guard) over(h loop.Handler) loop.Handler {
 				h.Close(c, err)
 			}
 		},
+		Drained: func(c *loop.Conn) {
+			defer g.enter(c, "Drained")()
+			if h.Drained != nil {
+				h.Drained(c)
+			}
+		},
 		Dropped: h.Dropped,
 	}
 }

@@ -108,6 +108,9 @@ func (h *heart) read() {
 		if c.at() == stateLingering {
 			h.tell()
 		}
+		if c.tellDrained() {
+			continue // it may have paused the connection
+		}
 		in, err = h.line.Read(context.Background())
 		if h.roused(err) {
 			err = nil
@@ -139,7 +142,7 @@ func (h *heart) pause() (detached bool) {
 		c.pausing.Store(!c.resumed)
 		c.resumed = false
 	case c.at() != stateOpen: // it has ended before it could be detached
-		c.place.detach = nil
+		c.aside.detach = nil
 		c.pausing.Store(false)
 	case c.out.empty() && !h.writing:
 		c.state.Store(uint32(stateGone))
@@ -168,7 +171,7 @@ func (h *heart) detach(in []byte) {
 	in = append([]byte(nil), in...)
 	h.forget()
 	defer h.owner.server.stats.gone.Add(1)
-	c.goOn(&bridge.Upgraded{NetConn: h.line.NetConn(), Early: in}, c.place.detach)
+	c.goOn(&bridge.Upgraded{NetConn: h.line.NetConn(), Early: in}, c.aside.detach)
 }
 
 // tell calls the handler's Close, once.
@@ -197,7 +200,7 @@ func (h *heart) forget() {
 func (h *heart) wake(c *Conn) {
 	c.queued = false // here the two flags below say it
 	h.nudge()
-	if c.at() == stateLingering {
+	if c.at() == stateLingering || c.drained {
 		h.rouse()
 	}
 	if h.writing {

@@ -115,6 +115,7 @@ func (c *Conn) lookAtOutbox(now tick) (again tick, drop Drop) {
 			drop = c.overflow(fmt.Sprintf("slow consumer: a message has waited for %v", age))
 		} else {
 			drop.Messages, drop.Bytes = c.out.dropAged(now - ticks(age) + 1)
+			c.wake()
 		}
 	})
 	if again == 0 || d < again {

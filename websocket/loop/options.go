@@ -43,14 +43,17 @@ const (
 	Disconnect Policy = iota
 	// DropOldest drops the messages that have waited longest.
 	DropOldest
-	// Conflate keeps the newest message of each key: one that is written takes the place of one with the same key that
-	// still waits. Messages without a key are dropped oldest first.
+	// Conflate keeps the newest message of each key: when one is written, one with the same key that still waits is
+	// dropped. What leaves is in the order in which it was written. Once only the newest are left and are too much, or have
+	// no key, the oldest are dropped.
 	Conflate
 )
 
 // Outbox bounds what waits to be written to one connection. Control frames are bounded apart and never dropped.
 type Outbox struct {
-	// Bytes that may wait. 0 means 1 MiB. One message larger than this may still wait alone.
+	// Bytes that may wait. 0 means 1 MiB. Each message that has a place of its own in the queue (a prepared one, a long one,
+	// any that a policy may drop) counts 64 bytes more for that, so that many tiny ones stay within the bound, too. One
+	// message larger than this may still wait alone.
 	Bytes int
 	// Age is how long a message may wait. 0 means 30 s; a negative value, for ever.
 	Age time.Duration

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/ringdown/ringdown/websocket"
@@ -28,8 +29,9 @@ type model struct {
 	t       *testing.T
 	out     outbox
 	now     tick
-	partial string // of out.partial; "" is none
+	partial string // of out.late.rest; "" is none
 	waiting []entry
+	keys    int    // how many there are
 	next    int    // number of the next message
 	batch   []item // of take
 }
@@ -68,18 +70,14 @@ func (m *model) share(size int) {
 func (m *model) conflate(size int, key string) {
 	b := m.content(size)
 	old, ok := m.out.conflate(item{b: b, key: key, at: m.now, owned: true})
-	for i, e := range m.waiting {
-		if e.kind == message && e.key == key {
-			if !ok || string(old.b) != e.content {
-				m.t.Fatalf("key %q: replaced %d bytes, %t", key, len(old.b), ok)
-			}
-			m.waiting[i].content = string(b)
-			return
-		}
+	i := slices.IndexFunc(m.waiting, func(e entry) bool { return e.kind == message && e.key == key })
+	switch {
+	case ok != (i >= 0) || ok && string(old.b) != m.waiting[i].content:
+		m.t.Fatalf("key %q: replaced %d bytes, %t", key, len(old.b), ok)
+	case ok:
+		m.waiting = slices.Delete(m.waiting, i, i+1)
 	}
-	if ok {
-		m.t.Fatalf("key %q: something was replaced where nothing waits", key)
-	}
+	m.waiting = append(m.waiting, entry{string(b), key, m.now, message, 1})
 }
 
 // take takes a batch and gives back all but the first sent bytes of it.
@@ -128,14 +126,14 @@ func (m *model) drop(messages, bytes int, too func(i int, e entry) bool) {
 }
 
 func (m *model) dropOldest(limit int) {
-	total := m.size()
+	total := m.size() + len(m.waiting)*itemCost
 	messages, bytes := m.out.dropOldest(limit)
 	last := len(m.waiting) - 1
 	m.drop(messages, bytes, func(i int, e entry) bool {
 		if total <= limit || i == last {
 			return false
 		}
-		total -= len(e.content)
+		total -= len(e.content) + itemCost
 		return true
 	})
 }
@@ -164,9 +162,12 @@ func (m *model) size() int {
 
 // check compares the outbox with the model.
 func (m *model) check() {
-	waiting := m.out.waiting()
-	if m.out.bytes != m.size() || len(waiting) != len(m.waiting) || m.out.empty() != (m.size() == 0) {
+	waiting := slices.DeleteFunc(slices.Clone(m.out.waiting()), func(it item) bool { return it.kind == hole })
+	if m.out.bytes != m.size() || len(waiting) != len(m.waiting) || m.out.length() != len(m.waiting) || m.out.empty() != (m.size() == 0) {
 		m.t.Fatalf("%d bytes in %d items, want %d in %d", m.out.bytes, len(waiting), m.size(), len(m.waiting))
+	}
+	if m.out.late != nil && m.out.empty() {
+		m.t.Fatal("an empty outbox is late")
 	}
 	for i, e := range m.waiting {
 		if it := &waiting[i]; string(it.b) != e.content || it.kind != e.kind || it.key != e.key || int(it.count) != e.count {
@@ -181,13 +182,13 @@ func (m *model) check() {
 
 // step does one operation that is chosen by three numbers.
 func (m *model) step(op, a, b byte) {
-	key := fmt.Sprint(b % 4)
+	key := fmt.Sprint(int(b) % m.keys)
 	size := int(a) * int(b%8) * 4
 	switch op % 12 {
 	case 0, 1:
 		m.add(message, size, "", true)
 	case 2:
-		m.add(message, size, key, true)
+		m.conflate(int(a), key)
 	case 3:
 		m.add(message, size, "", false)
 	case 4:
@@ -216,9 +217,17 @@ func (m *model) step(op, a, b byte) {
 func TestTheOutboxIsAsItsModel(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		m := model{t: t, now: 100}
-		for range 500 {
-			m.step(byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32()))
+		m := model{t: t, now: 100, keys: 4}
+		ops := 12
+		if seed%2 == 1 { // many keys, and hardly anything is taken
+			m.keys, ops = 100, 7
+		}
+		for i := range 500 {
+			op := r.IntN(ops)
+			if i%50 == 0 {
+				op = 7 + r.IntN(5)
+			}
+			m.step(byte(op), byte(r.Uint32()), byte(r.Uint32()))
 		}
 		m.clear(false)
 		m.check()
@@ -230,7 +239,10 @@ func FuzzOutbox(f *testing.F) {
 	f.Add([]byte{2, 10, 1, 2, 10, 2, 6, 20, 1, 6, 200, 7, 9, 1, 1, 11, 3, 0, 10, 2, 0})
 	f.Add(bytes.Repeat([]byte{0, 255, 7, 8, 100, 100, 9, 50, 0}, 20))
 	f.Fuzz(func(t *testing.T, ops []byte) {
-		m := model{t: t, now: 100}
+		m := model{t: t, now: 100, keys: 4}
+		if len(ops) > 0 {
+			m.keys = 1 + int(ops[0])
+		}
 		for ; len(ops) >= 3 && m.next < 10_000; ops = ops[3:] {
 			m.step(ops[0], ops[1], ops[2])
 		}
@@ -240,12 +252,16 @@ func FuzzOutbox(f *testing.F) {
 // An idle connection holds nothing: the slice of items goes back when it is empty.
 func TestAnEmptyOutboxHoldsNothing(t *testing.T) {
 	m := model{t: t}
-	for range 20 {
-		m.add(message, 10, "", true)
-	}
-	m.take(1 << 20)
-	if m.out.items != nil || m.out.partial != nil || m.out.head != 0 {
-		t.Errorf("%d items are held", cap(m.out.items))
+	for _, n := range []int{1, 8, 9, 64, 65, 512, 513, 10_000} {
+		for range n {
+			m.add(message, 10, "", true)
+		}
+		for len(m.waiting) > 0 {
+			m.take(1 << 20)
+		}
+		if m.out.items != nil || m.out.late != nil || m.out.head != 0 {
+			t.Errorf("%d items are held", cap(m.out.items))
+		}
 	}
 }
 
@@ -264,7 +280,7 @@ func TestDroppingTheOldestTouchesFew(t *testing.T) {
 		if &o.waiting()[len(o.waiting())-2] != first {
 			moved++
 		}
-		o.dropOldest(many * len(b))
+		o.dropOldest(many * (len(b) + itemCost))
 	}
 	if moved > 8 {
 		t.Errorf("all %d items were moved %d times", many, moved)
@@ -319,3 +335,75 @@ func TestTheEncoderKeepsWhatWasNotWritten(t *testing.T) {
 type deaf struct{ driver }
 
 func (deaf) wake(*Conn) {}
+
+// A queue of many keys is not searched for each message, and does not grow by what was conflated.
+func TestConflatingManyKeysKeepsOneOfEach(t *testing.T) {
+	var o outbox
+	const keys, rounds = 10_000, 20
+	for round := range rounds {
+		for key := range keys {
+			_, ok := o.conflate(item{b: []byte{1}, key: fmt.Sprint(key)})
+			if ok != (round > 0) {
+				t.Fatalf("round %d, key %d: replaced %t", round, key, ok)
+			}
+		}
+		o.add(item{b: []byte{1}, kind: control})
+	}
+	if n := o.length(); n != keys+rounds || cap(o.items) > 8*keys {
+		t.Errorf("%d items wait in room for %d, want %d", n, cap(o.items), keys+rounds)
+	}
+}
+
+// BenchmarkOutbox is what each delivery of a fan-out costs the queue, with so many under way. Nothing is allocated.
+func BenchmarkOutbox(b *testing.B) {
+	frame := make([]byte, 128)
+	for _, depth := range []int{1, 8, 16, 64, 100, 512} {
+		b.Run(fmt.Sprint(depth), func(b *testing.B) {
+			b.ReportAllocs()
+			var o outbox
+			var batch []item
+			for b.Loop() {
+				for range depth {
+					o.add(item{b: frame})
+				}
+				for batch = o.take(batch[:0]); len(batch) > 0; batch = o.take(batch[:0]) {
+				}
+			}
+		})
+	}
+}
+
+// A message of one byte counts for what it holds, shared or not.
+func TestTinyMessagesHoldNoMoreThanTheBound(t *testing.T) {
+	const limit = 64 << 10
+	tiny := websocket.Prepare(websocket.Binary, []byte{1})
+	for _, policy := range []Policy{Disconnect, DropOldest, Conflate} {
+		s, err := New(Handler{}, &Options{Goroutines: true, Outbox: Outbox{Bytes: limit, Policy: policy}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Shutdown(t.Context())
+		c := &Conn{server: s, driver: deaf{}}
+		written := 0
+		for written < 10_000 && c.Err() == nil {
+			c.WritePrepared(tiny)
+			if policy != Disconnect { // where they share buffers
+				c.Write(websocket.Binary, []byte{1})
+			}
+			held := 0
+			for i := range c.out.waiting() {
+				held += itemCost + cap(c.out.waiting()[i].b)
+			}
+			if held > limit+limit/8+few*buffers.Min { // the allocator rounds up
+				t.Fatalf("policy %d: %d bytes are held by %d messages", policy, held, written)
+			}
+			if waits := c.Waiting(); waits > limit {
+				t.Fatalf("policy %d: %d bytes wait", policy, waits)
+			}
+			written++
+		}
+		if policy == Disconnect && (written > limit/itemCost || written < limit/itemCost/2) {
+			t.Errorf("%d messages of a byte fill %d bytes", written, limit)
+		}
+	}
+}

@@ -96,7 +96,7 @@ func (c *Conn) countControl() {
 
 // Go runs f on a goroutine of its own, and delivers no further message of this connection until f has returned. It is for
 // handlers that take long: one that blocks holds up every other connection of its loop. It may be called only from within
-// the handler's Open or Message, once a call; a payload that f needs must be copied first.
+// the handler's Open, Message or Drained, once a call; a payload that f needs must be copied first.
 func (c *Conn) Go(f func()) {
 	c.pausing.Store(true)
 	c.server.working.Add(1)

@@ -9,13 +9,13 @@ import (
 
 // decrypt hands in to crypto/tls and what comes out of it to the handler. l.current is c.
 func (l *loop) decrypt(c *Conn, in []byte) {
-	s := c.place.shim
+	s := c.aside.shim
 	s.in = append(s.in, in...) // empty but for a paused connection; crypto/tls takes all there is
 	for !c.pausing.Load() && c.at() != stateGone {
 		if l.plain == nil {
 			l.plain = make([]byte, readSize)
 		}
-		n, err := c.place.tls.Read(l.plain)
+		n, err := c.aside.tls.Read(l.plain)
 		if n > 0 {
 			l.keep(c, c.receive(l.plain[:n]))
 		}
@@ -43,7 +43,7 @@ func (l *loop) decrypt(c *Conn, in []byte) {
 // flushSecure is flush through crypto/tls. What is encrypted cannot be dropped any more, so no more is than the next write
 // takes.
 func (l *loop) flushSecure(c *Conn) {
-	s := c.place.shim
+	s := c.aside.shim
 	for {
 		if len(s.out) == 0 {
 			b := l.encoder.next(c)
@@ -54,7 +54,7 @@ func (l *loop) flushSecure(c *Conn) {
 					return
 				}
 			} else {
-				_, err := c.place.tls.Write(b)
+				_, err := c.aside.tls.Write(b)
 				l.encoder.done(c, nil)
 				if err != nil {
 					c.lost(err)
@@ -79,9 +79,9 @@ func (l *loop) flushSecure(c *Conn) {
 // sayGoodbye has crypto/tls tell the peer that no more will come, once our last words are out.
 func (l *loop) sayGoodbye(c *Conn) {
 	if c.at() == stateLingering && !c.shut {
-		c.place.tls.CloseWrite() // the line is there; a second call does nothing
+		c.aside.tls.CloseWrite() // the line is there; a second call does nothing
 	}
 }
 
 // encryptedWaits reports whether ciphertext has still to be sent.
-func (l *loop) encryptedWaits(c *Conn) bool { return c.secure() && len(c.place.shim.out) > 0 }
+func (l *loop) encryptedWaits(c *Conn) bool { return c.secure() && len(c.aside.shim.out) > 0 }

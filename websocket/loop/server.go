@@ -17,7 +17,7 @@ import (
 )
 
 // Handler is what a program does with its connections. For one connection its functions are called in order, one at a
-// time: Open, then Message for each message, then Close. They run on the connection's event loop: a handler that blocks
+// time: Open, then Message for each message and Drained for each notice that was asked for, then Close. They run on the connection's event loop: a handler that blocks
 // holds up the other connections of that loop (see [Conn.Go]). Any of them may be nil.
 type Handler struct {
 	// Open is called before anything else.
@@ -28,6 +28,8 @@ type Handler struct {
 	// [*websocket.ProtocolError] if the peer broke the protocol or a limit, [ErrSlowConsumer], [websocket.ErrClosed],
 	// [websocket.ErrKeepAlive], [websocket.ErrWriteTimeout], or an error of the network.
 	Close func(c *Conn, err error)
+	// Drained is called once after [Conn.NotifyDrained]: the peer has read up.
+	Drained func(c *Conn)
 	// Dropped tells of messages that a policy dropped instead of writing them. It is called on whichever goroutine made
 	// the outbox full.
 	Dropped func(c *Conn, d Drop)
@@ -37,7 +39,7 @@ type Handler struct {
 type Drop struct {
 	Messages  int
 	Bytes     int
-	Conflated bool // a newer message of the same key took their place
+	Conflated bool // a newer message of the same key was written
 }
 
 // Server drives the connections of a handler. It is an http.Handler that answers every request by the opening handshake.
@@ -100,6 +102,9 @@ func (h *Handler) fill() {
 	}
 	if h.Message == nil {
 		h.Message = func(*Conn, websocket.MessageType, []byte) {}
+	}
+	if h.Drained == nil {
+		h.Drained = func(*Conn) {}
 	}
 	if h.Close == nil {
 		h.Close = func(*Conn, error) {}

@@ -50,6 +50,9 @@ func (l *loop) write(c *Conn, b []byte) (rest []byte, err error) {
 func (l *loop) block(c *Conn) {
 	c.mu.Lock()
 	c.moved = l.server.now()
+	if c.secure() {
+		c.out.leaving = int32(len(c.aside.shim.out))
+	}
 	c.mu.Unlock()
 	l.arm(c)
 	l.wheel.sooner(c, 1)

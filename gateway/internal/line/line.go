@@ -1,0 +1,187 @@
+// A line: one connection and one session, tied together until either ends.
+
+package line
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/websocket"
+	"github.com/ringdown/ringdown/websocket/loop"
+)
+
+// Line ties a connection to its session. It is embedded in a [Client].
+type Line struct {
+	lines   *Lines
+	session *hub.Session
+	conn    atomic.Pointer[loop.Conn] // set when the connection opens; the hub may call earlier
+	behind  atomic.Int64              // when what waits became too much, on the clock of lines; 0 if it is not
+	pause   pause                     // for the connection's handler
+
+	mu    sync.Mutex // held while there is no connection yet
+	early *early     // what came until then; nil if nothing did
+}
+
+// early is what is to be done as soon as the connection opens.
+type early struct {
+	pieces []piece
+	bytes  int
+	cause  error // the session has ended
+}
+
+// piece is what was to be written: a message, or bytes of a stream.
+type piece struct {
+	message *websocket.PreparedMessage
+	bytes   []byte
+}
+
+func (l *Line) base() *Line { return l }
+
+// Opened does nothing.
+func (l *Line) Opened() {}
+
+// Heard does nothing.
+func (l *Line) Heard(websocket.MessageType, []byte) {}
+
+// Closed does nothing.
+func (l *Line) Closed(error) {}
+
+// Session is the client's session in the hub.
+func (l *Line) Session() *hub.Session { return l.session }
+
+// Conn is the connection, or nil while it is not open yet.
+func (l *Line) Conn() *loop.Conn { return l.conn.Load() }
+
+// Lines are those that the line belongs to.
+func (l *Line) Lines() *Lines { return l.lines }
+
+// Write hands a message to the client, which many may share, and tells what became of it.
+func (l *Line) Write(m *websocket.PreparedMessage) hub.Reception {
+	c := l.conn.Load()
+	if c == nil {
+		if c = l.keep(piece{message: m}, 0); c == nil {
+			return l.reception(nil)
+		}
+	}
+	if c.WritePrepared(m) != nil {
+		return hub.Refused
+	}
+	return l.reception(c)
+}
+
+// Send hands bytes to a client that reads a stream: own is copied, shared is not and must not change any more. One Send that
+// comes while another does may go in between the two.
+func (l *Line) Send(own, shared []byte) hub.Reception {
+	c := l.conn.Load()
+	if c == nil {
+		all := shared
+		if len(own) > 0 {
+			all = append(append(make([]byte, 0, len(own)+len(shared)), own...), shared...)
+		}
+		if c = l.keep(piece{bytes: all}, len(all)); c == nil {
+			return l.reception(nil)
+		}
+	}
+	if c.Send(own) != nil || c.SendShared(shared, "") != nil {
+		return hub.Refused
+	}
+	return l.reception(c)
+}
+
+// keep keeps what comes before there is a connection, or returns the connection that there is by now.
+func (l *Line) keep(p piece, bytes int) *loop.Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c := l.conn.Load(); c != nil {
+		return c
+	}
+	e := l.atOpening()
+	if e.bytes += bytes + perPiece; e.bytes > l.lines.outbox {
+		e.pieces, e.cause = nil, hub.Errorf(hub.SlowConsumer, "slow consumer: more was published than may wait before the connection was open")
+		return nil
+	}
+	e.pieces = append(e.pieces, p)
+	return nil
+}
+
+// perPiece is what a piece is charged beside its bytes, or for bytes that others hold, too.
+const perPiece = 64
+
+// atOpening is called with the lock.
+func (l *Line) atOpening() *early {
+	if l.early == nil {
+		l.early = new(early)
+	}
+	return l.early
+}
+
+// open writes what came early, and reports whether the session goes on.
+func (l *Line) open(c *loop.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.early
+	l.early = nil
+	if e != nil {
+		for _, p := range e.pieces {
+			if p.message != nil {
+				c.WritePrepared(p.message)
+			} else {
+				c.SendShared(p.bytes, "")
+			}
+		}
+	}
+	l.conn.Store(c) // what comes from now on follows
+	if l.behind.Load() != 0 {
+		c.NotifyDrained(l.lines.outbox / 4)
+	}
+	if e != nil && e.cause != nil {
+		l.goodbye(c, e.cause)
+		return false
+	}
+	return true
+}
+
+// End implements [hub.Receiver]: it says goodbye, behind what still waits to be written. A gateway may call it as well, also from
+// within Receive or Notify, to close the connection; the session is closed once that has gone.
+func (l *Line) End(cause error) {
+	c := l.conn.Load()
+	if c == nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if c = l.conn.Load(); c == nil {
+			l.atOpening().cause = cause
+			return
+		}
+	}
+	l.goodbye(c, cause)
+}
+
+func (l *Line) goodbye(c *loop.Conn, cause error) {
+	code, reason := Goodbye(cause)
+	level := slog.LevelInfo
+	if errors.Is(cause, hub.ErrShutdown) { // which ends them all
+		level = slog.LevelDebug
+	}
+	l.note(c, level, code, reason)
+	c.Close(code, reason)
+}
+
+// note tells the log that the server closes the line.
+func (l *Line) note(c *loop.Conn, level slog.Level, code websocket.StatusCode, cause string) {
+	if !l.lines.log.Enabled(context.Background(), level) {
+		return
+	}
+	remote := "gone"
+	if address := c.RemoteAddr(); address != nil {
+		remote = address.String()
+	}
+	values := []any{"remote", remote, "code", int(code), "cause", cause}
+	if user := l.session.User(); user != "" {
+		values = append(values, "user", user)
+	}
+	l.lines.log.Log(context.Background(), level, "closed", values...)
+}

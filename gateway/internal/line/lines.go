@@ -1,0 +1,174 @@
+// Package line ties connections of an event loop to sessions of a hub, for every gateway whose clients stay connected. A gateway
+// embeds a [Line] in what it knows of a client, says how a publication looks (Receive) and what to do with what the client
+// says (Heard); the rest is here: how a slow client is dealt with and a fast publisher held back, why and with which code a
+// connection ends, and what the log is told of it.
+//
+//	type client struct {
+//		line.Line
+//		channel string
+//	}
+//
+//	func (c *client) Opened()                                   { ... c.Session().Subscribe(ctx, c.channel, ...) }
+//	func (c *client) Receive(p *hub.Publication) hub.Reception  { return c.Write(frames.Of(p)) }
+//	func (c *client) Notify(n *hub.Notice)                      { ... }
+//	func (c *client) Heard(t websocket.MessageType, b []byte)   { ... c.Pace(receipt) }
+//
+//	c := &client{channel: name}
+//	if err := lines.Open(c, who); err != nil { ... } // answer with a refusal
+//	if err := lines.Accept(w, r, c); err != nil { ... } // has answered
+package line
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/websocket"
+	"github.com/ringdown/ringdown/websocket/loop"
+)
+
+// DefaultOutboxBytes is how many bytes may wait for one client.
+const DefaultOutboxBytes = 1 << 20
+
+// Client is a gateway's client on a connection: a struct with an embedded [Line], which provides all of this but Receive and
+// Notify; a gateway puts its own methods before it.
+//
+// Opened, Heard and Closed are called in this order, one at a time, on the connection's event loop, and must not wait; see
+// [Line.Aside].
+type Client interface {
+	hub.Receiver
+	Opened()                             // the connection is there
+	Heard(websocket.MessageType, []byte) // the payload is lent
+	Closed(error)                        // the connection has gone; the session is closed after it
+	base() *Line
+}
+
+// Options are the choices of a gateway's lines.
+type Options struct {
+	Accept      websocket.AcceptOptions
+	OutboxBytes int          // may wait for one client; 0 means DefaultOutboxBytes
+	Log         *slog.Logger // nil means slog.Default
+}
+
+// Lines are the connections of one gateway.
+type Lines struct {
+	hub     *hub.Hub
+	server  *loop.Server
+	outbox  int
+	log     *slog.Logger
+	started time.Time // what lines measure time from
+
+	ctx      context.Context // over when all lines are
+	cancel   context.CancelFunc
+	stopping atomic.Bool // set by Shutdown
+}
+
+// New returns the lines of a gateway to h. They run until [Lines.Shutdown]. The error says which origin in o.Accept is none.
+func New(h *hub.Hub, o Options) (*Lines, error) {
+	ls := &Lines{hub: h, outbox: cmp.Or(o.OutboxBytes, DefaultOutboxBytes), log: cmp.Or(o.Log, slog.Default()), started: time.Now()}
+	var err error
+	ls.server, err = loop.New(loop.Handler{
+		Open:    func(c *loop.Conn) { opened(c) },
+		Message: func(c *loop.Conn, t websocket.MessageType, payload []byte) { c.Data.(Client).Heard(t, payload) },
+		Close:   closed,
+		Drained: func(c *loop.Conn) { c.Data.(Client).base().drained() },
+	}, &loop.Options{
+		Accept: o.Accept,
+		Outbox: loop.Outbox{Bytes: ls.outbox, Policy: loop.Disconnect}, // the other policies are the hub's, which knows the channels
+		Log:    ls.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	ls.ctx, ls.cancel = context.WithCancel(context.Background())
+	return ls, nil
+}
+
+// Open opens the session of a client that is about to be accepted. The error is an [*hub.Error] with [hub.Full] or
+// [hub.ShuttingDown]. A session for which neither Accept nor Stream is called is the gateway's to close.
+func (ls *Lines) Open(c Client, who hub.Identity) error {
+	l := c.base()
+	l.lines = ls
+	var err error
+	if l.session, err = ls.hub.Open(c, who); err != nil {
+		return Refusal(err)
+	}
+	return nil
+}
+
+// Accept answers the opening handshake of a WebSocket and takes its connection over. After an error the request has been answered
+// and the session is closed.
+func (ls *Lines) Accept(w http.ResponseWriter, r *http.Request, c Client) error {
+	err := ls.server.Accept(w, r, func(conn *loop.Conn) { conn.Data = c })
+	if err != nil {
+		c.base().session.Close()
+	}
+	return err
+}
+
+// Stream answers an HTTP/1.1 request with a response that has no end; see [loop.Server.Stream]. What was sent to the client
+// before goes out first. After an error nothing has been answered, or the connection is lost; the session is still open.
+func (ls *Lines) Stream(w http.ResponseWriter, r *http.Request, header http.Header, heartbeat string, c Client) error {
+	return ls.server.Stream(w, r, header, heartbeat, func(conn *loop.Conn) { conn.Data = c })
+}
+
+// Stopping tells whether Shutdown has been called.
+func (ls *Lines) Stopping() bool { return ls.stopping.Load() }
+
+// Context ends when all lines have.
+func (ls *Lines) Context() context.Context { return ls.ctx }
+
+// OutboxBytes is how much may wait for one client.
+func (ls *Lines) OutboxBytes() int { return ls.outbox }
+
+// The pace at which lines are closed at a shutdown, so that their clients do not all come back in the same moment; but the
+// last one early enough for its closing handshake.
+const (
+	goodbyesPerSecond = 5000
+	longestFarewell   = 4 * time.Second
+)
+
+// Shutdown refuses new lines, closes those that are open with 1012, spread over up to four seconds if they are many, and
+// waits until all have gone. When ctx ends first, what is left is cut and the error is ctx's. Another call returns at once.
+func (ls *Lines) Shutdown(ctx context.Context) error {
+	if ls.stopping.Swap(true) {
+		return nil
+	}
+	defer ls.cancel()
+	code, reason := Goodbye(hub.ErrShutdown)
+	open := ls.server.Stats().Connections
+	window := time.Duration(open) * (time.Second / goodbyesPerSecond)
+	err := ls.server.ShutdownPaced(ctx, loop.Drain{Code: code, Reason: reason, Window: min(window, longestFarewell)})
+	ls.log.Info("closed all lines", "connections", open, "code", int(code), "cause", reason)
+	return err
+}
+
+func opened(c *loop.Conn) {
+	client := c.Data.(Client)
+	if client.base().open(c) {
+		client.Opened()
+	}
+}
+
+// closed gives the session's place back, and tells the log if the server has closed the line by itself.
+func closed(c *loop.Conn, err error) {
+	client := c.Data.(Client)
+	l := client.base()
+	defer l.session.Close()
+	client.Closed(err)
+	violation, violated := errors.AsType[*websocket.ProtocolError](err)
+	switch {
+	case errors.Is(err, loop.ErrSlowConsumer):
+		l.note(c, slog.LevelInfo, websocket.StatusTryAgainLater, err.Error())
+	case violated:
+		l.note(c, slog.LevelInfo, violation.Code, violation.Reason)
+	case l.lines.stopping.Load():
+		code, reason := Goodbye(hub.ErrShutdown)
+		l.note(c, slog.LevelDebug, code, reason)
+	}
+}

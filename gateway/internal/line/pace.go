@@ -1,0 +1,122 @@
+// How a client that reads slowly is noticed, and one that publishes fast is held to what the others can take.
+//
+// Publishing never waits: a publication is put into the outboxes of its channel's lines. Somebody who sends ten thousand
+// messages in one go could overflow outboxes whose clients are not slow at all, and keep an event loop busy for seconds. So
+// the handler lets go of such a connection now and then: what it has sent stays in its socket meanwhile.
+
+package line
+
+import (
+	"time"
+
+	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/websocket/loop"
+)
+
+const (
+	// breath is after how many deliveries for one client its event loop turns to the others: about a millisecond.
+	breath = 10_000
+	// catchUp is how long a publisher waits when it is told that somebody lags.
+	catchUp = 5 * time.Millisecond
+	// patience is how long a line that lags is waited for, all in all: much longer than a healthy client is kept from
+	// reading on a busy machine, short enough for the wait to go unnoticed.
+	patience = 100 * time.Millisecond
+)
+
+// reception tells what becomes of what was just put into the outbox. A line is late from when its outbox is half full until it is a
+// quarter full; the hub is then told that it is ready.
+func (l *Line) reception(c *loop.Conn) hub.Reception {
+	waiting := 0
+	if c != nil {
+		waiting = c.Waiting()
+	} else {
+		waiting = l.waitsEarly()
+	}
+	r, armed := l.judge(waiting)
+	if armed && c == nil {
+		c = l.conn.Load() // it may have opened meanwhile; if it opens later, it sees that we are behind
+	}
+	if armed && c != nil {
+		c.NotifyDrained(l.lines.outbox / 4)
+	}
+	return r
+}
+
+func (l *Line) waitsEarly() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.early == nil {
+		return 0
+	}
+	return l.early.bytes
+}
+
+// judge tells how a line stands of which so many bytes wait, and whether it has just become late.
+func (l *Line) judge(waiting int) (r hub.Reception, late bool) {
+	since := l.behind.Load()
+	switch {
+	case since == 0 && waiting <= l.lines.outbox/2:
+		return hub.Taken, false
+	case since == 0:
+		l.behind.Store(int64(time.Since(l.lines.started)) | 1) // never 0
+		return hub.Late, true
+	case waiting <= l.lines.outbox/4: // the notice is on its way
+		return hub.Taken, false
+	case time.Since(l.lines.started)-time.Duration(since) < patience:
+		return hub.Late, false
+	}
+	return hub.Overdue, false
+}
+
+// drained is called on the connection's handler goroutine once the peer has read up.
+func (l *Line) drained() {
+	l.behind.Store(0)
+	l.session.Ready()
+}
+
+// pause decides when a publisher has to wait.
+type pause struct {
+	deliveries int // since the last one
+}
+
+// after tells whether and how long the publisher waits, now that it has published with this receipt.
+func (p *pause) after(r hub.Receipt) (wait time.Duration, ok bool) {
+	p.deliveries += r.Subscribers
+	if r.Late == 0 && p.deliveries < breath {
+		return 0, false
+	}
+	p.deliveries = 0
+	if r.Late > 0 {
+		wait = catchUp
+	}
+	return wait, true
+}
+
+// Publish publishes on behalf of the client, from within Heard, and holds it back for as long as others need: directly where the broker
+// answers at once, otherwise aside. done is told what became of it, on whichever goroutine that was.
+func (l *Line) Publish(p *hub.Publication, o hub.PublishOptions, done func(hub.Receipt, error)) {
+	if l.lines.hub.Remote() {
+		l.Aside(func() {
+			receipt, err := l.session.Publish(l.lines.ctx, p, o)
+			done(receipt, err)
+			if wait, ok := l.pause.after(receipt); ok {
+				time.Sleep(wait)
+			}
+		})
+		return
+	}
+	receipt, err := l.session.Publish(l.lines.ctx, p, o)
+	done(receipt, err)
+	l.Pace(receipt)
+}
+
+// Pace holds the client back after it has published. It is for Opened and Heard, as the last thing they do, once.
+func (l *Line) Pace(r hub.Receipt) {
+	if wait, ok := l.pause.after(r); ok {
+		l.Aside(func() { time.Sleep(wait) })
+	}
+}
+
+// Aside runs f, which may wait, on a goroutine of its own; the client is not heard until it has returned. It is for Opened and Heard,
+// once in a call.
+func (l *Line) Aside(f func()) { l.conn.Load().Go(f) }
