@@ -12,21 +12,20 @@ import (
 	"github.com/ringdown/ringdown/websocket"
 )
 
-// newChannels starts the gateway to the hub.
+// newChannels starts the gateway for clients that know nothing but the web.
 func (s *Server) newChannels() (*channelhttp.Gateway, error) {
-	return channelhttp.New(s.hub, channelhttp.Options{
-		AllowPublish: s.config.Dev,
-		Log:          s.log,
-		Accept: websocket.AcceptOptions{
-			Origins: s.config.Origins,
-			Limits:  websocket.Limits{Message: s.config.MaxMessage},
-		},
-	})
+	return channelhttp.New(s.hub, channelhttp.Options{Accept: s.accept(), Identify: s.config.identify, Log: s.log})
+}
+
+// accept is how every gateway accepts connections.
+func (s *Server) accept() websocket.AcceptOptions {
+	return websocket.AcceptOptions{Origins: s.config.Origins, Limits: websocket.Limits{Message: s.config.MaxMessage}}
 }
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/channels/{channel}", s.channels)
+	mux.Handle("/channels", s.channels) // several, as ?channel=
 	for path, page := range web.Pages() {
 		mux.Handle("GET "+path, page)
 		mux.HandleFunc(path, readOnly)
@@ -56,7 +55,7 @@ func readOnly(w http.ResponseWriter, r *http.Request) {
 
 // notFound says what exists instead.
 func notFound(w http.ResponseWriter, r *http.Request) {
-	sentence := "there is nothing here; there are / (a chat in the browser) and /channels/{channel} (raw WebSocket channels)"
+	sentence := "there is nothing here; there are / (a chat in the browser) and /channels/{channel} (WebSocket, Server-Sent Events, polling, POST)"
 	if strings.HasPrefix(r.URL.Path, "/channels/") {
 		sentence = "a channel is one name in the path, as in /channels/lobby; write a slash within the name as %2F"
 	}

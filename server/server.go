@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/hub"
 )
@@ -63,8 +64,7 @@ func New(config Config) (*Server, error) {
 		listener: listener,
 	}
 	s.maxConnections, s.limited = affordable(config.MaxConnections, openFiles())
-	s.hub = hub.New(hub.Options{MaxSessions: s.maxConnections})
-	if s.channels, err = s.newChannels(); err != nil {
+	if err := s.startHub(); err != nil {
 		listener.Close()
 		return nil, err
 	}
@@ -78,6 +78,21 @@ func New(config Config) (*Server, error) {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	return s, nil
+}
+
+// startHub starts the hub, and the gateways to it.
+func (s *Server) startHub() (err error) {
+	s.hub, err = hub.New(hub.Options{
+		Broker:      memory.New(memory.Options{}),
+		Rules:       s.config.rules(),
+		MaxSessions: s.maxConnections,
+		Log:         s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.channels, err = s.newChannels()
+	return err
 }
 
 func listen(config *Config) (net.Listener, error) {
@@ -111,17 +126,18 @@ func (s *Server) Serve() error {
 	return nil
 }
 
-// Shutdown stops listening, says goodbye to every client (close code 1012) and returns when all have gone. When ctx
-// ends first it cuts what is left and returns the context's error.
+// Shutdown stops listening, says goodbye to every client (close code 1012) and returns when all have gone: first the HTTP server,
+// of which the gateways' clients are a part until their connections are taken over, then the gateways, then the hub. When ctx ends
+// first it cuts what is left and returns the context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.log.Info("shutting down", "connections", s.hub.Sessions())
-	lines := make(chan error, 1)
-	s.http.RegisterOnShutdown(func() { lines <- s.channels.Shutdown(ctx) }) // once nobody new can come
+	gateways := make(chan error, 1)
+	s.http.RegisterOnShutdown(func() { gateways <- s.channels.Shutdown(ctx) }) // once nobody new can come
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		s.http.Close()
 	}
-	return errors.Join(err, <-lines, s.hub.Shutdown(ctx))
+	return errors.Join(err, <-gateways, s.hub.Shutdown(ctx))
 }
 
 // announce says in the log where the node is and how open it is.
@@ -138,7 +154,7 @@ func (s *Server) announce() {
 	} else if s.limited != "" {
 		s.log.Info(s.limited)
 	}
-	s.log.Info("listening", "page", "http://"+host+"/", "channels", "ws://"+host+"/channels/{channel}",
+	s.log.Info("listening", "page", "http://"+host+"/", "channels", "http://"+host+"/channels/{channel}",
 		"max_connections", s.maxConnections)
 }
 

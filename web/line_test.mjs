@@ -209,10 +209,11 @@ test('a closed line stays closed', () => {
 
 test('a plain request tells why a channel cannot be joined', async () => {
   for (const [status, body, want] of [
-    [400, 'the name is bad\n', { status: 400, sentence: 'the name is bad' }],
-    [503, 'no room\n', { status: 503, sentence: 'no room' }],
+    [400, '{"code":"bad_channel","detail":"the name is bad"}\n', { status: 400, sentence: 'the name is bad' }],
+    [503, '{"code":"full","detail":"no room"}\n', { status: 503, sentence: 'no room' }],
     [503, '', null],
-    [426, 'this address speaks WebSocket', null],
+    [503, '<h1>a proxy says this</h1>', null],
+    [200, '{"messages":[],"cursor":""}\n', null],
   ]) {
     mock.method(globalThis, 'fetch', async (url) => {
       assert.equal(url, 'https://test/channels/lobby');

@@ -24,20 +24,22 @@ func serveCommand() *cobra.Command {
 	config := server.Config{}
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Run a node: raw WebSocket channels, and a chat page to try them",
-		Long: `Run a node. It serves a chat page at / and raw WebSocket channels at /channels/{channel}:
-what one client of a channel sends, every client of it receives, as it was sent.
+		Short: "Run a node: channels for every web client, and a chat page to try them",
+		Long: `Run a node. It serves a chat page at / and channels at /channels/{channel}: what one client of
+a channel publishes, every client of it receives, over WebSocket, Server-Sent Events or polling.
 
 Safe by default: a node listens on this machine only unless --listen says otherwise, and a
 browser page may connect only if it comes from the node itself or from an --origin.
 
 Publishing needs authentication, which this version does not have yet. So clients may listen
-to a channel but not send: a message sent is refused with close code 1008. With --dev anybody
-may publish; therefore a node in dev mode listens on loopback only.
+to a channel but not publish: that is refused with status 403, or close code 1008. With --dev
+anybody may publish; therefore a node in dev mode listens on loopback only.
 
 SIGINT or SIGTERM stops the node: every client is told (close code 1012), within 10 seconds.
 A second signal stops it at once.`,
 		Example: `  ringdown serve --dev
+  curl -N -H 'Accept: text/event-stream' localhost:8000/channels/news
+  curl -d hello localhost:8000/channels/news
   ringdown serve --listen :8080 --origin https://app.example.com --origin '*.example.org'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

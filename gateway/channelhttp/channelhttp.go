@@ -1,57 +1,58 @@
-// Package channelhttp is the gateway for clients that know nothing but the web: one URL per channel. Register it under
-// a pattern whose wildcard is {channel}:
+// Package channelhttp is the gateway for clients that know nothing but the web: one URL per channel. Register it under a pattern
+// whose wildcard is {channel}, and if clients are to listen to several channels at once also under one without:
 //
 //	gateway, err := channelhttp.New(h, channelhttp.Options{})
 //	if err != nil {
 //		return err
 //	}
 //	mux.Handle("/channels/{channel}", gateway)
+//	mux.Handle("/channels", gateway) // /channels?channel=a&channel=b
 //
-// A GET with Upgrade: websocket joins the channel over a raw WebSocket. Each message sent is published as it is, text
-// as text and binary as binary, and each publication of the channel arrives as it was sent, one's own included.
+// What a request asks for decides how it is served:
 //
-// The lines ride event loops (package loop): an idle one holds no goroutine and no buffer.
+//	GET with Upgrade: websocket        a raw WebSocket: messages are published and arrive as they are
+//	GET with Accept: text/event-stream Server-Sent Events; their id is a cursor
+//	GET with ?wait=                    long poll: waits until there is something, and answers with JSON
+//	GET                                short poll: what is there now
+//	POST                               publishes the body, and answers with a receipt
 //
-// # Refusals
+// WebSockets, and Server-Sent Events over HTTP/1.1, ride event loops (package loop): an idle one holds no goroutine and no buffer.
+// Who may do what is for the rules of the hub; which pages may is for Options.Accept.Origins, the same for every transport.
 //
-// Before the handshake, with a sentence that says what to change: 400 for a channel name that [hub.CheckChannel]
-// refuses, 503 when the hub is full or the gateway is shutting down, and what [websocket.Accept] refuses (403 for a foreign
-// origin, 405, 426).
-//
-// On the open line, by close code and reason: 1008 for a message where publishing is not allowed, 1009 for a message
-// over the limit, 1012 when the server shuts down, 1013 for a client that reads too slowly.
+// Refusals are those of [hub.Refusals], as application/problem+json (RFC 9457), or as a Close frame on an open WebSocket. The page
+// docs/channels.md has every parameter and header.
 package channelhttp
 
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
-	"time"
+	"sync"
 
+	"github.com/ringdown/ringdown/gateway/internal/line"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/websocket"
-	"github.com/ringdown/ringdown/websocket/loop"
 )
 
 // What an [Options] field is when it is left zero.
 const (
 	DefaultMaxMessage  = 64 << 10 // bytes
-	DefaultOutboxBytes = 1 << 20
+	DefaultOutboxBytes = line.DefaultOutboxBytes
 )
 
-// Options are the rules of the gateway. The zero value is safe: same-origin pages and clients without a browser may
-// listen, nobody may publish.
+// Options are the choices of the gateway. The zero value is safe: same-origin pages and clients without a browser, all of them
+// anonymous.
 type Options struct {
-	// AllowPublish lets every client publish. Without it a client that sends a message is closed with 1008.
-	AllowPublish bool
-	// Accept is how connections are accepted: origins, limits, compression, keep-alive. Its zero Limits.Message means
-	// DefaultMaxMessage here.
+	// Accept is how requests are accepted: origins for all transports; limits, compression and keep-alive for WebSockets. Its zero
+	// Limits.Message means DefaultMaxMessage here. KeepAlive.Interval is also the time after which a quiet event stream has a
+	// heartbeat.
 	Accept websocket.AcceptOptions
-	// OutboxBytes may wait for one client; one for which more waits is cut with 1013. 0 means DefaultOutboxBytes.
+	// OutboxBytes may wait for one client; one for which more waits is cut. 0 means DefaultOutboxBytes.
 	OutboxBytes int
+	// Identify tells who sends a request. An error is a refusal: an [*hub.Error] is told to the client. nil is for anonymous
+	// clients.
+	Identify func(*http.Request) (hub.Identity, error)
 	// Log is told of every refusal and of every line that the server closes, at a shutdown of their number only unless it
 	// takes level Debug; nil means slog.Default.
 	Log *slog.Logger
@@ -62,80 +63,83 @@ type Gateway struct {
 	hub     *hub.Hub
 	options Options
 	log     *slog.Logger
-	lines   *loop.Server
-	started time.Time // what lines measure time from
+	lines   *line.Lines
+	origins *websocket.Acceptor
+	forms   forms
 
-	stopping atomic.Bool // set by Shutdown
+	stop     chan struct{} // closed by Shutdown: whoever waits on a goroutine of HTTP stops waiting
+	stopping sync.Once
 }
 
 // New returns a gateway to h. It runs until [Gateway.Shutdown]. The error says which origin in options.Accept is none.
 func New(h *hub.Hub, options Options) (*Gateway, error) {
 	options.Accept.Limits.Message = cmp.Or(options.Accept.Limits.Message, DefaultMaxMessage)
 	options.OutboxBytes = cmp.Or(options.OutboxBytes, DefaultOutboxBytes)
-	g := &Gateway{hub: h, options: options, log: cmp.Or(options.Log, slog.Default()), started: time.Now()}
+	options.Accept.KeepAlive.Interval = cmp.Or(options.Accept.KeepAlive.Interval, heartbeatPace)
+	g := &Gateway{hub: h, options: options, log: cmp.Or(options.Log, slog.Default()), stop: make(chan struct{})}
+	g.forms = newForms(h)
 	var err error
-	g.lines, err = loop.New(loop.Handler{Open: opened, Message: received, Close: closed}, &loop.Options{
-		Accept: options.Accept,
-		Outbox: loop.Outbox{Bytes: options.OutboxBytes, Policy: loop.Disconnect}, // a raw line has no words for a gap
-		Log:    g.log,
-	})
+	if g.origins, err = websocket.NewAcceptor(&options.Accept); err != nil {
+		return nil, err
+	}
+	g.lines, err = line.New(h, line.Options{Accept: options.Accept, OutboxBytes: options.OutboxBytes, Log: g.log})
 	if err != nil {
 		return nil, err
 	}
 	return g, nil
 }
 
-// ServeHTTP joins the client to the channel that the path names. It returns once the handshake is done; the line lives
-// on by itself until [Gateway.Shutdown], [hub.Hub.Shutdown] or its client ends it.
+// ServeHTTP serves one request. For WebSockets, and for event streams over HTTP/1.1, it returns once the connection is open, which
+// lives on by itself until [Gateway.Shutdown], [hub.Hub.Shutdown] or its client ends it.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	channel := r.PathValue("channel")
-	if err := hub.CheckChannel(channel); err != nil {
-		g.refuse(w, r, http.StatusBadRequest, err.Error())
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	if err := g.crossOrigin(w, r); err != nil {
+		g.refuse(w, r, err)
 		return
 	}
-	l := &line{gateway: g, channel: channel}
-	var err error
-	if l.session, err = g.hub.Open(l); err != nil {
-		w.Header().Set("Retry-After", "5")
-		g.refuse(w, r, http.StatusServiceUnavailable, whyNotNow(err))
+	if r.Method == http.MethodOptions {
+		preflight(w, r)
 		return
 	}
-	// Accept answers by itself when it refuses.
-	if err := g.lines.Accept(w, r, func(c *loop.Conn) { c.Data = l }); err != nil {
-		l.session.Close()
-		g.log.Info("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "origin", r.Header.Get("Origin"), "cause", err)
+	if err := g.serve(w, r); err != nil {
+		g.refuse(w, r, err)
 	}
 }
 
-func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, status int, sentence string) {
-	g.log.Info("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "status", status, "cause", sentence)
-	http.Error(w, sentence, status)
-}
-
-func whyNotNow(err error) string {
-	if errors.Is(err, hub.ErrFull) {
-		return "the server has no room for another connection; try again later, or raise --max-connections at the server"
+// serve returns an error if it has answered nothing yet.
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) error {
+	q, err := parse(r)
+	if err != nil {
+		return err
 	}
-	return "the server is shutting down; try again in a few seconds"
+	if g.options.Identify != nil {
+		if q.who, err = g.options.Identify(r); err != nil {
+			return err
+		}
+	}
+	switch {
+	case r.Method == http.MethodPost:
+		return g.publish(w, r, q)
+	case r.Method == http.MethodHead:
+		return g.head(w, r, q)
+	case r.Method != http.MethodGet:
+		return methodRefused(r)
+	}
+	switch q.transport {
+	case webSocket:
+		return g.serveRaw(w, r, q)
+	case eventStream:
+		return g.serveEvents(w, r, q)
+	}
+	return g.servePoll(w, r, q)
 }
 
-// The pace at which lines are closed at a shutdown, so that their clients do not all come back in the same moment; but the
-// last one early enough for its closing handshake.
-const (
-	goodbyesPerSecond = 5000
-	longestFarewell   = 4 * time.Second
-)
-
-// Shutdown refuses new lines, closes those that are open with 1012, spread over up to four seconds if they are many, and
-// waits until all have gone. When ctx ends first, what is left is cut and the error is ctx's. Another call returns at once.
+// Shutdown refuses new clients, answers those that poll, ends event streams, closes WebSockets with 1012, spread over up to four
+// seconds if they are many, and waits until all connections that it has taken over have gone. When ctx ends first, what is left is
+// cut and the error is ctx's. Another call returns at once. Requests that are still with the HTTP server, such as event streams
+// over HTTP/2, end soon after Shutdown was called; that they have, the HTTP server knows.
 func (g *Gateway) Shutdown(ctx context.Context) error {
-	if g.stopping.Swap(true) {
-		return nil
-	}
-	code, reason := goodbye(hub.ErrShutdown)
-	open := g.lines.Stats().Connections
-	window := time.Duration(open) * (time.Second / goodbyesPerSecond)
-	err := g.lines.ShutdownPaced(ctx, loop.Drain{Code: code, Reason: reason, Window: min(window, longestFarewell)})
-	g.log.Info("closed all lines", "connections", open, "code", int(code), "cause", reason)
-	return err
+	g.stopping.Do(func() { close(g.stop) })
+	return g.lines.Shutdown(ctx)
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/websocket"
@@ -28,18 +29,30 @@ type node struct {
 	host    string
 }
 
-func start(t *testing.T, bounds hub.Options, options channelhttp.Options) *node {
+// open is a rule by which everybody may do everything.
+var open = hub.Rule{Pattern: "*", Publish: hub.Everyone, History: hub.Retention{Count: 1000, Age: time.Hour}, Presence: true}
+
+// start runs a node. Without rules everybody may do everything.
+func start(t *testing.T, parts hub.Options, options channelhttp.Options) *node {
 	t.Helper()
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
-	h := hub.New(bounds)
+	parts.Broker, parts.Log = memory.New(memory.Options{}), options.Log
+	if parts.Rules == nil {
+		parts.Rules = []hub.Rule{open}
+	}
+	h, err := hub.New(parts)
+	if err != nil {
+		t.Fatal(err)
+	}
 	gateway, err := channelhttp.New(h, options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/channels/{channel}", gateway)
+	mux.Handle("/channels", gateway)
 	server := httptest.NewUnstartedServer(mux)
 	server.Listener = smallBuffers{server.Listener}
 	server.Start()
@@ -93,6 +106,16 @@ func (n *node) dial(channel string, header http.Header) (*websocket.Conn, *http.
 		&websocket.DialOptions{Header: header, DialContext: dialSmall})
 }
 
+// publish publishes text on behalf of the server.
+func (n *node) publish(channel, text string) hub.Receipt {
+	n.t.Helper()
+	receipt, err := n.hub.Publish(n.t.Context(), &hub.Publication{Channel: channel, Payload: []byte(text)}, hub.PublishOptions{})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return receipt
+}
+
 // until waits for something that the server does in its own time.
 func (n *node) until(done func() bool) {
 	n.t.Helper()
@@ -142,10 +165,8 @@ func expectClose(t *testing.T, c *websocket.Conn, code websocket.StatusCode, rea
 	}
 }
 
-var publishing = channelhttp.Options{AllowPublish: true}
-
 func TestEveryClientReceivesWhatAnyClientSends(t *testing.T) {
-	n := start(t, hub.Options{}, publishing)
+	n := start(t, hub.Options{}, channelhttp.Options{})
 	clients := []*websocket.Conn{n.join("lobby"), n.join("lobby"), n.join("lobby")}
 	elsewhere := n.join("elsewhere")
 
@@ -173,7 +194,7 @@ func TestEveryClientReceivesWhatAnyClientSends(t *testing.T) {
 
 func TestEveryClientSeesTheSameOrder(t *testing.T) {
 	const senders, each = 3, 200
-	n := start(t, hub.Options{}, publishing)
+	n := start(t, hub.Options{}, channelhttp.Options{})
 	clients := make([]*websocket.Conn, senders)
 	for i := range clients {
 		clients[i] = n.join("lobby")
@@ -258,11 +279,11 @@ func readNumbered(ctx context.Context, c *websocket.Conn, messages int) error {
 }
 
 func TestBurstOfSmallMessagesOverrunsNobodyWhoReads(t *testing.T) {
-	start(t, hub.Options{}, publishing).burst(50, 10_000, 0)
+	start(t, hub.Options{}, channelhttp.Options{}).burst(50, 10_000, 0)
 }
 
 func TestBurstOfMoreThanAnOutboxOverrunsNobodyWhoReads(t *testing.T) {
-	options := publishing
+	options := channelhttp.Options{}
 	options.OutboxBytes = 256 << 10
 	start(t, hub.Options{}, options).burst(20, 5_000, 1000)
 }
@@ -273,9 +294,9 @@ func (n *node) overflow(quick *websocket.Conn) {
 	n.t.Helper()
 	payload := strings.Repeat("x", 16<<10)
 	for range 1000 {
-		receipt := n.hub.Publish(&hub.Publication{Channel: "lobby", Payload: []byte(payload)})
+		n.publish("lobby", payload)
 		expect(n.t, quick, websocket.Text, payload)
-		if receipt.Taken == 1 {
+		if n.hub.Sessions() == 1 {
 			return
 		}
 	}
@@ -285,9 +306,8 @@ func (n *node) overflow(quick *websocket.Conn) {
 func TestSlowConsumerIsCutAndNobodyElseNotices(t *testing.T) {
 	var log bytes.Buffer
 	n := start(t, hub.Options{}, channelhttp.Options{
-		AllowPublish: true,
-		OutboxBytes:  256 << 10,
-		Log:          slog.New(slog.NewTextHandler(&log, nil)),
+		OutboxBytes: 256 << 10,
+		Log:         slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	slow, quick := n.join("lobby"), n.join("lobby")
 	n.overflow(quick)
@@ -302,7 +322,7 @@ func TestSlowConsumerIsCutAndNobodyElseNotices(t *testing.T) {
 }
 
 func TestSlowConsumerThatNeverReadsIsCutAllTheSame(t *testing.T) {
-	options := publishing
+	options := channelhttp.Options{}
 	options.OutboxBytes = 256 << 10
 	n := start(t, hub.Options{}, options)
 	n.join("lobby")
@@ -311,20 +331,20 @@ func TestSlowConsumerThatNeverReadsIsCutAllTheSame(t *testing.T) {
 	n.until(func() bool { return n.hub.Sessions() == 1 })
 }
 
-func TestClientsOfAReadOnlyGatewayMayListenButNotSend(t *testing.T) {
-	n := start(t, hub.Options{}, channelhttp.Options{})
+func TestClientsMayListenButNotSendWhereTheRuleSaysSo(t *testing.T) {
+	n := start(t, hub.Options{Rules: []hub.Rule{{Pattern: "*"}}}, channelhttp.Options{})
 	listener, sender := n.join("news"), n.join("news")
 
 	send(t, sender, websocket.Text, "spam")
-	expectClose(t, sender, websocket.StatusPolicyViolation, "read-only: publishing needs authentication")
+	expectClose(t, sender, websocket.StatusPolicyViolation, "may not publish in \"news\"; only the server may")
 
 	n.until(func() bool { return n.hub.Subscribers("news") == 1 })
-	n.hub.Publish(&hub.Publication{Channel: "news", Payload: []byte("from the house")})
+	n.publish("news", "from the house")
 	expect(t, listener, websocket.Text, "from the house")
 }
 
 func TestMessageOverTheLimitCloses1009(t *testing.T) {
-	options := publishing
+	options := channelhttp.Options{}
 	options.Accept.Limits.Message = 100
 	n := start(t, hub.Options{}, options)
 	c, other := n.join("lobby"), n.join("lobby")
@@ -343,9 +363,9 @@ func TestShutdownSendsWhatIsWaitingAndCloses1012(t *testing.T) {
 		{"the hub's", func(n *node) error { return n.hub.Shutdown(t.Context()) }},
 	} {
 		t.Run(c.whose, func(t *testing.T) {
-			n := start(t, hub.Options{}, publishing)
+			n := start(t, hub.Options{}, channelhttp.Options{})
 			clients := []*websocket.Conn{n.join("lobby"), n.join("lobby"), n.join("other")}
-			n.hub.Publish(&hub.Publication{Channel: "lobby", Payload: []byte("last words")})
+			n.publish("lobby", "last words")
 
 			done := make(chan error, 1)
 			go func() { done <- c.shutdown(n) }()
@@ -369,7 +389,7 @@ func TestShutdownSendsWhatIsWaitingAndCloses1012(t *testing.T) {
 }
 
 func TestShutdownTwiceIsShutdownOnce(t *testing.T) {
-	n := start(t, hub.Options{}, publishing)
+	n := start(t, hub.Options{}, channelhttp.Options{})
 	for range 2 {
 		if err := n.gateway.Shutdown(t.Context()); err != nil {
 			t.Error(err)
@@ -380,7 +400,7 @@ func TestShutdownTwiceIsShutdownOnce(t *testing.T) {
 func TestShutdownIsOneLineInTheLogAndOneForEachLineAtDebug(t *testing.T) {
 	for _, level := range []slog.Level{slog.LevelInfo, slog.LevelDebug} {
 		var log bytes.Buffer
-		options := publishing
+		options := channelhttp.Options{}
 		options.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))
 		n := start(t, hub.Options{}, options)
 		for _, c := range []*websocket.Conn{n.join("lobby"), n.join("lobby")} {
@@ -397,15 +417,17 @@ func TestShutdownIsOneLineInTheLogAndOneForEachLineAtDebug(t *testing.T) {
 }
 
 func TestOriginThatIsNoneIsRefusedAtTheStart(t *testing.T) {
-	options := publishing
+	options := channelhttp.Options{}
 	options.Accept.Origins = []string{"https://app.example.com/path"}
-	if _, err := channelhttp.New(hub.New(hub.Options{}), options); err == nil || !strings.Contains(err.Error(), "app.example.com/path") {
+	h, _ := hub.New(hub.Options{Broker: memory.New(memory.Options{})})
+	defer h.Shutdown(t.Context())
+	if _, err := channelhttp.New(h, options); err == nil || !strings.Contains(err.Error(), "app.example.com/path") {
 		t.Errorf("New: %v, want an error that names the origin", err)
 	}
 }
 
 func TestConnectionLimit(t *testing.T) {
-	n := start(t, hub.Options{MaxSessions: 2}, publishing)
+	n := start(t, hub.Options{MaxSessions: 2}, channelhttp.Options{})
 	first := n.join("a")
 	n.join("b")
 
@@ -427,7 +449,7 @@ func TestConnectionLimit(t *testing.T) {
 }
 
 func TestRefusedHandshakesGiveTheirPlaceBack(t *testing.T) {
-	n := start(t, hub.Options{MaxSessions: 1}, publishing)
+	n := start(t, hub.Options{MaxSessions: 1}, channelhttp.Options{})
 	for range 3 {
 		if _, _, err := n.dial("lobby", http.Header{"Origin": {"https://evil.example"}}); err == nil {
 			t.Fatal("a foreign origin was let in")
@@ -437,7 +459,7 @@ func TestRefusedHandshakesGiveTheirPlaceBack(t *testing.T) {
 }
 
 func TestRequestsThatAreRefusedWithASentence(t *testing.T) {
-	n := start(t, hub.Options{}, publishing)
+	n := start(t, hub.Options{}, channelhttp.Options{})
 	upgrade := map[string]string{
 		"Connection": "Upgrade", "Upgrade": "websocket",
 		"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
@@ -448,8 +470,8 @@ func TestRequestsThatAreRefusedWithASentence(t *testing.T) {
 		status               int
 		sentence             string
 	}{
-		{"plain GET", "GET", "lobby", nil, http.StatusUpgradeRequired, "WebSocket"},
-		{"POST", "POST", "lobby", upgrade, http.StatusMethodNotAllowed, ""},
+		{"not GET", "PUT", "lobby", upgrade, http.StatusMethodNotAllowed, "GET"},
+		{"HEAD", "HEAD", "lobby", upgrade, http.StatusMethodNotAllowed, ""},
 		{"old version", "GET", "lobby", with(upgrade, "Sec-WebSocket-Version", "8"), http.StatusUpgradeRequired, "13"},
 		{"foreign origin", "GET", "lobby", with(upgrade, "Origin", "https://evil.example"), http.StatusForbidden, "https://evil.example"},
 		{"control character", "GET", "a%0Ab", upgrade, http.StatusBadRequest, "U+000A"},
@@ -492,7 +514,7 @@ func with(header map[string]string, name, value string) map[string]string {
 }
 
 func TestChannelNamesTravelEscaped(t *testing.T) {
-	n := start(t, hub.Options{}, publishing)
+	n := start(t, hub.Options{}, channelhttp.Options{})
 	for _, name := range []string{"plant/line 3", "a%b", "..%2f", "κανάλι", "🎉", strings.Repeat("é", 127)} {
 		c := n.join(name) // which waits until the hub has a subscriber of that very name
 		send(t, c, websocket.Text, name)
@@ -501,7 +523,7 @@ func TestChannelNamesTravelEscaped(t *testing.T) {
 }
 
 func TestOrigins(t *testing.T) {
-	options := publishing
+	options := channelhttp.Options{}
 	options.Accept.Origins = []string{"https://app.example.com", "*.example.org"}
 	n := start(t, hub.Options{}, options)
 	for _, c := range []struct {

@@ -120,6 +120,9 @@ func (ls *Lines) Stream(w http.ResponseWriter, r *http.Request, header http.Head
 // Stopping tells whether Shutdown has been called.
 func (ls *Lines) Stopping() bool { return ls.stopping.Load() }
 
+// Remote tells whether the hub may wait for a network; see [hub.Hub.Remote].
+func (ls *Lines) Remote() bool { return ls.hub.Remote() }
+
 // Context ends when all lines have.
 func (ls *Lines) Context() context.Context { return ls.ctx }
 

@@ -16,8 +16,8 @@ import (
 const (
 	// breath is after how many deliveries for one client its event loop turns to the others: about a millisecond.
 	breath = 10_000
-	// catchUp is how long a publisher waits when it is told that somebody lags.
-	catchUp = 5 * time.Millisecond
+	// CatchUp is how long a publisher waits when it is told that somebody lags.
+	CatchUp = 5 * time.Millisecond
 	// patience is how long a line that lags is waited for, all in all: much longer than a healthy client is kept from
 	// reading on a busy machine, short enough for the wait to go unnoticed.
 	patience = 100 * time.Millisecond
@@ -87,7 +87,7 @@ func (p *pause) after(r hub.Receipt) (wait time.Duration, ok bool) {
 	}
 	p.deliveries = 0
 	if r.Late > 0 {
-		wait = catchUp
+		wait = CatchUp
 	}
 	return wait, true
 }

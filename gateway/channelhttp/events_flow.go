@@ -1,0 +1,200 @@
+// Event streams on goroutines of HTTP: over HTTP/2, and wherever a connection cannot be taken over.
+
+package channelhttp
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/ringdown/ringdown/hub"
+)
+
+// flow is a client of an event stream that a goroutine of HTTP writes. It treats slow readers as a line does.
+type flow struct {
+	listener
+	session *hub.Session
+	bound   int           // bytes that may wait
+	news    chan struct{} // 1 if there is something to write, or nothing more will be
+
+	mu      sync.Mutex // guards what follows
+	queue   [][]byte
+	waiting int       // bytes in queue, and being written
+	behind  time.Time // when what waits became too much; zero if it is not
+	cause   error     // the stream ends once what waits is written
+	closed  bool      // nothing more is taken
+}
+
+const (
+	// patience is how long publishers wait for a listener that lags, all in all.
+	patience = 100 * time.Millisecond
+	// perPiece is what a piece in the queue is charged beside its bytes.
+	perPiece = 64
+	// writeTimeout is how long a listener may take to read what is written in one go.
+	writeTimeout = 30 * time.Second
+	// batch is how many bytes are written in one go, if a piece is not larger.
+	batch = 16 << 10
+)
+
+func (f *flow) Session() *hub.Session { return f.session }
+
+func (f *flow) Receive(p *hub.Publication) hub.Reception { return f.receive(f, p) }
+
+func (f *flow) Notify(n *hub.Notice) { f.notify(f, n) }
+
+// Send queues own, of which it makes a copy, and shared, which it does not.
+func (f *flow) Send(own, shared []byte) hub.Reception {
+	piece := shared
+	if len(own) > 0 {
+		piece = append(append(make([]byte, 0, len(own)+len(shared)), own...), shared...)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return hub.Refused
+	}
+	f.queue = append(f.queue, piece)
+	f.waiting += len(piece) + perPiece
+	if f.waiting > f.bound && len(f.queue) > 1 {
+		f.queue, f.closed = nil, true
+		f.cause = hub.Errorf(hub.SlowConsumer, "slow consumer: %d bytes wait to be read, the limit is %d", f.waiting, f.bound)
+		f.wake()
+		return hub.Refused
+	}
+	f.wake()
+	return f.reception()
+}
+
+// reception is called with the lock.
+func (f *flow) reception() hub.Reception {
+	switch {
+	case f.behind.IsZero() && f.waiting <= f.bound/2:
+		return hub.Taken
+	case f.behind.IsZero():
+		f.behind = time.Now()
+		return hub.Late
+	case time.Since(f.behind) < patience:
+		return hub.Late
+	}
+	return hub.Overdue
+}
+
+// End implements [hub.Receiver].
+func (f *flow) End(cause error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return
+	}
+	f.queue = append(f.queue, lastWords(cause))
+	f.closed, f.cause = true, cause
+	f.wake()
+}
+
+func (f *flow) wake() {
+	select {
+	case f.news <- struct{}{}:
+	default:
+	}
+}
+
+// flowEvents serves the stream until it ends.
+func (g *Gateway) flowEvents(w http.ResponseWriter, r *http.Request, q *request) error {
+	f := &flow{listener: g.newListener(q), bound: g.options.OutboxBytes, news: make(chan struct{}, 1)}
+	var err error
+	if f.session, err = g.hub.Open(f, q.who); err != nil {
+		return err
+	}
+	defer f.session.Close()
+	if err := f.join(r, f, q); err != nil {
+		return err
+	}
+	http.NewResponseController(w).SetReadDeadline(time.Time{}) // the request is read; the server's time-out is not for this
+	w.WriteHeader(http.StatusOK)
+	f.run(w, r, g.options.Accept.KeepAlive.Interval, g.stop)
+	if f.cause != nil {
+		g.log.Info("closed", "remote", r.RemoteAddr, "path", r.URL.Path, "cause", f.cause)
+	}
+	return nil
+}
+
+// run writes what comes until the client goes, the session ends or stop is closed.
+func (f *flow) run(w http.ResponseWriter, r *http.Request, pace time.Duration, stop <-chan struct{}) {
+	beat := time.NewTicker(pace)
+	defer beat.Stop()
+	for {
+		for pieces := f.take(); len(pieces) > 0; pieces = f.take() {
+			if err := write(w, pieces...); err != nil {
+				return
+			}
+			f.wrote(pieces)
+			beat.Reset(pace)
+		}
+		if f.over() {
+			return
+		}
+		select {
+		case <-f.news:
+		case <-beat.C:
+			if err := write(w, []byte(heartbeat)); err != nil {
+				return
+			}
+		case <-r.Context().Done():
+			return
+		case <-stop:
+			f.End(hub.ErrShutdown)
+			stop = nil
+		}
+	}
+}
+
+// write writes and flushes, and gives the client its time.
+func write(w http.ResponseWriter, pieces ...[]byte) error {
+	control := http.NewResponseController(w)
+	control.SetWriteDeadline(time.Now().Add(writeTimeout)) // where it is not supported, the server's time-outs hold
+	for _, piece := range pieces {
+		if _, err := w.Write(piece); err != nil {
+			return err
+		}
+	}
+	return control.Flush()
+}
+
+// take takes what is to be written next.
+func (f *flow) take() [][]byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n, size := 0, 0
+	for n < len(f.queue) && (n == 0 || size+len(f.queue[n]) <= batch) {
+		size += len(f.queue[n])
+		n++
+	}
+	pieces := f.queue[:n]
+	if f.queue = f.queue[n:]; len(f.queue) == 0 {
+		f.queue = nil
+	}
+	return pieces
+}
+
+// wrote notes that pieces are written; a listener that has caught up gets what was held back from it.
+func (f *flow) wrote(pieces [][]byte) {
+	f.mu.Lock()
+	for _, piece := range pieces {
+		f.waiting -= len(piece) + perPiece
+	}
+	ready := !f.behind.IsZero() && f.waiting <= f.bound/4
+	if ready {
+		f.behind = time.Time{}
+	}
+	f.mu.Unlock()
+	if ready {
+		f.session.Ready()
+	}
+}
+
+// over tells whether everything is written and nothing more will come.
+func (f *flow) over() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.closed && len(f.queue) == 0
+}

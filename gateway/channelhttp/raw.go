@@ -1,0 +1,85 @@
+// Raw WebSockets: what a client sends is published as it is, and publications arrive as they were published.
+
+package channelhttp
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/ringdown/ringdown/gateway/internal/line"
+	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/websocket"
+)
+
+// raw is a client on a raw WebSocket. It has no words for anything but publications, so whatever else it must not miss closes it,
+// with a reason.
+type raw struct {
+	line.Line
+	channel string
+	json    bool       // its text is JSON
+	resume  bool       // after is where it goes on
+	after   hub.Cursor // until it is subscribed
+}
+
+func (g *Gateway) serveRaw(w http.ResponseWriter, r *http.Request, q *request) error {
+	if q.several() {
+		return hub.Errorf(hub.BadRequest, "a raw WebSocket is one channel, and the request names %d; open one for each, or use /connect",
+			len(q.channels))
+	}
+	c := &raw{channel: q.channels[0], json: q.json, resume: q.resume, after: q.after}
+	if err := g.lines.Open(c, q.who); err != nil {
+		return err
+	}
+	if err := g.lines.Accept(w, r, c); err != nil { // which has answered
+		g.log.Info("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "origin", r.Header.Get("Origin"), "cause", err)
+	}
+	return nil
+}
+
+// Opened joins the channel.
+func (c *raw) Opened() {
+	subscribe := func() {
+		err := c.Session().Subscribe(c.Lines().Context(), c.channel, hub.SubscribeOptions{Recover: c.resume, After: c.after})
+		c.after = nil
+		if err != nil {
+			c.Session().End(err)
+		}
+	}
+	if c.Lines().Remote() {
+		c.Aside(subscribe)
+		return
+	}
+	subscribe()
+}
+
+// Heard publishes what the client sends.
+func (c *raw) Heard(t websocket.MessageType, payload []byte) {
+	kind := hub.Text
+	switch {
+	case t == websocket.Binary:
+		kind = hub.Binary
+	case c.json:
+		kind = hub.JSON
+	}
+	p := &hub.Publication{Channel: c.channel, Kind: kind, Payload: slices.Clone(payload)}
+	c.Publish(p, hub.PublishOptions{}, func(_ hub.Receipt, err error) {
+		if err != nil {
+			c.Session().End(err)
+		}
+	})
+}
+
+// Receive implements [hub.Receiver].
+func (c *raw) Receive(p *hub.Publication) hub.Reception { return c.Write(frames.Of(p)) }
+
+// Notify implements [hub.Receiver].
+func (c *raw) Notify(n *hub.Notice) {
+	switch {
+	case n.Type == hub.Subscribed && n.Asked && !n.Recovered:
+		c.End(hub.Errorf(hub.SlowConsumer, "what came after this cursor cannot be recovered; connect without ?after= to begin anew"))
+	case n.Type == hub.Gap:
+		c.End(hub.Errorf(hub.SlowConsumer, "slow consumer: publications %d to %d were lost; reconnect, and read history by ?after=", n.From, n.To))
+	case n.Type == hub.Unsubscribed:
+		c.End(hub.Errorf(hub.NotAllowed, "taken out of the channel: %s", n.Reason))
+	}
+}
