@@ -213,6 +213,9 @@ type Drain struct {
 	// Window is the time over which the connections are closed, evenly, so that they do not all come back at once. 0
 	// closes them all at once.
 	Window time.Duration
+	// Close, if it is not nil, is called for each connection in place of closing it with Code and Reason, and is to call
+	// [Conn.Close] after what else it has to say. It may be called while the handler is.
+	Close func(c *Conn)
 }
 
 // Shutdown stops listening, closes every connection with 1001 and waits until all are gone. When ctx ends first, what is
@@ -236,6 +239,9 @@ func (s *Server) ShutdownPaced(ctx context.Context, d Drain) error {
 		d.Code = websocket.StatusGoingAway
 	}
 	s.adopting.Wait() // no longer than the answer to a handshake may take
+	if d.Close == nil {
+		d.Close = func(c *Conn) { c.Close(d.Code, d.Reason) }
+	}
 	s.drain(ctx, d)
 	err := s.await(ctx)
 	s.each(func(c *Conn) { c.CloseNow() })
@@ -266,7 +272,7 @@ func (s *Server) drain(ctx context.Context, d Drain) {
 	rounds := max(int(d.Window/pause), 1)
 	for round := range rounds {
 		for _, c := range all[len(all)*round/rounds : len(all)*(round+1)/rounds] {
-			c.Close(d.Code, d.Reason)
+			d.Close(c)
 		}
 		if round < rounds-1 {
 			select {

@@ -146,7 +146,8 @@ func (ls *Lines) Shutdown(ctx context.Context) error {
 	code, reason := Goodbye(hub.ErrShutdown)
 	open := ls.server.Stats().Connections
 	window := time.Duration(open) * (time.Second / goodbyesPerSecond)
-	err := ls.server.ShutdownPaced(ctx, loop.Drain{Code: code, Reason: reason, Window: min(window, longestFarewell)})
+	err := ls.server.ShutdownPaced(ctx, loop.Drain{Code: code, Reason: reason, Window: min(window, longestFarewell),
+		Close: func(c *loop.Conn) { c.Data.(Client).End(hub.ErrShutdown) }})
 	ls.log.Info("closed all lines", "connections", open, "code", int(code), "cause", reason)
 	return err
 }
@@ -170,8 +171,5 @@ func closed(c *loop.Conn, err error) {
 		l.note(c, slog.LevelInfo, websocket.StatusTryAgainLater, err.Error())
 	case violated:
 		l.note(c, slog.LevelInfo, violation.Code, violation.Reason)
-	case l.lines.stopping.Load():
-		code, reason := Goodbye(hub.ErrShutdown)
-		l.note(c, slog.LevelDebug, code, reason)
 	}
 }

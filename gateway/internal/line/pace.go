@@ -117,6 +117,10 @@ func (l *Line) Pace(r hub.Receipt) {
 	}
 }
 
+// Hold tells whether and how long the client is to be held back after it has published. It is for those that publish several times
+// within one call of Heard, and wait themselves, in a function given to Aside. One at a time may call it.
+func (l *Line) Hold(r hub.Receipt) (wait time.Duration, ok bool) { return l.pause.after(r) }
+
 // Aside runs f, which may wait, on a goroutine of its own; the client is not heard until it has returned. It is for Opened and Heard,
 // once in a call.
 func (l *Line) Aside(f func()) { l.conn.Load().Go(f) }
