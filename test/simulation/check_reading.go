@@ -47,6 +47,8 @@ func (c *checker) reading() {
 			c.heard(i, s, l)
 		case Present:
 			c.present(i)
+		case Nonsense:
+			c.fault(i, "%s", e.Text)
 		}
 	}
 }
@@ -325,17 +327,24 @@ func (c *checker) settled(index int, l *leg) {
 	}
 }
 
-// present checks that those are present who are there.
+// present checks that those are present who are there. Who polls is there now and then.
 func (c *checker) present(index int) {
 	e := &c.log[index]
-	there := make(map[string]bool)
+	missing := make(map[string]bool)
+	extra := make(map[string]bool)
+	for _, user := range e.Users {
+		extra[user] = true
+	}
 	for s, l := range c.legs {
-		if s.channel == e.Channel && !l.ended && !l.transport.polls() {
-			there[s.who] = true
+		if s.channel == e.Channel && (!l.ended || l.transport.polls()) {
+			if !extra[s.who] && !l.transport.polls() {
+				missing[s.who] = true
+			}
+			delete(extra, s.who)
 		}
 	}
-	want := slices.Sorted(maps.Keys(there))
-	if got := slices.Sorted(slices.Values(e.Users)); !slices.Equal(got, want) {
-		c.fault(index, "present are %v; there are %v", got, want)
+	if len(missing)+len(extra) > 0 {
+		c.fault(index, "present are %v; missing are %v, and not there are %v", e.Users,
+			slices.Sorted(maps.Keys(missing)), slices.Sorted(maps.Keys(extra)))
 	}
 }

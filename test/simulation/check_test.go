@@ -416,7 +416,7 @@ func TestCheckerAcceptsWhatIsPromisedAndRejectsEverythingElse(t *testing.T) {
 		{"somebody missing from the presence", "kept", func(s *story) {
 			s.opens(1, Native, "")
 			s.add(Entry{What: Present, Users: []string{"eve"}})
-		}, "present are [eve]; there are [bob]"},
+		}, "missing are [bob], and not there are [eve]"},
 	} {
 		t.Run(c.proves, func(t *testing.T) {
 			s := &story{channel: c.channel}

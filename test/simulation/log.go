@@ -30,6 +30,7 @@ const (
 	Ended                   // Who, Leg, Channel, Text, Cursor: the connection or poll is over; the cursor is a poll's
 	Settled                 // Who, Leg, Channel: at the end, the client says that it is up to date
 	Present                 // Channel, Users: at the end, who the server says is there
+	Nonsense                // Who, Text: the node said or did what it must not
 )
 
 // Transport is how a client reads.
@@ -145,6 +146,8 @@ func (e Entry) String() string {
 		fmt.Fprintf(&b, "%s/%d ends in %s, cursor %q: %s", e.Who, e.Leg, e.Channel, e.Cursor, e.Text)
 	case Settled:
 		fmt.Fprintf(&b, "%s/%d is up to date in %s", e.Who, e.Leg, e.Channel)
+	case Nonsense:
+		fmt.Fprintf(&b, "%s cannot make sense of it: %s", e.Who, e.Text)
 	case Present:
 		fmt.Fprintf(&b, "present in %s: %s", e.Channel, strings.Join(e.Users, " "))
 	}
@@ -167,4 +170,41 @@ func Excerpt(log []Entry, f Fault, lines int) string {
 	}
 	slices.Reverse(kept)
 	return strings.Join(kept, "\n")
+}
+
+// Summary is what a run consisted of: a simulation in which nothing happens proves nothing.
+func Summary(log []Entry) string {
+	count := make(map[What]int)
+	recovered, failed, slow, skipped := 0, 0, 0, uint64(0)
+	asked := make(map[spot]bool)
+	at := make(map[spot]uint64)
+	for i := range log {
+		e := &log[i]
+		count[e.What]++
+		s := spot{e.Who, e.Channel}
+		switch e.What {
+		case Opened:
+			asked[s] = e.Cursor != ""
+			delete(at, s)
+		case Told:
+			if e.Recovered {
+				recovered++
+			} else if asked[s] {
+				failed++
+			}
+		case Saw:
+			if e.Conflated && at[s] != 0 && e.Offset > at[s]+1 {
+				skipped += e.Offset - at[s] - 1
+			}
+			at[s] = e.Offset
+		case Ended:
+			if strings.Contains(e.Text, "slow") {
+				slow++
+			}
+		}
+	}
+	return fmt.Sprintf("%d lives of the node; %d publications, %d attempts, %d receipts, %d refused; %d connections and polls; "+
+		"%d publications seen, %d left out by conflation, %d gaps told, %d times cut as too slow; recovered %d times, in vain %d times",
+		count[NodeStarted], count[Numbered], count[Attempted], count[Receipted], count[Refused], count[Opened],
+		count[Saw], skipped, count[Missed], slow, recovered, failed)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/gateway/native"
 	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/websocket"
 )
 
 // outbox is how many bytes the gateways let wait for a client: little, so that slow readers are noticed within a short run.
@@ -40,14 +41,15 @@ func startNode(log *Log, address string) (n *node, listening string, err error) 
 	if err != nil {
 		return nil, "", fmt.Errorf("starting the node: %w", err)
 	}
+	accept := websocket.AcceptOptions{Limits: websocket.Limits{CloseTimeout: grace}}
 	quiet := slog.New(slog.DiscardHandler)
 	n = &node{serving: make(chan error, 1)}
 	n.hub, err = hub.New(hub.Options{Broker: newTap(memory.New(memory.Options{}), log), Rules: rules(), Linger: linger, Log: quiet})
 	if err == nil {
-		n.channels, err = channelhttp.New(n.hub, channelhttp.Options{OutboxBytes: outbox, Identify: identity, Log: quiet})
+		n.channels, err = channelhttp.New(n.hub, channelhttp.Options{Accept: accept, OutboxBytes: outbox, Identify: identity, Log: quiet})
 	}
 	if err == nil {
-		n.connect, err = native.New(n.hub, native.Options{OutboxBytes: outbox, Identify: identity, Log: quiet})
+		n.connect, err = native.New(n.hub, native.Options{Accept: accept, OutboxBytes: outbox, Identify: identity, Log: quiet})
 	}
 	if err != nil {
 		l.Close()
@@ -80,6 +82,10 @@ func (l smallBuffers) Accept() (net.Conn, error) {
 	return c, c.(*net.TCPConn).SetWriteBuffer(bufferSize)
 }
 
+// grace is how long requests may go on once the node is stopped, and how long a WebSocket waits for the answer to its Close frame:
+// short, as many peers have become silent and never will answer.
+const grace = 300 * time.Millisecond
+
 // stop ends the node, and says whether anything of it is left.
 func (n *node) stop(ctx context.Context) error {
 	gateways := make(chan error, 2)
@@ -87,8 +93,12 @@ func (n *node) stop(ctx context.Context) error {
 		go func() { gateways <- n.channels.Shutdown(ctx) }()
 		go func() { gateways <- n.connect.Shutdown(ctx) }()
 	})
-	err := n.http.Shutdown(ctx)
-	err = errors.Join(err, <-gateways, <-gateways, n.hub.Shutdown(ctx))
+	short, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	if n.http.Shutdown(short) != nil {
+		n.http.Close()
+	}
+	err := errors.Join(<-gateways, <-gateways, n.hub.Shutdown(ctx))
 	if served := <-n.serving; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
 	}

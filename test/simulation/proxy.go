@@ -39,17 +39,17 @@ const bufferSize = 8 << 10
 func newFault(r *rand.Rand) fault {
 	f := fault{piece: 1 + r.IntN(4<<10)}
 	if r.IntN(4) == 0 {
-		f.delay = time.Duration(r.IntN(3000)) * time.Microsecond
+		f.piece, f.delay = f.piece+256, time.Duration(r.IntN(3000))*time.Microsecond
 	}
-	switch r.IntN(8) {
+	switch r.IntN(10) {
 	case 0, 1:
 		f.kind = reset
 	case 2:
 		f.kind = finish
 	case 3:
 		f.kind = silence
-	case 4, 5:
-		f.kind, f.lasts = stall, milliseconds(r, 50, 900)
+	case 4, 5, 6:
+		f.kind, f.lasts = stall, milliseconds(r, 50, 1200)
 	default:
 		return f
 	}

@@ -4,6 +4,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -226,6 +227,9 @@ func (r *reader) ended(err error, cursor string) {
 		return
 	}
 	r.coming = false
+	if n, is := errors.AsType[nonsense](err); is {
+		r.log.Add(Entry{What: Nonsense, Who: r.script.name, Text: n.Error()})
+	}
 	for _, channel := range r.open {
 		r.log.Add(Entry{What: Ended, Who: r.script.name, Leg: r.leg, Channel: channel, Text: fmt.Sprint(err), Cursor: cursor})
 	}
@@ -235,12 +239,13 @@ func (r *reader) ended(err error, cursor string) {
 	}
 }
 
-// upToDate tells whether the client has seen, last in each of its channels, the publication of that id.
-func (r *reader) upToDate(last map[string]string) bool {
+// upToDate tells whether the client is, in each of its channels, where the last publication is: it has seen that last, or in a
+// poll has been given its cursor, which is all that polls are sure of in a channel without history.
+func (r *reader) upToDate(last map[string]final) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, channel := range r.script.channels {
-		if r.last[channel] != last[channel] {
+		if f := last[channel]; r.last[channel] != f.id && (!r.over.polls() || r.cursors[channel].text != f.cursor) {
 			return false
 		}
 	}
@@ -255,6 +260,11 @@ func (r *reader) settle() {
 		r.log.Add(Entry{What: Settled, Who: r.script.name, Leg: r.leg, Channel: channel})
 	}
 }
+
+// nonsense is what a node that works never says.
+type nonsense struct{ error }
+
+func nonsensef(format string, values ...any) error { return nonsense{fmt.Errorf(format, values...)} }
 
 // kindOf is what a payload is where a transport tells only text and bytes apart.
 func kindOf(binary bool) hub.Kind {

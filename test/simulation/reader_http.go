@@ -33,6 +33,17 @@ func get(ctx context.Context, address string, header http.Header) (*http.Respons
 	return response, func() { response.Body.Close(); transport.CloseIdleConnections() }, nil
 }
 
+// status is what an answer's status means.
+func status(response *http.Response) error {
+	switch response.StatusCode {
+	case http.StatusOK:
+		return nil
+	case http.StatusServiceUnavailable: // it shuts down
+		return fmt.Errorf("the answer is %s", response.Status)
+	}
+	return nonsensef("the answer is %s", response.Status)
+}
+
 // event is one of an event stream, or only an id when it has no data.
 type event struct {
 	id, name, encoding string
@@ -56,8 +67,8 @@ func (r *reader) readEvents(ctx context.Context, w *watch, over Transport) error
 		return err
 	}
 	defer done()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the answer is %s", response.Status)
+	if err := status(response); err != nil {
+		return err
 	}
 	r.begin(over, func(string) string { return cursor })
 	s := &stream{reader: r, over: over, asked: cursor != "", placed: make(map[string]bool)}
@@ -116,10 +127,10 @@ func (s *stream) take(e *event) error {
 	case s.over == SSEMany:
 		var m message
 		if err := json.Unmarshal([]byte(strings.Join(e.data, "\n")), &m); err != nil {
-			return fmt.Errorf("an event's data is %q: %w", e.data, err)
+			return nonsensef("an event's data is %q: %w", e.data, err)
 		}
 		if m.Event != e.name {
-			return fmt.Errorf("the event %q carries the event %q", e.name, m.Event)
+			return nonsensef("the event %q carries the event %q", e.name, m.Event)
 		}
 		s.placed[m.Channel] = true
 		return r.sawMessage(&m, m.Channel, e.id)
@@ -147,10 +158,10 @@ func (s *stream) begins(cursor string) {
 func (s *stream) gap(e *event) error {
 	var m message
 	if err := json.Unmarshal([]byte(strings.Join(e.data, "\n")), &m); err != nil {
-		return fmt.Errorf("a gap is %q: %w", e.data, err)
+		return nonsensef("a gap is %q: %w", e.data, err)
 	}
 	if !slices.Contains(s.reader.script.channels, m.Channel) {
-		return fmt.Errorf("a gap in %q, which nobody asked for", m.Channel)
+		return nonsensef("a gap in %q, which nobody asked for", m.Channel)
 	}
 	s.placed[m.Channel] = true
 	if m.Recovered != nil && !*m.Recovered {
@@ -196,8 +207,8 @@ func (r *reader) poll(ctx context.Context, over Transport) error {
 	if err != nil {
 		return err
 	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the answer is %s: %.200s", response.Status, text)
+	if err := status(response); err != nil {
+		return err
 	}
 	if err := r.answer(text, channel); err != nil {
 		return err
@@ -217,7 +228,7 @@ func (r *reader) answer(text []byte, channel string) error {
 		Gaps      []message `json:"gaps"`
 	}
 	if err := json.Unmarshal(text, &a); err != nil {
-		return fmt.Errorf("the answer to a poll is %.200q: %w", text, err)
+		return nonsensef("the answer to a poll is %.200q: %w", text, err)
 	}
 	if a.Recovered != nil && !*a.Recovered {
 		r.told(channel, false, "")

@@ -133,7 +133,7 @@ func (r *reader) readNative(ctx context.Context, w *watch) error {
 		w.heard()
 		var m message
 		if err := json.Unmarshal(text, &m); err != nil {
-			return fmt.Errorf("the node said %.200q: %w", text, err)
+			return nonsensef("the node said %.200q: %w", text, err)
 		}
 		if err := r.heard(&m); err != nil {
 			return err
@@ -150,8 +150,8 @@ func (r *reader) heard(m *message) error {
 		r.told(m.Channel, m.Recovered != nil && *m.Recovered, m.Cursor)
 	case "gap":
 		r.missed(m.Channel, m.From, m.To, m.Cursor)
-	case "error":
-		return fmt.Errorf("refused: %s: %s", m.Code, m.Message)
+	case "error": // nothing that a reader asks for is refused
+		return nonsensef("refused: %s: %s", m.Code, m.Message)
 	}
 	return nil
 }

@@ -180,7 +180,7 @@ func newPublisher(r *rand.Rand, name string, over publishing) publisherScript {
 			}
 		}
 		s.items = append(s.items, it)
-		if r.IntN(25) == 0 {
+		if r.IntN(16) == 0 {
 			s.items = append(s.items, burst(r, it, over)...)
 		}
 	}
@@ -190,7 +190,11 @@ func newPublisher(r *rand.Rand, name string, over publishing) publisherScript {
 // burst is many large ones at once, more than a slow reader's outbox takes.
 func burst(r *rand.Rand, like item, over publishing) []item {
 	var all []item
-	for n := range 40 {
+	size := 40
+	if over == byPost { // a connection each
+		size = 10
+	}
+	for n := range size {
 		it := like
 		it.pause, it.again, it.batch = 0, 0, true
 		it.content = newContent(r, fmt.Sprintf("%s.%d", like.content.ID, n), hub.Text)
