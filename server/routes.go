@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ringdown/ringdown/gateway/channelhttp"
+	"github.com/ringdown/ringdown/gateway/native"
 	"github.com/ringdown/ringdown/web"
 	"github.com/ringdown/ringdown/websocket"
 )
@@ -15,6 +16,14 @@ import (
 // newChannels starts the gateway for clients that know nothing but the web.
 func (s *Server) newChannels() (*channelhttp.Gateway, error) {
 	return channelhttp.New(s.hub, channelhttp.Options{Accept: s.accept(), Identify: s.config.identify, Log: s.log})
+}
+
+// newNative starts the gateway for clients that speak our own protocol. Around a payload a command has fields, and as text in JSON or
+// as base64 the payload itself may be longer.
+func (s *Server) newNative() (*native.Gateway, error) {
+	accept := s.accept()
+	accept.Limits.Message = max(native.DefaultMaxMessage, 2*s.config.MaxMessage)
+	return native.New(s.hub, native.Options{Accept: accept, Identify: s.config.identify, Log: s.log})
 }
 
 // accept is how every gateway accepts connections.
@@ -26,6 +35,7 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/channels/{channel}", s.channels)
 	mux.Handle("/channels", s.channels) // several, as ?channel=
+	mux.Handle("/connect", s.native)
 	for path, page := range web.Pages() {
 		mux.Handle("GET "+path, page)
 		mux.HandleFunc(path, readOnly)
@@ -55,7 +65,8 @@ func readOnly(w http.ResponseWriter, r *http.Request) {
 
 // notFound says what exists instead.
 func notFound(w http.ResponseWriter, r *http.Request) {
-	sentence := "there is nothing here; there are / (a chat in the browser) and /channels/{channel} (WebSocket, Server-Sent Events, polling, POST)"
+	sentence := "there is nothing here; there are / (a chat in the browser), /channels/{channel} (WebSocket, Server-Sent Events, polling, POST) and " +
+		"/connect (the native protocol)"
 	if strings.HasPrefix(r.URL.Path, "/channels/") {
 		sentence = "a channel is one name in the path, as in /channels/lobby; write a slash within the name as %2F"
 	}

@@ -4,6 +4,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/ringdown/ringdown/hub"
@@ -40,5 +41,5 @@ func (c *Config) identify(r *http.Request) (hub.Identity, error) {
 	if err := hub.CheckChannel(user); err != nil && user != "" { // what suits a channel suits a user
 		return hub.Identity{}, hub.Errorf(hub.BadRequest, "the user is %.40q; name it with 1 to %d bytes of printable UTF-8", user, hub.MaxChannelName)
 	}
-	return hub.Identity{User: user}, nil
+	return hub.Identity{User: strings.Clone(user)}, nil // the rest of the request need not be kept
 }

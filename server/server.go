@@ -23,6 +23,7 @@ import (
 
 	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/gateway/channelhttp"
+	"github.com/ringdown/ringdown/gateway/native"
 	"github.com/ringdown/ringdown/hub"
 )
 
@@ -43,6 +44,7 @@ type Server struct {
 	http     *http.Server
 	hub      *hub.Hub
 	channels *channelhttp.Gateway
+	native   *native.Gateway
 
 	maxConnections int
 	limited        string // why there are not as many as were asked for, for the log
@@ -91,7 +93,10 @@ func (s *Server) startHub() (err error) {
 	if err != nil {
 		return err
 	}
-	s.channels, err = s.newChannels()
+	if s.channels, err = s.newChannels(); err != nil {
+		return err
+	}
+	s.native, err = s.newNative()
 	return err
 }
 
@@ -131,13 +136,14 @@ func (s *Server) Serve() error {
 // first it cuts what is left and returns the context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.log.Info("shutting down", "connections", s.hub.Sessions())
-	gateways := make(chan error, 1)
+	gateways := make(chan error, 2)
 	s.http.RegisterOnShutdown(func() { gateways <- s.channels.Shutdown(ctx) }) // once nobody new can come
+	s.http.RegisterOnShutdown(func() { gateways <- s.native.Shutdown(ctx) })
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		s.http.Close()
 	}
-	return errors.Join(err, <-gateways, s.hub.Shutdown(ctx))
+	return errors.Join(err, <-gateways, <-gateways, s.hub.Shutdown(ctx))
 }
 
 // announce says in the log where the node is and how open it is.

@@ -27,6 +27,8 @@ type node struct {
 	hub     *hub.Hub
 	gateway *channelhttp.Gateway
 	host    string
+	mux     *http.ServeMux
+	secure  *httptest.Server // made by listen2
 }
 
 // open is a rule by which everybody may do everything.
@@ -53,6 +55,9 @@ func start(t *testing.T, parts hub.Options, options channelhttp.Options) *node {
 	mux := http.NewServeMux()
 	mux.Handle("/channels/{channel}", gateway)
 	mux.Handle("/channels", gateway)
+	mux.HandleFunc("/goroutines/channels/{channel}", func(w http.ResponseWriter, r *http.Request) {
+		gateway.ServeHTTP(unhijackable{w, w.(http.Flusher)}, r)
+	})
 	server := httptest.NewUnstartedServer(mux)
 	server.Listener = smallBuffers{server.Listener}
 	server.Start()
@@ -63,7 +68,7 @@ func start(t *testing.T, parts hub.Options, options channelhttp.Options) *node {
 			t.Errorf("%d sessions outlived the gateway", n)
 		}
 	})
-	return &node{t: t, hub: h, gateway: gateway, host: server.Listener.Addr().String()}
+	return &node{t: t, hub: h, gateway: gateway, host: server.Listener.Addr().String(), mux: mux}
 }
 
 // kernelBuffer keeps the kernel from swallowing megabytes for a client that does not read. Loopback's packets have 64 KiB;
@@ -91,8 +96,15 @@ func dialSmall(ctx context.Context, network, address string) (net.Conn, error) {
 // join connects a client to a channel and waits until the hub knows it.
 func (n *node) join(channel string) *websocket.Conn {
 	n.t.Helper()
+	return n.joinPath(channel, "")
+}
+
+// joinPath is join with a query.
+func (n *node) joinPath(channel, query string) *websocket.Conn {
+	n.t.Helper()
 	before := n.hub.Subscribers(channel)
-	conn, response, err := n.dial(channel, nil)
+	conn, response, err := websocket.Dial(n.t.Context(), "ws://"+n.host+"/channels/"+url.PathEscape(channel)+query,
+		&websocket.DialOptions{DialContext: dialSmall})
 	if err != nil {
 		n.t.Fatalf("joining %q: %v (%v)", channel, err, response)
 	}
@@ -104,6 +116,18 @@ func (n *node) join(channel string) *websocket.Conn {
 func (n *node) dial(channel string, header http.Header) (*websocket.Conn, *http.Response, error) {
 	return websocket.Dial(n.t.Context(), "ws://"+n.host+"/channels/"+url.PathEscape(channel),
 		&websocket.DialOptions{Header: header, DialContext: dialSmall})
+}
+
+// mustPost publishes over HTTP.
+func (n *node) mustPost(pathAndQuery, contentType, payload string) {
+	n.t.Helper()
+	header := map[string]string{}
+	if contentType != "" {
+		header["Content-Type"] = contentType
+	}
+	if response, body := n.do("POST", pathAndQuery, header, payload); response.StatusCode != http.StatusCreated {
+		n.t.Fatalf("%s: %s", response.Status, body)
+	}
 }
 
 // publish publishes text on behalf of the server.

@@ -16,9 +16,8 @@ import (
 type raw struct {
 	line.Line
 	channel string
-	json    bool       // its text is JSON
-	resume  bool       // after is where it goes on
-	after   hub.Cursor // until it is subscribed
+	resume  *hub.Cursor // where it goes on, until it is subscribed; nil if it begins anew
+	json    bool        // its text is JSON
 }
 
 func (g *Gateway) serveRaw(w http.ResponseWriter, r *http.Request, q *request) error {
@@ -26,7 +25,10 @@ func (g *Gateway) serveRaw(w http.ResponseWriter, r *http.Request, q *request) e
 		return hub.Errorf(hub.BadRequest, "a raw WebSocket is one channel, and the request names %d; open one for each, or use /connect",
 			len(q.channels))
 	}
-	c := &raw{channel: q.channels[0], json: q.json, resume: q.resume, after: q.after}
+	c := &raw{channel: q.channels[0], json: q.json}
+	if q.resume {
+		c.resume = &q.after
+	}
 	if err := g.lines.Open(c, q.who); err != nil {
 		return err
 	}
@@ -39,9 +41,12 @@ func (g *Gateway) serveRaw(w http.ResponseWriter, r *http.Request, q *request) e
 // Opened joins the channel.
 func (c *raw) Opened() {
 	subscribe := func() {
-		err := c.Session().Subscribe(c.Lines().Context(), c.channel, hub.SubscribeOptions{Recover: c.resume, After: c.after})
-		c.after = nil
-		if err != nil {
+		o := hub.SubscribeOptions{}
+		if c.resume != nil {
+			o.Recover, o.After = true, *c.resume
+			c.resume = nil
+		}
+		if err := c.Session().Subscribe(c.Lines().Context(), c.channel, o); err != nil {
 			c.Session().End(err)
 		}
 	}

@@ -103,10 +103,11 @@ func channels(r *http.Request, more []string) (names []string, err error) {
 	if len(names) == 0 {
 		return nil, hub.Errorf(hub.BadChannel, "the request names no channel; name it in the path, as in /channels/lobby, or as ?channel=lobby")
 	}
-	for _, name := range names {
+	for i, name := range names {
 		if err := hub.CheckChannel(name); err != nil {
 			return nil, err
 		}
+		names[i] = strings.Clone(name) // it outlives the request, of which it is a part
 	}
 	return names, nil
 }

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/ringdown/ringdown/gateway/internal/line"
+	"github.com/ringdown/ringdown/gateway/internal/message"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/websocket"
 )
@@ -72,7 +73,7 @@ func New(h *hub.Hub, options Options) (*Gateway, error) {
 	}
 	g := &Gateway{hub: h, options: options, log: cmp.Or(options.Log, slog.Default())}
 	g.frames.Encode = func(p *hub.Publication) *websocket.PreparedMessage {
-		return websocket.Prepare(websocket.Text, begin("message", "").message(p, g.conflates(p.Channel)).end())
+		return websocket.Prepare(websocket.Text, message.Append(nil, p, message.Shape{Type: "message", Channel: true, Conflated: g.conflates(p.Channel)}))
 	}
 	var err error
 	g.lines, err = line.New(h, line.Options{Accept: options.Accept, OutboxBytes: options.OutboxBytes, Log: options.Log})

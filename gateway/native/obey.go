@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/ringdown/ringdown/gateway/internal/message"
 	"github.com/ringdown/ringdown/hub"
 )
 
@@ -145,7 +146,7 @@ func (c *client) history(ctx context.Context, cmd *command) error {
 		return err
 	}
 	o := begin("history", cmd.id).text("channel", cmd.channel).name("messages")
-	o, last := c.list(o, page)
+	o, last := c.list(o, cmd.channel, page)
 	o = o.text("cursor", hub.Position{Epoch: page.Top.Epoch, Offset: last}.Cursor())
 	if cmd.cursor != "" {
 		o = o.flag("recovered", recovered)
@@ -176,9 +177,9 @@ func (c *client) page(ctx context.Context, channel string, cursor hub.Cursor, li
 }
 
 // list writes publications up to the bound of an answer, and tells the offset up to which the list goes.
-func (c *client) list(o object, page hub.History) (object, uint64) {
+func (c *client) list(o object, channel string, page hub.History) (object, uint64) {
 	last := page.Top.Offset
-	conflated := len(page.Publications) > 0 && c.gateway.conflates(page.Publications[0].Channel)
+	shape := message.Shape{Channel: true, Conflated: c.gateway.conflates(channel)}
 	o = append(o, '[')
 	from := len(o)
 	for i, p := range page.Publications {
@@ -188,7 +189,7 @@ func (c *client) list(o object, page hub.History) (object, uint64) {
 			}
 			o = append(o, ',')
 		}
-		o = append(append(o, '{').message(p, conflated), '}')
+		o = message.Append(o, p, shape)
 		last = p.Offset
 	}
 	return append(o, ']'), last

@@ -7,11 +7,10 @@
 package message
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ringdown/ringdown/hub"
 )
@@ -30,23 +29,23 @@ const timeLayout = "2006-01-02T15:04:05.000Z07:00"
 func Append(b []byte, p *hub.Publication, s Shape) []byte {
 	b = append(b, '{')
 	if s.Type != "" {
-		b = append(appendString(append(b, `"type":`...), s.Type), ',')
+		b = append(AppendString(append(b, `"type":`...), s.Type), ',')
 	}
 	if s.Channel {
-		b = append(appendString(append(b, `"channel":`...), p.Channel), ',')
+		b = append(AppendString(append(b, `"channel":`...), p.Channel), ',')
 	}
 	if p.Event != "" {
-		b = append(appendString(append(b, `"event":`...), p.Event), ',')
+		b = append(AppendString(append(b, `"event":`...), p.Event), ',')
 	}
 	b = AppendData(append(b, `"data":`...), p.Kind, p.Payload)
 	if p.Key != "" {
-		b = appendString(append(b, `,"key":`...), p.Key)
+		b = AppendString(append(b, `,"key":`...), p.Key)
 	}
 	b = strconv.AppendUint(append(b, `,"offset":`...), p.Offset, 10)
-	b = appendString(append(b, `,"cursor":`...), p.Position().Cursor())
+	b = AppendString(append(b, `,"cursor":`...), p.Position().Cursor())
 	b = AppendTime(append(b, `,"time":`...), p.Time)
 	if p.User != "" {
-		b = appendString(append(b, `,"user":`...), p.User)
+		b = AppendString(append(b, `,"user":`...), p.User)
 	}
 	if s.Conflated {
 		b = append(b, `,"conflated":true`...)
@@ -64,7 +63,7 @@ func AppendData(b []byte, kind hub.Kind, payload []byte) []byte {
 		b = base64.StdEncoding.AppendEncode(b, payload)
 		return append(b, `","encoding":"base64"`...)
 	}
-	return appendString(b, string(payload))
+	return AppendString(b, payload)
 }
 
 // AppendTime appends a time as a JSON string.
@@ -73,15 +72,52 @@ func AppendTime(b []byte, t time.Time) []byte {
 }
 
 // String is s as a JSON string. What is not UTF-8 in it is replaced.
-func String(s string) string { return string(appendString(nil, s)) }
+func String(s string) string { return string(AppendString(nil, s)) }
 
-func appendString(b []byte, s string) []byte {
-	into := bytes.NewBuffer(b)
-	e := json.NewEncoder(into)
-	e.SetEscapeHTML(false) // it is no part of a page, and "<" is more readable than "\u003c"
-	if err := e.Encode(s); err != nil {
-		panic(err) // a string can always be encoded
+const hex = "0123456789abcdef"
+
+// AppendString appends s as a JSON string. What is not UTF-8 becomes U+FFFD; the line separators U+2028 and U+2029 are escaped, as
+// old JavaScript takes them for ends of lines.
+func AppendString[T string | []byte](b []byte, s T) []byte {
+	b = append(b, '"')
+	from := 0
+	for at := 0; at < len(s); {
+		c := s[at]
+		if c < utf8.RuneSelf {
+			if c >= ' ' && c != '"' && c != '\\' {
+				at++
+				continue
+			}
+			b = appendEscaped(append(b, s[from:at]...), c)
+			at++
+			from = at
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(string(s[at:min(at+utf8.UTFMax, len(s))]))
+		switch {
+		case r == utf8.RuneError && size == 1:
+			b = append(append(b, s[from:at]...), `\ufffd`...)
+			from = at + 1
+		case r == '\u2028' || r == '\u2029':
+			b = append(append(b, s[from:at]...), `\u202`...)
+			b = append(b, hex[r&0xf])
+			from = at + size
+		}
+		at += size
 	}
-	b = into.Bytes()
-	return b[:len(b)-1] // without the line feed
+	return append(append(b, s[from:]...), '"')
+}
+
+func appendEscaped(b []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(b, '\\', c)
+	case '\n':
+		return append(b, `\n`...)
+	case '\r':
+		return append(b, `\r`...)
+	case '\t':
+		return append(b, `\t`...)
+	}
+	return append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
 }
