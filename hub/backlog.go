@@ -75,6 +75,17 @@ func (b *backlog) drop() {
 	b.lost.To = p.Offset
 }
 
+// dropAll drops everything, because what comes after it up to an offset is lost as well.
+func (b *backlog) dropAll(from, to uint64) {
+	for b.len() > 0 {
+		b.drop()
+	}
+	if b.lost.To == 0 {
+		b.lost.From = from
+	}
+	b.lost.To = to
+}
+
 // next takes the oldest out; nil if there is none. gap is what was lost before it.
 func (b *backlog) next() (p *Publication, lost gap) {
 	if b.len() > 0 {

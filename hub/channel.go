@@ -82,6 +82,9 @@ func (h *Hub) release(ch *channel) {
 	if ch.attached {
 		h.broker.Unsubscribe(ch.name)
 		ch.attached = false
+		ch.mu.Lock()
+		ch.known = false // whoever comes now comes to where the broker is then
+		ch.mu.Unlock()
 	}
 	sh := h.shard(ch.name)
 	sh.mu.Lock()
@@ -165,11 +168,11 @@ func hand(p *Publication, members []member) (l lags) {
 	return l
 }
 
-// tell gives a notice to every member, or to those that asked for presence.
-func (ch *channel) tell(n *Notice, watchers bool) {
+// tellWatchers gives a notice to the members that asked for presence.
+func (ch *channel) tellWatchers(n *Notice) {
 	n.Channel = ch.name
 	for i := range ch.members {
-		if m := &ch.members[i]; !watchers || m.watches {
+		if m := &ch.members[i]; m.watches {
 			m.receiver.Notify(n)
 		}
 	}

@@ -8,7 +8,10 @@ import (
 )
 
 // healing is a hole in what the broker delivered, being filled from history. What is delivered meanwhile waits for it.
-type healing struct{ held []*Publication }
+type healing struct {
+	held []*Publication
+	more bool // than can be held has come
+}
 
 const (
 	// maxHeld is how many publications wait for a hole to be filled; more of them are a hole themselves.
@@ -29,6 +32,8 @@ func (h *Hub) Deliver(p *Publication) {
 	case ch.healing != nil:
 		if len(ch.healing.held) < maxHeld {
 			ch.healing.held = append(ch.healing.held, p)
+		} else {
+			ch.healing.more = true
 		}
 	case ch.known && p.Epoch == ch.position.Epoch && p.Offset > ch.position.Offset+1:
 		h.heal(ch, p)
@@ -43,7 +48,7 @@ func (ch *channel) next(p *Publication) {
 	case !ch.known:
 		ch.known = true
 	case p.Epoch != ch.position.Epoch:
-		ch.renumber(p)
+		ch.renumber(Position{p.Epoch, p.Offset - 1})
 	case p.Offset <= ch.position.Offset:
 		return
 	case p.Offset > ch.position.Offset+1:
@@ -52,21 +57,29 @@ func (ch *channel) next(p *Publication) {
 	ch.fanOut(p)
 }
 
-// skip tells everybody that what comes up to an offset is lost. Called with the channel's lock.
+// skip has everybody told that what comes up to an offset is lost. Called with the channel's lock.
 func (ch *channel) skip(to uint64) {
-	n := Notice{Type: Gap, From: ch.position.Offset + 1, To: to}
+	from := ch.position.Offset + 1
 	ch.position.Offset = to
-	n.Position = ch.position
-	ch.tell(&n, false)
+	for i := range ch.members {
+		switch m := &ch.members[i]; {
+		case m.from == behind:
+			m.skipped(from, to)
+		case m.from <= to:
+			m.tellGap(max(m.from, from), to)
+		}
+	}
 }
 
-// renumber begins anew: the broker has lost the old numbering, and nobody knows what with it. Called with the channel's lock.
-func (ch *channel) renumber(p *Publication) {
-	ch.tell(&Notice{Type: Gap, Position: Position{p.Epoch, p.Offset - 1}, To: p.Offset - 1}, false)
+// renumber begins anew after a position of another numbering: the broker has lost the old one, and nobody knows what with it.
+// Called with the channel's lock.
+func (ch *channel) renumber(position Position) {
+	ch.position = position
 	for i := range ch.members {
 		m := &ch.members[i]
 		m.from = 0
 		m.waiting = waiting{pumping: m.waiting.pumping}
+		m.tellGap(0, position.Offset)
 	}
 }
 
@@ -100,7 +113,7 @@ func (h *Hub) heal(ch *channel, held ...*Publication) {
 		history := h.missing(ch)
 		ch.mu.Lock()
 		defer ch.mu.Unlock()
-		ch.healed(history)
+		h.healed(ch, history)
 	})
 	if !started { // the hub shuts down
 		ch.healing = nil
@@ -112,7 +125,7 @@ func (h *Hub) missing(ch *channel) (all History) {
 	ctx, cancel := context.WithTimeout(h.ctx, healTimeout)
 	defer cancel()
 	ch.mu.Lock()
-	after := ch.position.Offset
+	epoch, after := ch.position.Epoch, ch.position.Offset
 	ch.mu.Unlock()
 	for {
 		history, err := h.broker.History(ctx, ch.name, Query{After: after, Limit: page, Retention: ch.rule.History})
@@ -120,6 +133,13 @@ func (h *Hub) missing(ch *channel) (all History) {
 			h.log.Warn("publications were lost on the way from the broker, and its history cannot be read; subscribers are told of a gap",
 				"channel", ch.name, "cause", err)
 			return all
+		}
+		if history.Top.Epoch != epoch { // another numbering: all of it is new
+			if after > 0 {
+				epoch, after, all = history.Top.Epoch, 0, History{}
+				continue
+			}
+			epoch = history.Top.Epoch
 		}
 		if all.Top = history.Top; len(history.Publications) == 0 {
 			return all
@@ -133,8 +153,8 @@ func (h *Hub) missing(ch *channel) (all History) {
 }
 
 // healed hands out what was read, then what came meanwhile. Called with the channel's lock.
-func (ch *channel) healed(history History) {
-	held := ch.healing.held
+func (h *Hub) healed(ch *channel, history History) {
+	held, more, epoch := ch.healing.held, ch.healing.more, ch.position.Epoch
 	ch.healing = nil
 	for _, p := range history.Publications {
 		ch.next(p)
@@ -142,7 +162,14 @@ func (ch *channel) healed(history History) {
 	for _, p := range held {
 		ch.next(p)
 	}
-	if top := history.Top; top.Epoch == ch.position.Epoch && top.Offset > ch.position.Offset {
-		ch.skip(top.Offset) // nothing will come that would show it
+	// What history does not hold any more is lost, and nothing will come that would show it.
+	switch top := history.Top; {
+	case top.Epoch == ch.position.Epoch && top.Offset > ch.position.Offset:
+		ch.skip(top.Offset)
+	case top.Epoch != "" && top.Epoch != epoch && ch.position.Epoch == epoch:
+		ch.renumber(top)
+	}
+	if more {
+		h.heal(ch)
 	}
 }

@@ -63,7 +63,7 @@ func (h *Hub) Present(e PresenceEvent) {
 	switch {
 	case ch.watching == 0:
 	case e.Sessions <= crowded && ch.crowd.timer == nil:
-		ch.tell(&Notice{Type: Present, Presence: &e}, true)
+		ch.tellWatchers(&Notice{Type: Present, Presence: &e})
 	default:
 		ch.crowd.latest, ch.crowd.news = e, true
 		if ch.crowd.timer == nil {
@@ -79,7 +79,7 @@ func (ch *channel) tellCrowd() {
 		return
 	}
 	ch.crowd.news = false
-	ch.tell(&Notice{Type: Present, Presence: &ch.crowd.latest, Crowded: true}, true)
+	ch.tellWatchers(&Notice{Type: Present, Presence: &ch.crowd.latest, Crowded: true})
 	ch.crowd.timer = time.AfterFunc(crowdPace, func() {
 		ch.mu.Lock()
 		defer ch.mu.Unlock()
@@ -104,6 +104,7 @@ type leave struct {
 	member    Member
 	due       time.Time
 	cancelled bool
+	leaving   chan struct{} // made when the broker is about to be told, closed when it has been
 }
 
 // later has the member leave the channel once it has lingered.
@@ -114,6 +115,9 @@ func (l *leaves) later(channel string, m Member) {
 	if l.of == nil {
 		l.of = make(map[leaveKey]*leave)
 	}
+	if before := l.of[le.leaveKey]; before != nil {
+		before.cancelled = true
+	}
 	l.of[le.leaveKey] = le
 	l.queue = append(l.queue, le)
 	if l.timer == nil {
@@ -121,13 +125,20 @@ func (l *leaves) later(channel string, m Member) {
 	}
 }
 
-// cancel keeps a session that has come back.
+// cancel keeps a session that comes back. One that is just leaving has left when cancel returns, so that it can join again.
 func (l *leaves) cancel(channel, session string) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if le := l.of[leaveKey{channel, session}]; le != nil {
-		le.cancelled = true
-		delete(l.of, le.leaveKey)
+	le := l.of[leaveKey{channel, session}]
+	if le == nil {
+		l.mu.Unlock()
+		return
+	}
+	le.cancelled = true
+	delete(l.of, le.leaveKey)
+	leaving := le.leaving
+	l.mu.Unlock()
+	if leaving != nil {
+		<-leaving
 	}
 }
 
@@ -158,14 +169,23 @@ func (l *leaves) take(now time.Time) (due []*leave) {
 		le := l.queue[0]
 		l.queue = l.queue[1:]
 		if !le.cancelled {
-			delete(l.of, le.leaveKey)
+			le.leaving = make(chan struct{})
 			due = append(due, le)
 		}
 	}
 	return due
 }
 
+// leave tells the broker.
 func (l *leaves) leave(le *leave) {
+	defer func() {
+		close(le.leaving)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.of[le.leaveKey] == le {
+			delete(l.of, le.leaveKey)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(l.hub.ctx, healTimeout)
 	defer cancel()
 	if err := l.hub.broker.Leave(ctx, le.channel, le.member); err != nil {

@@ -13,7 +13,7 @@ type subscription struct {
 	next    *subscription // of the same session; guarded by session.mu
 	channel *channel
 	watches bool // presence
-	present bool // the broker was told of it; for the goroutine that subscribes
+	present bool // the broker may have been told of it; for the goroutine that subscribes
 
 	// guarded by channel.mu
 	at      int  // its place in channel.members
@@ -61,7 +61,7 @@ func (s *Session) Subscribe(ctx context.Context, name string, o SubscribeOptions
 	case err == nil:
 	case s.remove(sub):
 		s.hub.leave(sub)
-	case sub.present: // it was left before it was present
+	case sub.present: // it was left while it became present
 		s.hub.leaves.later(name, s.member())
 	}
 	return err
@@ -160,11 +160,11 @@ func (h *Hub) join(ctx context.Context, sub *subscription, o SubscribeOptions) e
 		return h.failed(err, Unavailable, "cannot subscribe to %q now; try again", ch.name)
 	}
 	if ch.rule.Presence {
+		sub.present = true
+		h.leaves.cancel(ch.name, sub.session.id)
 		if err := h.broker.Join(ctx, ch.name, sub.session.member()); err != nil {
 			return h.failed(err, Unavailable, "cannot enter the presence of %q now; try again", ch.name)
 		}
-		sub.present = true
-		h.leaves.cancel(ch.name, sub.session.id)
 	}
 	start, err := h.beginning(ctx, ch, o)
 	if err != nil {
@@ -187,18 +187,18 @@ type beginning struct {
 
 // beginning asks the history what a new subscription is to begin with.
 func (h *Hub) beginning(ctx context.Context, ch *channel, o SubscribeOptions) (b beginning, err error) {
-	switch {
-	case o.Recover:
-		return h.recovery(ctx, ch, o.After)
-	case ch.rule.Last:
-		q := Query{Newest: true, Limit: 1, Retention: ch.rule.History}
-		if ch.rule.Slow == Conflate {
-			q.Limit = max(1, ch.rule.History.Count)
-		}
-		history, err := h.broker.History(ctx, ch.name, q)
-		return beginning{epoch: history.Top.Epoch, last: newestOfEachKey(history.Publications)}, err
+	if o.Recover {
+		b, err = h.recovery(ctx, ch, o.After)
 	}
-	return beginning{}, nil
+	if err != nil || b.recovered || !ch.rule.Last {
+		return b, err
+	}
+	q := Query{Newest: true, Limit: 1, Retention: ch.rule.History}
+	if ch.rule.Slow == Conflate {
+		q.Limit = max(1, ch.rule.History.Count)
+	}
+	history, err := h.broker.History(ctx, ch.name, q)
+	return beginning{epoch: history.Top.Epoch, last: newestOfEachKey(history.Publications)}, err
 }
 
 // recovery tells whether everything after the cursor can be had.
@@ -240,7 +240,7 @@ func (ch *channel) admit(sub *subscription, o SubscribeOptions, b beginning) boo
 		}
 	case same && len(b.last) > 0:
 		n.Position.Offset = b.last[0].Offset - 1
-		sub.waiting = waiting{values: b.last, next: b.last[len(b.last)-1].Offset + 1, lenient: true}
+		sub.waiting = waiting{values: b.last, next: b.last[len(b.last)-1].Offset + 1, promised: from}
 		from = behind
 	}
 	sub.session.receiver.Notify(&n)

@@ -6,11 +6,11 @@ package hub
 // waiting is what a subscription that is behind will be handed: first values; then, if next is set, what history holds from that
 // offset on, until that is all; otherwise what has gathered in the backlog.
 type waiting struct {
-	values  []*Publication
-	next    uint64
-	lenient bool // what history has lost before next was never promised
-	backlog *backlog
-	pumping bool // somebody is at it
+	values   []*Publication
+	next     uint64
+	promised uint64 // what history has lost before this offset was never promised
+	backlog  *backlog
+	pumping  bool // somebody is at it
 }
 
 // page is how many publications are read from history, and handed over, at a time.
@@ -33,6 +33,14 @@ func (sub *subscription) missed(p *Publication) {
 	}
 }
 
+// skipped is called while the subscription is behind for offsets that nobody will be handed. One that reads from history will
+// see it there. Called with the channel's lock.
+func (sub *subscription) skipped(from, to uint64) {
+	if sub.waiting.next == 0 {
+		sub.waiting.backlog.dropAll(from, to)
+	}
+}
+
 // lag is how many publications are held back.
 func (sub *subscription) lag() int {
 	ch, w := sub.channel, &sub.waiting
@@ -44,7 +52,7 @@ func (sub *subscription) lag() int {
 	case w.next != 0:
 		return len(w.values) + int(ch.position.Offset+1-min(w.next, ch.position.Offset+1))
 	}
-	return w.backlog.len()
+	return len(w.values) + w.backlog.len()
 }
 
 // ready lets a subscription catch up, where it does not keep its caller waiting for the broker.
@@ -65,11 +73,11 @@ func (h *Hub) catchUp(sub *subscription) {
 	ch, w := sub.channel, &sub.waiting
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if !sub.joined || ch.members[sub.at].from != behind || w.pumping {
+	if w.pumping {
 		return
 	}
 	w.pumping = true
-	for !sub.gone && sub.handOver() { // up to where history is needed
+	for sub.behind() && sub.handOver() { // up to where history is needed
 		next := w.next
 		ch.mu.Unlock()
 		history, err := h.broker.History(h.ctx, ch.name, Query{After: next - 1, Limit: page, Retention: ch.rule.History})
@@ -77,11 +85,16 @@ func (h *Hub) catchUp(sub *subscription) {
 		if err != nil {
 			h.log.Warn("recovery from history failed; subscribers are told of a gap", "channel", ch.name, "cause", err)
 		}
-		if !sub.gone {
+		if sub.behind() && w.next == next { // otherwise the channel was renumbered meanwhile
 			sub.refill(history)
 		}
 	}
 	w.pumping = false
+}
+
+// behind tells whether it is a member that is not up to date. Called with the channel's lock.
+func (sub *subscription) behind() bool {
+	return sub.joined && sub.channel.members[sub.at].from == behind
 }
 
 // handOver hands over what is at hand, and reports whether more is to be read from history now. Called with the channel's lock.
@@ -90,6 +103,7 @@ func (sub *subscription) handOver() (more bool) {
 	for i, p := range w.values {
 		if sub.session.receiver.Receive(p) >= Late {
 			w.values = w.values[i+1:]
+			sub.readEnough()
 			return false
 		}
 	}
@@ -116,6 +130,15 @@ func (sub *subscription) handOver() (more bool) {
 	}
 }
 
+// readEnough ends reading from history once nothing newer is there: what comes gathers instead, where the rule lets publications
+// be dropped. Called with the channel's lock when the receiver is late.
+func (sub *subscription) readEnough() {
+	ch, w := sub.channel, &sub.waiting
+	if w.next > ch.position.Offset && ch.rule.Slow != Disconnect {
+		w.next, w.backlog = 0, newBacklog(ch.rule)
+	}
+}
+
 // refill takes a page of history. What history does not hold any more is a gap. Called with the channel's lock.
 func (sub *subscription) refill(history History) {
 	ch, w := sub.channel, &sub.waiting
@@ -124,8 +147,8 @@ func (sub *subscription) refill(history History) {
 		history.Publications, lost = nil, ch.position.Offset+1-w.next
 	}
 	if lost > 0 {
-		if !w.lenient {
-			sub.tellGap(w.next, w.next+lost-1)
+		if from, to := max(w.next, w.promised), w.next+lost-1; from <= to {
+			sub.tellGap(from, to)
 		}
 		w.next += lost
 	}

@@ -40,7 +40,10 @@ func start(t *testing.T, parts hub.Options, options channelhttp.Options) *node {
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
-	parts.Broker, parts.Log = memory.New(memory.Options{}), options.Log
+	parts.Log = options.Log
+	if parts.Broker == nil {
+		parts.Broker = memory.New(memory.Options{})
+	}
 	if parts.Rules == nil {
 		parts.Rules = []hub.Rule{open}
 	}

@@ -1,0 +1,170 @@
+// Package brokertest is the contract of [hub.Broker] as a test suite, which every broker passes:
+//
+//	func TestBroker(t *testing.T) {
+//		brokertest.Run(t, brokertest.Harness{
+//			Cluster: func(*testing.T) func() hub.Broker {
+//				return func() hub.Broker { return memory.New(memory.Options{}) }
+//			},
+//			Single:  true,
+//			Virtual: true,
+//		})
+//	}
+//
+// A broker beyond a network is given a server of its own or, cheaper, a prefix of its own in a shared one, and runs all tests
+// with two nodes.
+package brokertest
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ringdown/ringdown/hub"
+)
+
+// Harness says how to come by the brokers that are tested.
+type Harness struct {
+	// Cluster begins a cluster in which nothing has been published, and returns what makes a node of it: a broker that is not
+	// started yet. The suite starts and closes it. What the cluster itself needs is cleaned up with t.Cleanup.
+	Cluster func(t *testing.T) (node func() hub.Broker)
+
+	// Single is set if a cluster has one node only.
+	Single bool
+
+	// Virtual runs the tests in bubbles of [testing/synctest], for a broker without a network. The others wait for real: a few
+	// seconds where something is to expire.
+	Virtual bool
+
+	// Quiet is how long nothing must come until the suite believes that nothing will. Leave it zero if what a call causes is
+	// told to the sink before it returns.
+	Quiet time.Duration
+}
+
+// patience is how long the suite waits for what must come.
+const patience = 30 * time.Second
+
+// Run runs all tests as subtests of t.
+func Run(t *testing.T, h Harness) {
+	for _, tests := range [][]test{orderTests, numberingTests, historyTests, idempotencyTests, presenceTests, closeTests} {
+		for _, test := range tests {
+			t.Run(test.name, func(t *testing.T) {
+				if !h.Virtual {
+					test.run(&cluster{T: t, harness: h, node: h.Cluster(t)})
+					return
+				}
+				synctest.Test(t, func(t *testing.T) {
+					test.run(&cluster{T: t, harness: h, node: h.Cluster(t)})
+				})
+			})
+		}
+	}
+}
+
+// test is one thing that is promised.
+type test struct {
+	name string // the promise
+	run  func(c *cluster)
+}
+
+// cluster is what one test is run with.
+type cluster struct {
+	*testing.T
+	harness Harness
+	node    func() hub.Broker
+}
+
+// node is a started broker and what it has told.
+type node struct {
+	hub.Broker
+	*sink
+	c *cluster
+}
+
+// start adds a node, which is closed with the test.
+func (c *cluster) start() *node {
+	c.Helper()
+	n := &node{c.node(), newSink(c), c}
+	if err := n.Start(n.sink); err != nil {
+		c.Fatalf("starting a node: %v", err)
+	}
+	c.Cleanup(func() { n.Close() })
+	return n
+}
+
+// nodes starts as many nodes as a test of clusters needs: two, or one where there can be only one.
+func (c *cluster) nodes() []*node {
+	c.Helper()
+	if c.harness.Single {
+		return []*node{c.start()}
+	}
+	return []*node{c.start(), c.start()}
+}
+
+// quiet waits until what is on its way has come.
+func (c *cluster) quiet() {
+	if c.harness.Quiet > 0 {
+		time.Sleep(c.harness.Quiet)
+	}
+}
+
+// eventually waits until ok, which it asks again and again.
+func (c *cluster) eventually(ok func() bool, format string, values ...any) {
+	c.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			c.Fatalf("still not after %v: %s", patience, fmt.Sprintf(format, values...))
+		}
+	}
+}
+
+// kept is a retention for tests that are not about it.
+var kept = hub.Retention{Count: 100, Age: time.Hour}
+
+// say publishes a text without anything being kept of it but what s says.
+func (n *node) say(channel, text string, s hub.Storing) (*hub.Publication, hub.Published) {
+	n.c.Helper()
+	p := &hub.Publication{Channel: channel, Payload: []byte(text)}
+	done, err := n.Publish(n.c.Context(), p, s)
+	if err != nil {
+		n.c.Fatalf("publishing %q in %q: %v", text, channel, err)
+	}
+	return p, done
+}
+
+// sayMany publishes the numbers from 1 to count, and returns where the last one went.
+func (n *node) sayMany(channel string, count int, s hub.Storing) (last hub.Published) {
+	n.c.Helper()
+	for i := range count {
+		_, last = n.say(channel, fmt.Sprint(i+1), s)
+	}
+	return last
+}
+
+func (n *node) subscribe(channel string, r hub.Retention) hub.Position {
+	n.c.Helper()
+	position, err := n.Subscribe(n.c.Context(), channel, r)
+	if err != nil {
+		n.c.Fatalf("subscribing to %q: %v", channel, err)
+	}
+	n.expect(channel, position)
+	return position
+}
+
+func (n *node) history(channel string, q hub.Query) hub.History {
+	n.c.Helper()
+	history, err := n.History(n.c.Context(), channel, q)
+	if err != nil {
+		n.c.Fatalf("the history of %q: %v", channel, err)
+	}
+	return history
+}
+
+// texts are the payloads of publications.
+func texts(publications []*hub.Publication) []string {
+	all := []string{}
+	for _, p := range publications {
+		all = append(all, string(p.Payload))
+	}
+	return all
+}
