@@ -163,6 +163,28 @@ func TestWhatAChannelKeepsAndWhoMayPublish(t *testing.T) {
 	}
 }
 
+func TestNativeClientsMeetThoseOfTheChannels(t *testing.T) {
+	node := start(t, server.Config{Dev: true})
+	ctx := t.Context()
+	c := dial(t, node, "/connect")
+	c.Write(ctx, websocket.Text, []byte(`[{"type":"subscribe","channel":"lobby","id":1},{"type":"publish","channel":"lobby","data":"hello"}]`))
+	for seen := ""; !strings.Contains(seen, `"data":"hello"`); {
+		_, payload, err := c.Read(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = string(payload)
+	}
+	response, err := http.Get(fmt.Sprintf("http://%s/channels/lobby", node.Addr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, _ := io.ReadAll(response.Body); !strings.Contains(string(body), `"data":"hello"`) {
+		t.Errorf("read by HTTP: %s", body)
+	}
+}
+
 func TestConfiguredLimitsHold(t *testing.T) {
 	ctx := t.Context()
 	node := start(t, server.Config{Dev: true, MaxMessage: 10, MaxConnections: 1, Origins: []string{"https://app.example.com"}})

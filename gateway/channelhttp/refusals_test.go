@@ -94,6 +94,7 @@ func TestBadInputIsRefusedWithACodeAndASentence(t *testing.T) {
 		{"text that is not UTF-8", "POST", "/channels/a", nil, "\xff", hub.BadPayload, 400, "send it as binary", n},
 		{"JSON that is none", "POST", "/channels/a", as("application/json"), "{a:1}", hub.BadPayload, 400, "not one JSON value", n},
 		{"two JSON values", "POST", "/channels/a", as("application/json"), "1 2", hub.BadPayload, 400, "not one JSON value", n},
+		{"JSON that is not UTF-8", "POST", "/channels/a", as("application/json"), "\"\xff\"", hub.BadPayload, 400, "in UTF-8", n},
 		{"no JSON value", "POST", "/channels/a", as("application/json"), "", hub.BadPayload, 400, "not one JSON value", n},
 		{"payload too long", "POST", "/channels/small", nil, "123456", hub.TooLarge, 413, "5 bytes", n},
 		{"media type", "POST", "/channels/a", as("application/xml"), "<a/>", hub.UnsupportedMedia, 415, "application/json", n},
