@@ -65,7 +65,7 @@ func (c *checker) opened(index, life int) {
 	l.after = c.in(e.Cursor, e.Channel)
 	l.at, l.start = l.after, l.after
 	if have := c.have[s]; have != nil && (l.after == nil || *l.after != *have) {
-		c.fault(index, "the cursor that the client was given says %v; it has got to %v", l.after, have)
+		c.fault(index, "the cursor that the client was given says %s; it has got to %s", l.after.name(), have.name())
 	}
 }
 
@@ -115,12 +115,12 @@ func (c *checker) told(index int, l *leg) {
 	switch {
 	case asked && e.Recovered:
 		if at != nil && (l.after == nil || *at != *l.after) {
-			c.fault(index, "recovered, but from %v instead of %v", at, l.after)
+			c.fault(index, "recovered, but from %s instead of %s", at.name(), l.after.name())
 		}
 		return
 	case asked:
 		if why := c.recoverable(l.after, index); why != "" {
-			c.fault(index, "told that %v cannot be recovered, but %s", l.after, why)
+			c.fault(index, "told that %s cannot be recovered, but %s", l.after.name(), why)
 		}
 	case e.Recovered:
 		c.fault(index, "recovered without having asked for it")
@@ -301,7 +301,7 @@ func (c *checker) ended(index int, l *leg) {
 	case l.at == nil || l.unsure:
 		l.at = at
 	case *l.at != *at:
-		c.fault(index, "the cursor says %v; the client has got to %v", at, l.at)
+		c.fault(index, "the cursor says %s; the client has got to %s", at.name(), l.at.name())
 	}
 }
 
@@ -314,7 +314,7 @@ func (c *checker) settled(index int, l *leg) {
 	}
 	n := all[len(all)-1]
 	if l.at == nil || l.at.numbering != n || l.at.offset != n.top {
-		c.fault(index, "in the end the client is at %v; the channel is at %v", l.at, &place{n, n.top})
+		c.fault(index, "in the end the client is at %s; the channel is at %v", l.at.name(), place{n, n.top})
 		return
 	}
 	if c.rule(e.Channel).Slow != hub.Conflate || l.start == nil || l.start.numbering != n || l.transport.polls() {

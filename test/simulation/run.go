@@ -189,6 +189,7 @@ func (w *world) presence(ctx context.Context) error {
 		return err
 	}
 	defer c.CloseNow()
+	deadline := time.Now().Add(closing)
 	for _, rule := range rules() {
 		if !rule.Presence {
 			continue
@@ -197,7 +198,7 @@ func (w *world) presence(ctx context.Context) error {
 			return err
 		}
 		w.log.Add(Entry{What: Opened, Who: closer, Leg: 1, Channel: rule.Pattern, Transport: Native})
-		users, err := w.present(ctx, c, rule.Pattern)
+		users, err := w.present(ctx, c, rule.Pattern, deadline)
 		if err != nil {
 			return err
 		}
@@ -206,8 +207,8 @@ func (w *world) presence(ctx context.Context) error {
 	return nil
 }
 
-// present asks until the answer is the one that is expected, or does not change any more.
-func (w *world) present(ctx context.Context, c *websocket.Conn, channel string) (users []string, err error) {
+// present asks until the answer is the one that is expected, or the time is up.
+func (w *world) present(ctx context.Context, c *websocket.Conn, channel string, deadline time.Time) (users []string, err error) {
 	there, polls := map[string]bool{closer: true}, make(map[string]bool)
 	for _, r := range w.readers {
 		if slices.Contains(r.script.channels, channel) {
@@ -215,7 +216,7 @@ func (w *world) present(ctx context.Context, c *websocket.Conn, channel string) 
 			polls[r.script.name] = r.script.finale.polls()
 		}
 	}
-	for deadline := time.Now().Add(closing); ; time.Sleep(50 * time.Millisecond) {
+	for ; ; time.Sleep(50 * time.Millisecond) {
 		if users, err = ask(ctx, c, channel); err != nil {
 			return nil, err
 		}
