@@ -26,6 +26,7 @@ import (
 	"github.com/ringdown/ringdown/bench/admin"
 	"github.com/ringdown/ringdown/bench/measure"
 	"github.com/ringdown/ringdown/bench/report"
+	"github.com/ringdown/ringdown/bench/rooms"
 	"github.com/ringdown/ringdown/bench/servers"
 )
 
@@ -34,6 +35,8 @@ func main() {
 	args := os.Args[1:]
 	if len(args) > 0 && args[0] == "serve" {
 		command, args = serve, args[1:]
+	} else if len(args) > 0 && args[0] == "room" {
+		command, args = serveRoom, args[1:]
 	}
 	if err := command(args); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -84,12 +87,14 @@ type settings struct {
 	jsonFile     string
 	limit        time.Duration
 	measure      measure.Options
+	settle       time.Duration
+	programs     map[string]string // servers that are not to be built, by name
 }
 
 func parse(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&s.libs, "libs", "", "servers to measure: comma-separated `names` or patterns (gobwas*); default: each where it belongs")
-	flags.StringVar(&s.points, "points", "*", "points to measure: comma-separated `names` or patterns (echo-*-100)")
+	flags.StringVar(&s.points, "points", "*", "points to measure: comma-separated `names` or patterns (echo-*-100); rooms stands for all of whole servers")
 	flags.IntVar(&s.rounds, "rounds", 0, "how many times each server is measured at each point with messages (default 3; quick 1)")
 	flags.DurationVar(&s.measure.Window, "window", 0, "how long messages are counted (default 600ms; quick 250ms)")
 	flags.DurationVar(&s.measure.Warmup, "warmup", 0, "how long messages flow before (default 200ms; quick 100ms)")
@@ -99,7 +104,19 @@ func parse(args []string) (s settings, err error) {
 	flags.BoolVar(&s.list, "list", false, "list servers and points, measure nothing")
 	flags.StringVar(&s.reference, "ref", "ringdown", "the `server` that the others are compared with")
 	flags.StringVar(&s.jsonFile, "json", "", "`file` for all samples")
-	flags.DurationVar(&s.limit, "limit", 0, "begin no further measurement after this time (default 7m30s; quick 80s)")
+	flags.DurationVar(&s.limit, "limit", 0, "begin no further measurement of libraries, and none of whole servers, after this time (default 7m30s; quick 80s)")
+	flags.DurationVar(&s.settle, "settle", 5*time.Second, "how long the memory of a whole server is watched at least before it is read; a server in Go collects garbage after 2m at the latest")
+	flags.Func("program", "`server=path` of a server that is not to be built, as centrifugo=/usr/bin/centrifugo; repeatable", func(text string) error {
+		name, path, ok := strings.Cut(text, "=")
+		if !ok {
+			return errors.New("write it as server=path")
+		}
+		if s.programs == nil {
+			s.programs = map[string]string{}
+		}
+		s.programs[name] = path
+		return nil
+	})
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
@@ -130,9 +147,9 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	points := s.chosenPoints()
+	points, roomPoints := s.chosenPoints(), s.chosenRooms()
 	if s.list {
-		list(points)
+		list(points, roomPoints)
 		return nil
 	}
 	if s.measure.Pin {
@@ -142,27 +159,44 @@ func run(args []string) error {
 	}
 	// The client allocates next to nothing while it measures; a collection in a window would only make it stumble.
 	debug.SetGCPercent(-1)
-	samples, complete := s.measureAll(points)
-	if len(samples) == 0 {
-		return errors.New("nothing to measure: -libs and -points together choose no server at any point; see -list")
+	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	result := s.measureLibraries(interrupted, points)
+	if result != nil {
+		result.Write(os.Stdout)
 	}
-	result := &report.Run{
-		Points: points, Servers: servers.All(), Versions: versions(), Reference: s.referenceAmong(samples),
-		Samples: samples, Machine: machine(s, samples[len(samples)-1].Round+1, complete),
-	}
-	result.Write(os.Stdout)
-	if err := writeJSON(s.jsonFile, result); err != nil {
+	roomResult, err := s.measureRooms(interrupted, roomPoints)
+	if err != nil {
 		return err
 	}
-	return firstFailure(samples)
+	if roomResult != nil {
+		roomResult.Write(os.Stdout)
+	}
+	if result == nil && roomResult == nil {
+		return errors.New("nothing to measure: -libs and -points together choose no server at any point; see -list")
+	}
+	if err := writeJSON(s.jsonFile, result, roomResult); err != nil {
+		return err
+	}
+	return firstFailure(result, roomResult)
+}
+
+// measureLibraries returns nil if there was nothing to measure.
+func (s *settings) measureLibraries(interrupted context.Context, points []measure.Point) *report.Run {
+	samples, complete := s.measureAll(interrupted, points)
+	if len(samples) == 0 {
+		return nil
+	}
+	return &report.Run{
+		Points: points, Servers: servers.All(), Versions: versions(), Reference: s.referenceAmong(samples),
+		Samples: samples, Machine: machine(*s, s.measure.Window, samples[len(samples)-1].Round+1, complete),
+	}
 }
 
 // measureAll goes round all servers at one point before it goes on to the next point, and round all points before the
 // next round. So the servers of a point are measured within seconds of each other, and a point's rounds are minutes apart.
 // It is complete unless the limit or an interrupt came first.
-func (s *settings) measureAll(points []measure.Point) (samples []measure.Sample, complete bool) {
-	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+func (s *settings) measureAll(interrupted context.Context, points []measure.Point) (samples []measure.Sample, complete bool) {
 	began := time.Now()
 	for round := range s.rounds {
 		for _, p := range points {
@@ -242,12 +276,20 @@ func match(patterns, name string) (matched bool, err error) {
 	return matched, nil
 }
 
-func list(points []measure.Point) {
+func list(points []measure.Point, roomPoints []rooms.Point) {
 	for _, lib := range servers.All() {
 		fmt.Printf("%-26s %s\n", lib.Name, lib.About)
 	}
 	fmt.Println()
 	for _, p := range points {
+		fmt.Printf("%-26s %s\n", p.Name, p.Title())
+	}
+	fmt.Println()
+	for _, peer := range rooms.All() {
+		fmt.Printf("%-26s %s\n", peer.Name, peer.About)
+	}
+	fmt.Println()
+	for _, p := range roomPoints {
 		fmt.Printf("%-26s %s\n", p.Name, p.Title())
 	}
 }
@@ -264,7 +306,7 @@ func versions() map[string]string {
 }
 
 // machine is the line above the tables: what the figures were measured on, and how.
-func machine(s settings, begun int, complete bool) string {
+func machine(s settings, window time.Duration, begun int, complete bool) string {
 	placed := "client and server not pinned"
 	if s.measure.Pin {
 		placed = "server on one processor, client on another"
@@ -274,7 +316,7 @@ func machine(s settings, begun int, complete bool) string {
 		rounds += ", the last one incomplete"
 	}
 	return fmt.Sprintf("%s, %s, %d × %s; %s; windows of %v, medians of %s.",
-		runtime.Version(), kernel(), runtime.NumCPU(), processor(), placed, s.measure.Window, rounds)
+		runtime.Version(), kernel(), runtime.NumCPU(), processor(), placed, window, rounds)
 }
 
 func kernel() string {
@@ -295,26 +337,40 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-func writeJSON(file string, r *report.Run) error {
+func writeJSON(file string, r *report.Run, whole *report.Rooms) error {
 	if file == "" {
 		return nil
 	}
-	text, err := json.MarshalIndent(struct {
-		Machine  string
-		Versions map[string]string
-		Samples  []measure.Sample
-	}{r.Machine, r.Versions, r.Samples}, "", "  ")
+	var all struct {
+		Machine      string            `json:",omitempty"`
+		Versions     map[string]string `json:",omitempty"`
+		Samples      []measure.Sample  `json:",omitempty"`
+		RoomVersions map[string]string `json:",omitempty"`
+		Rooms        []rooms.Sample    `json:",omitempty"`
+	}
+	if r != nil {
+		all.Machine, all.Versions, all.Samples = r.Machine, r.Versions, r.Samples
+	}
+	if whole != nil {
+		all.Machine, all.RoomVersions, all.Rooms = cmp.Or(all.Machine, whole.Machine), whole.Versions, whole.Samples
+	}
+	text, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(file, append(text, '\n'), 0o644)
 }
 
-func firstFailure(samples []measure.Sample) error {
-	for _, s := range samples {
-		if s.Error != "" {
-			return fmt.Errorf("%s at %s: %s", s.Server, s.Point, s.Error)
+func firstFailure(r *report.Run, whole *report.Rooms) error {
+	if r != nil {
+		for _, s := range r.Samples {
+			if s.Error != "" {
+				return fmt.Errorf("%s at %s: %s", s.Server, s.Point, s.Error)
+			}
 		}
+	}
+	if whole != nil {
+		return firstFailedRoom(whole.Samples)
 	}
 	return nil
 }

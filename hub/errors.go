@@ -21,7 +21,12 @@ const (
 	TooLarge             Code = "too_large"
 	TooManySubscriptions Code = "too_many_subscriptions"
 	TooManyCommands      Code = "too_many_commands"
+	Unauthorized         Code = "unauthorized"
+	TokenExpired         Code = "token_expired"
+	TokenRevoked         Code = "token_revoked"
 	NotAllowed           Code = "not_allowed"
+	RateLimited          Code = "rate_limited"
+	Disconnected         Code = "disconnected"
 	NotSubscribed        Code = "not_subscribed"
 	AlreadySubscribed    Code = "already_subscribed"
 	NoHistory            Code = "no_history"
@@ -59,7 +64,12 @@ var refusals = []Refusal{
 	{TooLarge, "the payload, or a field beside it, is larger than the channel's rule allows", "send less, or raise the limit", http.StatusRequestEntityTooLarge, 1009},
 	{TooManySubscriptions, "the session is subscribed to as many channels as it may be", "unsubscribe from some, or raise the limit", http.StatusBadRequest, 0},
 	{TooManyCommands, "one message holds more commands than are taken", "send them in several messages", http.StatusBadRequest, 0},
-	{NotAllowed, "the channel's rule does not let this client do that", "authenticate, or change the rule", http.StatusForbidden, 1008},
+	{Unauthorized, "the token is missing, malformed, or not signed by a key that the server trusts", "see the sentence; get a token from the issuer", http.StatusUnauthorized, 4401},
+	{TokenExpired, "the token has expired, before or while the connection was open", "come back with a new token, or renew it in time", http.StatusUnauthorized, 4402},
+	{TokenRevoked, "the token, its user or the session was revoked", "log in again", http.StatusUnauthorized, 4403},
+	{RateLimited, "the client sends more than it may", "send less, or raise the limit; the sentence says when to go on", http.StatusTooManyRequests, 4429},
+	{Disconnected, "the server, or an operator, has ended the session", "see the reason", http.StatusForbidden, 4400},
+	{NotAllowed, "the channel's rule, or the client's token, does not let it do that", "authenticate, or change the rule", http.StatusForbidden, 1008},
 	{NotSubscribed, "the session is not subscribed to the channel", "subscribe first", http.StatusConflict, 0},
 	{AlreadySubscribed, "the session is subscribed to the channel already", "unsubscribe first to begin from another cursor", http.StatusConflict, 0},
 	{NoHistory, "the channel's rule keeps no history", "give the channel's rule a history", http.StatusNotFound, 0},

@@ -48,6 +48,12 @@ type Options struct {
 	// IdempotencyWindow is how long the idempotency key of a publication is remembered. 0 means DefaultIdempotencyWindow.
 	IdempotencyWindow time.Duration
 
+	// Authenticate tells who a token belongs to, for clients that send one on an open connection; nil refuses them. An [*Error]
+	// is told to the client.
+	Authenticate func(ctx context.Context, token string) (Identity, error)
+	// Guards are asked before clients may do things.
+	Guards []Guard
+
 	// Call answers the calls of clients; nil refuses them with UnknownMethod. See [Session.Call].
 	Call CallHandler
 
@@ -62,6 +68,7 @@ type Hub struct {
 	broker  Broker
 	log     *slog.Logger
 	leaves  leaves
+	expiry  expiry
 
 	seed   maphash.Seed
 	shards [64]shard // of channels, by name
@@ -129,15 +136,18 @@ func (h *Hub) Rule(channel string) *Rule {
 	panic("unreachable: the last rule matches every name")
 }
 
-// Remote tells whether the broker is beyond a network: whatever takes a context may then wait, and is not to be called on an
+// Remote tells whether the broker, or a guard, is beyond a network: whatever takes a context may then wait, and is not to be called on an
 // event loop.
-func (h *Hub) Remote() bool { return h.broker.Remote() }
+func (h *Hub) Remote() bool {
+	return h.broker.Remote() || slices.ContainsFunc(h.options.Guards, Guard.Waits)
+}
 
 // Open starts a session of the client described by who, subscribed to nothing yet; what it will be told goes to r. It counts
 // against MaxSessions until its gateway closes it, also after its end. The error is [ErrShutdown], or wraps [ErrFull] and tells
 // how many there are.
 func (h *Hub) Open(r Receiver, who Identity) (*Session, error) {
-	s := &Session{hub: h, receiver: r, who: who, id: newSessionID()}
+	s := &Session{hub: h, receiver: r, id: newSessionID()}
+	s.who.Store(&who)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing {
@@ -148,31 +158,52 @@ func (h *Hub) Open(r Receiver, who Identity) (*Session, error) {
 	}
 	h.sessions[s.id] = s
 	if who.User != "" {
-		if h.users[who.User] == nil {
-			h.users[who.User] = make(map[*Session]struct{})
-		}
-		h.users[who.User][s] = struct{}{}
+		h.addUser(who.User, s)
+	}
+	if !who.Expires.IsZero() {
+		h.expiry.set(s, who.Expires)
 	}
 	return s, nil
 }
 
+// addUser is called with h.mu held.
+func (h *Hub) addUser(user string, s *Session) {
+	if h.users[user] == nil {
+		h.users[user] = make(map[*Session]struct{})
+	}
+	h.users[user][s] = struct{}{}
+}
+
 // forget gives back the place of a session that is over.
 func (h *Hub) forget(s *Session) {
+	if !h.strike(s) {
+		return
+	}
+	for _, g := range h.options.Guards {
+		g.Closed(s)
+	}
+}
+
+// strike takes s off the lists, and reports whether it was on them.
+func (h *Hub) strike(s *Session) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if _, open := h.sessions[s.id]; !open {
-		return
+		return false
 	}
 	delete(h.sessions, s.id)
-	if mine := h.users[s.who.User]; mine != nil {
+	h.expiry.set(s, time.Time{})
+	user := s.User()
+	if mine := h.users[user]; mine != nil {
 		delete(mine, s)
 		if len(mine) == 0 {
-			delete(h.users, s.who.User)
+			delete(h.users, user)
 		}
 	}
 	if h.closing && len(h.sessions) == 0 {
 		close(h.empty)
 	}
+	return true
 }
 
 // Sessions returns how many sessions are open.

@@ -25,7 +25,10 @@ type crowd struct {
 	news   bool        // something has happened since the last one
 }
 
-func (s *Session) member() Member { return Member{Session: s.id, User: s.who.User, Info: s.who.Info} }
+// member is the subscription's session as it was when it joined.
+func (sub *subscription) member() Member {
+	return Member{Session: sub.session.id, User: sub.as.User, Info: sub.as.Info}
+}
 
 // Presence tells who is in a channel, at most limit of them and never more than MaxPresence. The error is an [*Error] with
 // [BadChannel], [NoPresence] or [Unavailable].
@@ -46,6 +49,9 @@ func (h *Hub) Presence(ctx context.Context, channel string, limit int) (Presence
 // Presence is [Hub.Presence] on behalf of the client, which must be subscribed; otherwise the error is an [*Error] with
 // [NotSubscribed].
 func (s *Session) Presence(ctx context.Context, channel string, limit int) (Presence, error) {
+	if err := s.may(ToSeePresence, channel, s.hub.Rule(channel)); err != nil {
+		return Presence{}, err
+	}
 	if !s.Subscribed(channel) {
 		return Presence{}, Errorf(NotSubscribed, "who is in %.300q is told to its subscribers only; subscribe first", channel)
 	}

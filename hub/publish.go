@@ -36,10 +36,16 @@ func (s *Session) Publish(ctx context.Context, p *Publication, o PublishOptions)
 		return Receipt{}, err
 	}
 	rule := s.hub.Rule(p.Channel)
-	if !s.may(rule.Publish) {
-		return Receipt{}, Errorf(NotAllowed, "this client may not publish in %q; %s", p.Channel, rule.Publish.cure())
+	if err := s.may(ToPublish, p.Channel, rule); err != nil {
+		return Receipt{}, err
 	}
-	p.Session, p.User = s.id, s.who.User
+	if err := check(p, rule, o); err != nil { // what guards are asked about is sound
+		return Receipt{}, err
+	}
+	if err := s.hub.guardPublish(ctx, s, p); err != nil {
+		return Receipt{}, err
+	}
+	p.Session, p.User = s.id, s.User()
 	return s.hub.publish(ctx, p, rule, o)
 }
 
@@ -106,8 +112,8 @@ func (s *Session) History(ctx context.Context, channel string, q Query) (History
 	if err := CheckChannel(channel); err != nil {
 		return History{}, err
 	}
-	if rule := s.hub.Rule(channel); !s.may(rule.Subscribe) {
-		return History{}, Errorf(NotAllowed, "this client may not read %q; %s", channel, rule.Subscribe.cure())
+	if err := s.may(ToReadHistory, channel, s.hub.Rule(channel)); err != nil {
+		return History{}, err
 	}
 	return s.hub.History(ctx, channel, q)
 }

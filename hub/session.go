@@ -7,13 +7,8 @@ import (
 	"crypto/rand"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
-
-// Identity is who a session's client is.
-type Identity struct {
-	User string // "" for an anonymous client
-	Info []byte // what others may know of it, in presence: a JSON value, or nil
-}
 
 // Session is one client of the hub. It is opened by [Hub.Open], may be ended by the hub or by anybody for a cause, and is
 // closed by its gateway.
@@ -23,7 +18,9 @@ type Session struct {
 	hub      *Hub
 	receiver Receiver
 	id       string
-	who      Identity
+	who      atomic.Pointer[Identity]
+	expires  *expiring // guarded by the lock of hub.expiry
+	kept     any       // see Keep
 
 	mu    sync.Mutex    // guards what follows; taken before the lock of a channel
 	first *subscription // the newest, which links to the others
@@ -36,8 +33,11 @@ func newSessionID() string { return strings.ToLower(rand.Text()[:20]) }
 // ID names the session: 20 lower-case letters and digits, which nobody can guess.
 func (s *Session) ID() string { return s.id }
 
-// User is whose session it is, or "".
-func (s *Session) User() string { return s.who.User }
+// Keep has the session keep what a [Guard] needs to know of it; a guard calls it once, in its first call for the session.
+func (s *Session) Keep(v any) { s.kept = v }
+
+// Kept is what was given to Keep, or nil.
+func (s *Session) Kept() any { return s.kept }
 
 // End ends the session for the cause given, which must not be nil: it leaves its channels, and its receiver is told. The
 // session keeps its place until its gateway closes it. Only the first end counts.

@@ -10,6 +10,7 @@ import (
 // subscription ties a session to a channel.
 type subscription struct {
 	session *Session
+	as      *Identity     // who it was when it subscribed, in presence
 	next    *subscription // of the same session; guarded by session.mu
 	channel *channel
 	watches bool // presence
@@ -46,13 +47,15 @@ func (s *Session) Subscribe(ctx context.Context, name string, o SubscribeOptions
 		return err
 	}
 	rule := s.hub.Rule(name)
-	if !o.Forced && !s.may(rule.Subscribe) {
-		return Errorf(NotAllowed, "this client may not subscribe to %q; %s", name, rule.Subscribe.cure())
+	if !o.Forced {
+		if err := s.may(ToSubscribe, name, rule); err != nil {
+			return err
+		}
 	}
 	if o.Presence && !rule.Presence {
 		return Errorf(NoPresence, "the channel %q has no presence; switch it on in the channel's rule, or do not ask for it", name)
 	}
-	sub := &subscription{session: s, watches: o.Presence}
+	sub := &subscription{session: s, as: s.who.Load(), watches: o.Presence}
 	if err := s.enter(sub, name); err != nil {
 		return err
 	}
@@ -62,7 +65,7 @@ func (s *Session) Subscribe(ctx context.Context, name string, o SubscribeOptions
 	case s.remove(sub):
 		s.hub.leave(sub)
 	case sub.present: // it was left while it became present
-		s.hub.leaves.later(name, s.member())
+		s.hub.leaves.later(name, sub.member())
 	}
 	return err
 }
@@ -162,20 +165,14 @@ func (sub *subscription) tellGone(reason string) bool {
 	return true
 }
 
-// may tells whether the session's client is among those who have access.
-func (s *Session) may(a Access) bool { return a == Everyone || a == Users && s.who.User != "" }
-
-// cure is what to change for having access.
-func (a Access) cure() string {
-	if a == Users {
-		return "authenticate first"
-	}
-	return "only the server may"
-}
-
 // join makes sub a member of its channel.
 func (h *Hub) join(ctx context.Context, sub *subscription, o SubscribeOptions) error {
 	ch := sub.channel
+	if !o.Forced {
+		if err := h.guardSubscribe(ctx, sub.session, ch.name); err != nil {
+			return err
+		}
+	}
 	err := h.subscribeNode(ch, func() (Position, error) { return h.broker.Subscribe(ctx, ch.name, ch.rule.History) })
 	if err != nil {
 		return h.failed(err, Unavailable, "cannot subscribe to %q now; try again", ch.name)
@@ -183,7 +180,7 @@ func (h *Hub) join(ctx context.Context, sub *subscription, o SubscribeOptions) e
 	if ch.rule.Presence {
 		sub.present = true
 		h.leaves.cancel(ch.name, sub.session.id)
-		if err := h.broker.Join(ctx, ch.name, sub.session.member()); err != nil {
+		if err := h.broker.Join(ctx, ch.name, sub.member()); err != nil {
 			return h.failed(err, Unavailable, "cannot enter the presence of %q now; try again", ch.name)
 		}
 	}
@@ -286,7 +283,7 @@ func (h *Hub) leave(sub *subscription) {
 	sub.part()
 	ch.mu.Unlock()
 	if ch.rule.Presence {
-		h.leaves.later(ch.name, sub.session.member())
+		h.leaves.later(ch.name, sub.member())
 	}
 	h.release(ch)
 }

@@ -13,6 +13,7 @@ const (
 	OpBinary       = 0x2
 	OpClose        = 0x8
 	OpPing         = 0x9
+	OpPong         = 0xA
 )
 
 const (

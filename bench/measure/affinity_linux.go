@@ -44,6 +44,14 @@ func PinClient() error {
 	return nil
 }
 
+// Start starts a server's process, on the server's processor if it is to be pinned.
+func Start(cmd *exec.Cmd, pinned bool) error {
+	if pinned {
+		return startPinned(cmd)
+	}
+	return cmd.Start()
+}
+
 // startPinned starts cmd on the server's processor: a new process inherits that of the thread which starts it.
 func startPinned(cmd *exec.Cmd) error {
 	if err := pin(0, serverProcessor); err != nil {

@@ -46,12 +46,7 @@ func start(s *servers.Server, p Point, o Options) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Pin {
-		err = startPinned(cmd)
-	} else {
-		err = cmd.Start()
-	}
-	if err != nil {
+	if err := Start(cmd, o.Pin); err != nil {
 		return nil, err
 	}
 	server := &process{cmd: cmd, stdin: stdin, stdout: bufio.NewReader(stdout)}

@@ -49,7 +49,8 @@ type floorLoop struct {
 	listening int
 	file      *os.File // owns listening
 	fanout    bool
-	members   []int // file descriptors that have joined
+	members   []int                       // file descriptors that have joined
+	relay     func(from int, read []byte) // takes everything behind the handshakes; nil unless this is a relay
 }
 
 type floorConn struct {
@@ -150,7 +151,14 @@ func (l *floorLoop) serve(fd int) error {
 	c := &l.conns[fd]
 	if !c.open {
 		c.open = true
+		if l.relay != nil {
+			l.members = append(l.members, fd)
+		}
 		return floorHandshake(fd, l.read[:n])
+	}
+	if l.relay != nil {
+		l.relay(fd, l.read[:n])
+		return nil
 	}
 	c.pending += int(n)
 	whole := c.pending / l.request

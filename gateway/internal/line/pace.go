@@ -16,6 +16,8 @@ import (
 const (
 	// breath is after how many deliveries for one client its event loop turns to the others: about a millisecond.
 	breath = 10_000
+	// gather is how many publications are taken in any case, so that those which came together leave together.
+	gather = 16
 	// CatchUp is how long a publisher waits when it is told that somebody lags.
 	CatchUp = 5 * time.Millisecond
 	// patience is how long a line that lags is waited for, all in all: much longer than a healthy client is kept from
@@ -76,16 +78,17 @@ func (l *Line) drained() {
 
 // pause decides when a publisher has to wait.
 type pause struct {
-	deliveries int // since the last one
+	deliveries, publications int // since the last one
 }
 
 // after tells whether and how long the publisher waits, now that it has published with this receipt.
 func (p *pause) after(r hub.Receipt) (wait time.Duration, ok bool) {
 	p.deliveries += r.Subscribers
-	if r.Late == 0 && p.deliveries < breath {
+	p.publications++
+	if r.Late == 0 && (p.deliveries < breath || p.publications < gather) {
 		return 0, false
 	}
-	p.deliveries = 0
+	p.deliveries, p.publications = 0, 0
 	if r.Late > 0 {
 		wait = CatchUp
 	}

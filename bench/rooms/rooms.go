@@ -1,0 +1,106 @@
+// Package rooms measures whole servers, not libraries: what a delivery, an idle subscriber, a publish over HTTP and a join
+// cost `ringdown serve`, and what they cost its peers.
+//
+// Every server is the real one, a process of its own, and is spoken to in its own protocol: peers are files of this
+// package, each with how the server is started and a [Protocol], which says how its clients join and publish. The
+// client is one epoll loop that knows nothing of any server but its Protocol.
+package rooms
+
+import "fmt"
+
+// Kind is what a point measures.
+type Kind string
+
+// The kinds of points.
+const (
+	Fanout  Kind = "fanout"  // publications to many subscribers of one channel
+	Idle    Kind = "idle"    // memory of subscribers that hear nothing
+	Publish Kind = "publish" // POST requests, one subscriber
+	Join    Kind = "join"    // clients that connect and subscribe as fast as the server takes them
+)
+
+// A Point is one thing to measure, the same for every server.
+type Point struct {
+	Name     string
+	Kind     Kind
+	Clients  int  // subscribers; of Publish, connections that post
+	InFlight int  // of Fanout: publications under way at any time
+	Quick    bool // part of a quick run
+}
+
+// PayloadSize is the bytes of every publication's payload.
+const PayloadSize = 128
+
+const (
+	stream  = 16 // publications in flight
+	posters = 32 // connections that post, each one request at a time
+)
+
+// Points are all points, in the order of the tables.
+func Points() []Point {
+	points := []Point{
+		{Kind: Fanout, Clients: 1000, InFlight: 1, Quick: true},
+		{Kind: Fanout, Clients: 1000, InFlight: stream, Quick: true},
+		{Kind: Fanout, Clients: 10000, InFlight: 1},
+		{Kind: Fanout, Clients: 10000, InFlight: stream},
+		{Kind: Idle, Clients: 10000},
+		{Kind: Publish, Clients: posters, Quick: true},
+		{Kind: Join, Clients: 10000},
+	}
+	for i := range points {
+		points[i].Name = points[i].name()
+	}
+	return points
+}
+
+func (p Point) name() string {
+	switch {
+	case p.Kind == Fanout && p.InFlight > 1:
+		return fmt.Sprintf("rooms-fanout-stream-%d", p.Clients)
+	case p.Kind == Publish:
+		return "rooms-publish"
+	default:
+		return fmt.Sprintf("rooms-%s-%d", p.Kind, p.Clients)
+	}
+}
+
+// Title is the point's name for readers.
+func (p Point) Title() string {
+	switch p.Kind {
+	case Fanout:
+		how := "one publication at a time"
+		if p.InFlight > 1 {
+			how = fmt.Sprintf("%d publications in flight", p.InFlight)
+		}
+		return fmt.Sprintf("Server fan-out, %d B, %s, to %d subscribers", PayloadSize, how, p.Clients)
+	case Idle:
+		return fmt.Sprintf("Memory of %d idle subscribers", p.Clients)
+	case Publish:
+		return fmt.Sprintf("Publishing %d B with POST over %d connections, one subscriber", PayloadSize, p.Clients)
+	default:
+		return fmt.Sprintf("Join storm: %d clients connect and subscribe", p.Clients)
+	}
+}
+
+// A Sample is one measurement of one server at one point.
+type Sample struct {
+	Point, Peer string
+	Round       int
+	Error       string `json:",omitempty"` // why there is nothing else
+	Missing     bool   `json:",omitempty"` // the error is that the server is not to be had here
+
+	// Of points with work; a unit is a delivery, a publish or a join.
+	Units   int     `json:",omitempty"`
+	CPU     float64 `json:",omitempty"` // nanoseconds of the server's process, per unit
+	Kernel  float64 `json:",omitempty"` // the kernel's part of them, 0 to 1
+	Rate    float64 `json:",omitempty"` // units per second
+	Seconds float64 `json:",omitempty"` // that the whole took
+	P50     float64 `json:",omitempty"` // microseconds
+	P99     float64 `json:",omitempty"`
+	Busy    float64 `json:",omitempty"` // processors that the server kept busy
+
+	// Of idle points, bytes per subscriber.
+	Memory    float64 `json:",omitempty"` // growth of the proportional set size
+	Anonymous float64 `json:",omitempty"` // the part that is no file's
+	Settled   float64 `json:",omitempty"` // seconds until the memory stood still
+}

@@ -1,0 +1,96 @@
+package rooms
+
+// This file: Socket.IO 4.8 on Node.js, with its default engine and `ws`; socketio/server.mjs is the server.
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+//go:embed socketio/package.json socketio/server.mjs
+var socketIOFiles embed.FS
+
+var socketIO = &Peer{
+	Name:  "socket.io",
+	About: "a server of some twenty lines with rooms, WebSocket from the start; no history; publishing: a `node:http` handler that emits",
+	Kinds: []Kind{Fanout, Idle, Publish, Join},
+	Build: buildSocketIO,
+	Protocol: Protocol{
+		Path: "/socket.io/?EIO=4&transport=websocket",
+		Join: []Exchange{
+			{Hear: `0{"sid"`},
+			{Say: `40`, Hear: `40{"sid"`},
+			{Say: `420["join","` + channel + `"]`, Hear: `430[`},
+		},
+		Greet:   []Exchange{{Hear: `0{"sid"`}, {Say: `40`, Hear: `40{"sid"`}},
+		Publish: around(`42["publish","`+channel+`",`, `]`),
+		Pulse:   `2`,
+		Beat:    `3`,
+		Post:    &Post{Path: "/publish/" + channel, Header: "Content-Type: application/json\r\n"},
+	},
+}
+
+func buildSocketIO(s *Shop) (p Program, err error) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		return p, fmt.Errorf("%w: Node.js: %w", ErrMissing, err)
+	}
+	dir := filepath.Join(s.Dir, "socketio")
+	if err := unpack(socketIOFiles, "socketio", dir); err != nil {
+		return p, err
+	}
+	version, err := socketIOVersion(dir)
+	if err != nil {
+		if err := s.run(dir, nil, "npm", "install", "--no-audit", "--no-fund"); err != nil {
+			return p, fmt.Errorf("%w: %w", ErrMissing, err)
+		}
+		if version, err = socketIOVersion(dir); err != nil {
+			return p, err
+		}
+	}
+	return Program{
+		Version: version,
+		Chooses: true,
+		Command: func(int, string) ([]string, error) {
+			return []string{node, filepath.Join(dir, "server.mjs")}, nil
+		},
+	}, nil
+}
+
+// socketIOVersion is what npm installed.
+func socketIOVersion(dir string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "node_modules", "socket.io", "package.json"))
+	if err != nil {
+		return "", err
+	}
+	var manifest struct{ Version string }
+	if err := json.Unmarshal(text, &manifest); err != nil {
+		return "", err
+	}
+	return "socket.io " + manifest.Version, nil
+}
+
+// unpack writes the files of a folder into another.
+func unpack(files embed.FS, from, to string) error {
+	entries, err := files.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		text, err := files.ReadFile(from + "/" + entry.Name())
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, entry.Name()), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+// Guards: what a server asks before it lets a client do something that the rules allow.
+
+package hub
+
+import "context"
+
+// Guard may refuse what clients do, or change it: limits are one, the hooks of a backend another. A refusal is an [*Error] that the
+// client is told. Guards are asked in the order of Options.Guards, after rights were checked; they are not asked about what the
+// server itself does.
+type Guard interface {
+	// Message is asked for each message that a client sends, of so many bytes, before anything else is done with it. It must not
+	// wait. If the client is to be cut, the guard ends the session.
+	Message(s *Session, bytes int) error
+	// Subscribe is asked before a session is subscribed.
+	Subscribe(ctx context.Context, s *Session, channel string) error
+	// Publish is asked before p is published. It may change p's payload, kind, event name and key.
+	Publish(ctx context.Context, s *Session, p *Publication) error
+	// Closed tells that a session is over.
+	Closed(s *Session)
+	// Waits tells whether Subscribe and Publish may wait for a network.
+	Waits() bool
+}
+
+// Admit asks the guards whether a message of the client may be taken. Gateways call it for each.
+func (s *Session) Admit(bytes int) error {
+	for _, g := range s.hub.options.Guards {
+		if err := g.Message(s, bytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *Hub) guardSubscribe(ctx context.Context, s *Session, channel string) error {
+	for _, g := range h.options.Guards {
+		if err := g.Subscribe(ctx, s, channel); err != nil {
+			return h.failed(err, Unavailable, "whether this client may subscribe to %q cannot be told now; try again", channel)
+		}
+	}
+	return nil
+}
+
+func (h *Hub) guardPublish(ctx context.Context, s *Session, p *Publication) error {
+	for _, g := range h.options.Guards {
+		if err := g.Publish(ctx, s, p); err != nil {
+			return h.failed(err, Unavailable, "whether this client may publish in %q cannot be told now; try again", p.Channel)
+		}
+	}
+	return nil
+}

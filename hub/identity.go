@@ -1,0 +1,108 @@
+// Who a session's client is, and what it may do.
+
+package hub
+
+import (
+	"context"
+	"time"
+)
+
+// Identity is who a session's client is. Whoever makes one does not change it any more.
+type Identity struct {
+	User string // "" for an anonymous client
+	Info []byte // what others may know of it, in presence: a JSON value, or nil
+
+	Grants  Grants    // what it may do; nil leaves that to the rules of the channels
+	Expires time.Time // when it ends, and the session with it unless it is renewed; zero is never
+
+	Token string // the id of the token that says so, by which it can be revoked; or ""
+	Login string // the login at the issuer of the token, by which it can be revoked; or ""
+}
+
+// Right is something that a client may do in a channel.
+type Right uint8
+
+// The rights. By the rules, those who may subscribe may also read history, see presence and call.
+const (
+	ToSubscribe Right = iota
+	ToPublish
+	ToSeePresence
+	ToReadHistory
+	ToCall
+)
+
+// Grants say what a client may do. Where it has any, the Access of the channels' rules is not asked.
+type Grants interface {
+	May(right Right, channel string) bool
+}
+
+// may tells whether the session's client has a right in a channel.
+func (s *Session) may(right Right, channel string, rule *Rule) error {
+	who := s.who.Load()
+	access, verb := rule.Subscribe, "subscribe to"
+	if right == ToPublish {
+		access, verb = rule.Publish, "publish in"
+	}
+	switch {
+	case who.Grants != nil && who.Grants.May(right, channel):
+		return nil
+	case who.Grants != nil:
+		return Errorf(NotAllowed, "this client's token does not let it %s %q; get one that does", right.verb(), channel)
+	case access == Everyone || access == Users && who.User != "":
+		return nil
+	}
+	return Errorf(NotAllowed, "this client may not %s %q; %s", verb, channel, access.cure())
+}
+
+func (r Right) verb() string {
+	return [...]string{"subscribe to", "publish in", "see the presence of", "read the history of", "call in"}[r]
+}
+
+// cure is what to change for having access.
+func (a Access) cure() string {
+	if a == Users {
+		return "authenticate first"
+	}
+	return "only the server may"
+}
+
+// User is whose session it is, or "".
+func (s *Session) User() string { return s.who.Load().User }
+
+// Identity is who the client is now. It is not to be changed.
+func (s *Session) Identity() *Identity { return s.who.Load() }
+
+// Renew gives the session another identity, with a later end or other rights. An anonymous session may become a user's; the
+// user of another cannot change: the error is then an [*Error] with [Unauthorized]. It may be [ErrEnded]. Subscriptions stay, also
+// those that the new identity could not begin.
+func (s *Session) Renew(who Identity) error {
+	h := s.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sessions[s.id] != s {
+		return ErrEnded
+	}
+	old := s.who.Load()
+	if old.User != "" && old.User != who.User {
+		return Errorf(Unauthorized, "the session belongs to another user than this token; open a session of its own for each user")
+	}
+	if old.User == "" && who.User != "" {
+		h.addUser(who.User, s)
+	}
+	s.who.Store(&who)
+	h.expiry.set(s, who.Expires)
+	return nil
+}
+
+// Authenticate renews the session's identity by a token, as Options.Authenticate reads it. The error is an [*Error] with
+// [Unauthorized], or that of Authenticate or [Session.Renew].
+func (s *Session) Authenticate(ctx context.Context, token string) error {
+	if s.hub.options.Authenticate == nil {
+		return Errorf(Unauthorized, "this server takes no tokens; configure keys at the server")
+	}
+	who, err := s.hub.options.Authenticate(ctx, token)
+	if err != nil {
+		return s.hub.failed(err, Internal, "the token could not be checked; the server's log says why")
+	}
+	return s.Renew(who)
+}
