@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 
@@ -49,6 +50,9 @@ type Server struct {
 
 	identities identities
 
+	stop     chan struct{} // closed by Shutdown
+	stopping sync.Once
+
 	maxConnections int
 	limited        string // why there are not as many as were asked for, for the log
 }
@@ -67,6 +71,7 @@ func New(config Config) (*Server, error) {
 		config:   config,
 		log:      cmp.Or(config.Log, slog.Default()),
 		listener: listener,
+		stop:     make(chan struct{}),
 	}
 	s.maxConnections, s.limited = affordable(config.MaxConnections, openFiles())
 	if err := s.start(); err != nil {
@@ -137,6 +142,7 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // Serve answers clients until Shutdown, and then returns nil.
 func (s *Server) Serve() error {
 	s.announce()
+	go settle(s.stop, s.hub.Sessions)
 	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving on %s: %w", s.listener.Addr(), err)
 	}
@@ -148,6 +154,7 @@ func (s *Server) Serve() error {
 // first it cuts what is left and returns the context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.log.Info("shutting down", "connections", s.hub.Sessions())
+	s.stopping.Do(func() { close(s.stop) })
 	gateways := make(chan error, 2)
 	s.http.RegisterOnShutdown(func() { gateways <- s.channels.Shutdown(ctx) }) // once nobody new can come
 	s.http.RegisterOnShutdown(func() { gateways <- s.native.Shutdown(ctx) })
