@@ -3,6 +3,8 @@
 package client
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,32 +17,32 @@ import (
 	"github.com/ringdown/ringdown/websocket"
 )
 
-// backoff is the time between attempts: exponential, with full jitter, so that the clients of a server that was away do not
-// come back all at once.
-type backoff struct {
-	shortest, longest time.Duration
-	failures          int
+// Backoff is the time between attempts: exponential, with full jitter, so that the clients of a server that was away do not
+// come back all at once. One goroutine at a time may use it.
+type Backoff struct {
+	Min, Max time.Duration // see Options.MinBackoff; 0 means the defaults
+	failures int
 }
 
 // steady is how long a connection must have been open for its end to count as a first failure.
 const steady = 10 * time.Second
 
-// after tells how long the last connection was open.
-func (b *backoff) after(open time.Duration) {
+// Opened tells how long the last connection was open. It does not count as a failure if that was long.
+func (b *Backoff) Opened(open time.Duration) {
 	if open >= steady {
 		b.failures = 0
 	}
 }
 
-// next is how long to wait after another failure, and at least as long as the server has asked for.
-func (b *backoff) next(asked time.Duration) time.Duration {
-	ceiling := b.longest
-	if b.failures < 32 && b.shortest<<b.failures < b.longest && b.shortest<<b.failures > 0 {
-		ceiling = b.shortest << b.failures
+// Next is how long to wait after another failure, and at least as long as the server has asked for, if that is not 0.
+func (b *Backoff) Next(asked time.Duration) time.Duration {
+	shortest, ceiling := cmp.Or(b.Min, DefaultMinBackoff), cmp.Or(b.Max, DefaultMaxBackoff)
+	if grown := shortest << min(b.failures, 32); grown > 0 && grown < ceiling {
+		ceiling = grown
 	}
 	b.failures++
 	if asked > 0 {
-		return asked + rand.N(b.shortest) // many may have been told the same
+		return asked + rand.N(shortest) // many may have been told the same
 	}
 	return rand.N(ceiling)
 }
@@ -60,7 +62,8 @@ func (e *DisconnectError) Error() string {
 // RefusedError is an answer of the server, or of something before it, that is no connection.
 type RefusedError struct {
 	Status     int           // of HTTP
-	Message    string        // what it said, at most 2 KiB
+	Code       string        // see docs/errors.md; "" if it did not say
+	Message    string        // what it said
 	RetryAfter time.Duration // 0 if it did not say
 	cause      error
 }
@@ -80,12 +83,32 @@ func refused(response *http.Response, err error) error {
 	if !ok || response == nil || handshake.Status == 0 {
 		return fmt.Errorf("client: connecting: %w", err)
 	}
-	said, _ := io.ReadAll(io.LimitReader(response.Body, longestSentence))
-	sentence := strings.TrimSpace(string(said))
-	if sentence == "" {
-		sentence = handshake.Reason
+	e := Refusal(response)
+	if e.cause = err; e.Message == "" {
+		e.Message = handshake.Reason
 	}
-	return &RefusedError{Status: handshake.Status, Message: sentence, RetryAfter: retryAfter(response.Header.Get("Retry-After"), time.Now()), cause: err}
+	return e
+}
+
+// Refusal is what an HTTP response says that is not what was asked for. It reads the body, and leaves closing it to the caller.
+func Refusal(response *http.Response) *RefusedError {
+	body, _ := io.ReadAll(io.LimitReader(response.Body, longestSentence))
+	e := &RefusedError{Status: response.StatusCode, Message: strings.TrimSpace(string(body)),
+		RetryAfter: retryAfter(response.Header.Get("Retry-After"), time.Now())}
+	var problem struct{ Code, Detail string }
+	if json.Unmarshal(body, &problem) == nil && problem.Detail != "" { // RFC 9457
+		e.Code, e.Message = problem.Code, problem.Detail
+	}
+	return e
+}
+
+// Temporary tells whether to try again makes sense with nothing changed.
+func (e *RefusedError) Temporary() bool {
+	switch e.Status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return e.Status >= 500
 }
 
 // retryAfter reads the field of that name (RFC 9110 §10.2.3): seconds, or a date.
@@ -117,11 +140,7 @@ func final(err error, welcome bool) bool {
 		return !e.Reconnect
 	}
 	if e, ok := errors.AsType[*RefusedError](err); ok {
-		switch e.Status {
-		case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-			return false
-		}
-		return !welcome && e.Status < 500
+		return !welcome && !e.Temporary()
 	}
 	return websocket.CloseStatus(err) == websocket.StatusPolicyViolation || !welcome && errors.Is(err, errNotRingdown)
 }

@@ -209,7 +209,7 @@ func (c *Client) open(ctx context.Context) (*link, error) {
 // run connects, again and again, until Close or until the server does not want the client any more.
 func (c *Client) run() {
 	defer close(c.ended)
-	wait := backoff{shortest: c.options.MinBackoff, longest: c.options.MaxBackoff}
+	wait := Backoff{Min: c.options.MinBackoff, Max: c.options.MaxBackoff}
 	welcome := false // it has been open
 	for {
 		l, err := c.connect()
@@ -218,7 +218,7 @@ func (c *Client) run() {
 			c.opened(l)
 			opened := time.Now()
 			err = l.serve()
-			wait.after(time.Since(opened))
+			wait.Opened(time.Since(opened))
 		}
 		if c.ctx.Err() != nil {
 			c.close(ErrClosed)
@@ -228,7 +228,7 @@ func (c *Client) run() {
 			c.close(err)
 			return
 		}
-		pause := wait.next(comeBack(err))
+		pause := wait.Next(comeBack(err))
 		c.to(Waiting, nil, err, pause)
 		select {
 		case <-time.After(pause):

@@ -50,6 +50,39 @@ func (m *Message) Unmarshal(v any) error { return json.Unmarshal(m.Data, v) }
 
 func (m *Message) event() string { return m.Cursor }
 
+// UnmarshalJSON reads a message as it stands in the JSON of the native protocol, of polls and of event streams with ?format=json.
+func (m *Message) UnmarshalJSON(object []byte) error {
+	var h heard
+	if err := json.Unmarshal(object, &h); err != nil {
+		return err
+	}
+	read, err := h.publication()
+	if err == nil {
+		*m = *read
+	}
+	return err
+}
+
+// MarshalJSON writes the message as it stands there.
+func (m *Message) MarshalJSON() ([]byte, error) {
+	o, err := command("{").text("channel", m.Channel).text("event", m.Event).data(m.Kind, m.Data)
+	if err != nil {
+		return nil, err
+	}
+	o = o.text("key", m.Key)
+	if m.Offset != 0 { // otherwise it came over a transport that does not tell
+		o = o.number("offset", m.Offset).text("cursor", m.Cursor).text("time", m.Time.UTC().Format(timeLayout))
+	}
+	o = o.text("user", m.User)
+	if m.Conflated {
+		o = o.raw("conflated", []byte("true"))
+	}
+	return o.end(), nil
+}
+
+// timeLayout is RFC 3339 with milliseconds.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
 // Gap tells that publications are missing between the events before and after it.
 type Gap struct {
 	Channel  string
@@ -160,10 +193,13 @@ func (h *heard) publication() (*Message, error) {
 // command is a JSON object that is being written.
 type command []byte
 
-func newCommand(kind string) command { return append(command(`{"type":"`), kind+`"`...) }
+func newCommand(kind string) command { return command("{").text("type", kind) }
 
 func (c command) raw(name string, value []byte) command {
-	return append(append(c, `,"`+name+`":`...), value...)
+	if len(c) != 1 { // it is not just the brace
+		c = append(c, ',')
+	}
+	return append(append(c, `"`+name+`":`...), value...)
 }
 
 // text writes nothing for "".

@@ -278,8 +278,8 @@ func (s *Subscription) refused(l *link, h *heard) {
 		s.on = true
 		s.mu.Unlock()
 	case "unavailable", "internal", "shutting_down", "full":
-		b := backoff{shortest: s.client.options.MinBackoff, longest: s.client.options.MaxBackoff}
-		time.AfterFunc(b.next(s.client.options.MinBackoff), func() { s.client.resume(s, l) })
+		b := Backoff{Min: s.client.options.MinBackoff, Max: s.client.options.MaxBackoff}
+		time.AfterFunc(b.Next(b.Min), func() { s.client.resume(s, l) })
 	default:
 		if s.client.forget(s) {
 			s.end(h.err())

@@ -98,19 +98,20 @@ func (c *console) close() { c.restore() }
 
 // message shows a received message: to a person with a mark and nothing that a terminal would obey, to a pipe as it is,
 // one line each. A pipe gets a binary message as "binary", its length and its bytes in hexadecimal.
-func (c *console) message(kind websocket.MessageType, payload []byte) {
+func (c *console) message(kind websocket.MessageType, payload []byte) (err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.terminal && kind == websocket.Binary:
-		fmt.Fprintf(c.out, "< binary, %d bytes\n%s", len(payload), dump(payload))
+		_, err = fmt.Fprintf(c.out, "< binary, %d bytes\n%s", len(payload), dump(payload))
 	case c.terminal:
-		fmt.Fprintf(c.out, "< %s\n", printable(string(payload)))
+		_, err = fmt.Fprintf(c.out, "< %s\n", printable(string(payload)))
 	case kind == websocket.Binary:
-		fmt.Fprintf(c.out, "binary %d %x\n", len(payload), payload)
+		_, err = fmt.Fprintf(c.out, "binary %d %x\n", len(payload), payload)
 	default:
-		fmt.Fprintf(c.out, "%s\n", payload)
+		_, err = fmt.Fprintf(c.out, "%s\n", payload)
 	}
+	return err
 }
 
 // note remarks on something. What strangers said in it is made printable, as notes are for people wherever they go.

@@ -35,14 +35,11 @@ func (o *handshakeOptions) addTo(cmd *cobra.Command) {
 
 // dialOptions turns the flags into options, and refuses those that make no sense.
 func (o *handshakeOptions) dialOptions() (*websocket.DialOptions, error) {
-	options := &websocket.DialOptions{Header: make(http.Header), Subprotocols: o.subprotocols}
-	for _, field := range o.headers {
-		name, value, ok := strings.Cut(field, ":")
-		if !ok || strings.TrimSpace(name) == "" {
-			return nil, fmt.Errorf("--header %q has no name; write it as 'Name: value'", field)
-		}
-		options.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	header, err := headerFields(o.headers)
+	if err != nil {
+		return nil, err
 	}
+	options := &websocket.DialOptions{Header: header, Subprotocols: o.subprotocols}
 	if o.origin != "" {
 		options.Header.Set("Origin", o.origin)
 	}
@@ -59,6 +56,19 @@ func (o *handshakeOptions) dialOptions() (*websocket.DialOptions, error) {
 		options.TLSConfig = &tls.Config{InsecureSkipVerify: true}
 	}
 	return options, nil
+}
+
+// headerFields reads what --header was given.
+func headerFields(fields []string) (http.Header, error) {
+	header := make(http.Header)
+	for _, field := range fields {
+		name, value, ok := strings.Cut(field, ":")
+		if !ok || strings.TrimSpace(name) == "" {
+			return nil, fmt.Errorf("--header %q has no name; write it as 'Name: value'", field)
+		}
+		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	return header, nil
 }
 
 // socketURL accepts http for ws and https for wss, as people copy addresses from their browser. What is wrong with any
