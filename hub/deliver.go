@@ -110,60 +110,63 @@ func (h *Hub) doubt(ch *channel) {
 func (h *Hub) heal(ch *channel, held ...*Publication) {
 	ch.healing = &healing{held: held}
 	started := h.work(func() {
-		history := h.missing(ch)
+		top := h.handOutMissing(ch)
 		ch.mu.Lock()
 		defer ch.mu.Unlock()
-		h.healed(ch, history)
+		h.healed(ch, top)
 	})
 	if !started { // the hub shuts down
 		ch.healing = nil
 	}
 }
 
-// missing reads what lies between the channel's position and where the broker is. Only the healing changes the position.
-func (h *Hub) missing(ch *channel) (all History) {
+// handOutMissing hands out, a page at a time, what history holds after the channel's position, which only the healing changes. It
+// returns where the broker is, or nothing if that cannot be had.
+func (h *Hub) handOutMissing(ch *channel) (top Position) {
 	ctx, cancel := context.WithTimeout(h.ctx, healTimeout)
 	defer cancel()
 	ch.mu.Lock()
-	epoch, after := ch.position.Epoch, ch.position.Offset
+	at := ch.position
 	ch.mu.Unlock()
 	for {
-		history, err := h.broker.History(ctx, ch.name, Query{After: after, Limit: page, Retention: ch.rule.History})
+		history, err := h.broker.History(ctx, ch.name, Query{After: at.Offset, Limit: page, Retention: ch.rule.History})
 		if err != nil {
 			h.log.Warn("publications were lost on the way from the broker, and its history cannot be read; subscribers are told of a gap",
 				"channel", ch.name, "cause", err)
-			return all
+			return Position{}
 		}
-		if history.Top.Epoch != epoch { // another numbering: all of it is new
-			if after > 0 {
-				epoch, after, all = history.Top.Epoch, 0, History{}
-				continue
-			}
-			epoch = history.Top.Epoch
+		if history.Top.Epoch != at.Epoch && at.Offset > 0 { // another numbering, all of which is new
+			at = Position{Epoch: history.Top.Epoch}
+			continue
 		}
-		if all.Top = history.Top; len(history.Publications) == 0 {
-			return all
+		if len(history.Publications) == 0 {
+			return history.Top
 		}
-		all.Publications = append(all.Publications, history.Publications...)
-		after = history.Publications[len(history.Publications)-1].Offset
-		if len(all.Publications) >= maxHeld || after >= history.Top.Offset {
-			return all
+		if at = ch.nextOf(history.Publications); at.Offset >= history.Top.Offset {
+			return history.Top
 		}
 	}
 }
 
-// healed hands out what was read, then what came meanwhile. Called with the channel's lock.
-func (h *Hub) healed(ch *channel, history History) {
-	held, more, epoch := ch.healing.held, ch.healing.more, ch.position.Epoch
-	ch.healing = nil
-	for _, p := range history.Publications {
+// nextOf hands a page of history out, and returns where the channel is then.
+func (ch *channel) nextOf(all []*Publication) Position {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	for _, p := range all {
 		ch.next(p)
 	}
+	return ch.position
+}
+
+// healed hands out what came while history was read. Called with the channel's lock.
+func (h *Hub) healed(ch *channel, top Position) {
+	held, more, epoch := ch.healing.held, ch.healing.more, ch.position.Epoch
+	ch.healing = nil
 	for _, p := range held {
 		ch.next(p)
 	}
 	// What history does not hold any more is lost, and nothing will come that would show it.
-	switch top := history.Top; {
+	switch {
 	case top.Epoch == ch.position.Epoch && top.Offset > ch.position.Offset:
 		ch.skip(top.Offset)
 	case top.Epoch != "" && top.Epoch != epoch && ch.position.Epoch == epoch:
