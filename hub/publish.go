@@ -63,8 +63,8 @@ func check(p *Publication, rule *Rule, o PublishOptions) error {
 	switch {
 	case p.Kind == Text && !utf8.Valid(p.Payload):
 		return Errorf(BadPayload, "the payload is said to be text but is not UTF-8; send it as binary")
-	case p.Kind == JSON && !json.Valid(p.Payload):
-		return Errorf(BadPayload, "the payload is said to be JSON but is not one JSON value; correct it, or send it as text")
+	case p.Kind == JSON && !(utf8.Valid(p.Payload) && json.Valid(p.Payload)): // json.Valid lets bytes that are no UTF-8 pass
+		return Errorf(BadPayload, "the payload is said to be JSON but is not one JSON value in UTF-8; correct it, or send it as text")
 	case p.Kind > Binary:
 		return Errorf(BadRequest, "there is no kind of payload %d", p.Kind)
 	}

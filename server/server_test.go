@@ -133,6 +133,58 @@ func TestPublishingNeedsDevMode(t *testing.T) {
 	}
 }
 
+func TestWhatAChannelKeepsAndWhoMayPublish(t *testing.T) {
+	for _, c := range []struct {
+		dev    bool
+		status int
+		want   string // in what is read afterwards
+	}{
+		{true, http.StatusCreated, `"data":"hello"`},
+		{false, http.StatusForbidden, `"messages":[]`},
+	} {
+		node := start(t, server.Config{Dev: c.dev})
+		url := fmt.Sprintf("http://%s/channels/lobby?user=ann", node.Addr())
+		response, err := http.Post(url, "text/plain", strings.NewReader("hello"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != c.status {
+			t.Errorf("dev %v: publishing is answered %s", c.dev, response.Status)
+		}
+		if response, err = http.Get(url); err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		body, _ := io.ReadAll(response.Body)
+		if !strings.Contains(string(body), c.want) || strings.Contains(string(body), `"user":"ann"`) != c.dev {
+			t.Errorf("dev %v: kept is %s", c.dev, body)
+		}
+	}
+}
+
+func TestNativeClientsMeetThoseOfTheChannels(t *testing.T) {
+	node := start(t, server.Config{Dev: true})
+	ctx := t.Context()
+	c := dial(t, node, "/connect")
+	c.Write(ctx, websocket.Text, []byte(`[{"type":"subscribe","channel":"lobby","id":1},{"type":"publish","channel":"lobby","data":"hello"}]`))
+	for seen := ""; !strings.Contains(seen, `"data":"hello"`); {
+		_, payload, err := c.Read(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = string(payload)
+	}
+	response, err := http.Get(fmt.Sprintf("http://%s/channels/lobby", node.Addr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, _ := io.ReadAll(response.Body); !strings.Contains(string(body), `"data":"hello"`) {
+		t.Errorf("read by HTTP: %s", body)
+	}
+}
+
 func TestConfiguredLimitsHold(t *testing.T) {
 	ctx := t.Context()
 	node := start(t, server.Config{Dev: true, MaxMessage: 10, MaxConnections: 1, Origins: []string{"https://app.example.com"}})
@@ -246,6 +298,34 @@ func TestShutdownSaysGoodbyeAndStopsListening(t *testing.T) {
 	if conn, err := net.Dial("tcp", node.Addr().String()); err == nil {
 		conn.Close()
 		t.Error("it still listens")
+	}
+}
+
+func TestShutdownWaitsForNoPollAndNoEventStream(t *testing.T) {
+	node := start(t, server.Config{Dev: true})
+	answers := make(chan error, 2)
+	for _, query := range []string{"wait=60s", "transport=sse"} {
+		response := make(chan struct{})
+		go func() {
+			r, err := http.Get(fmt.Sprintf("http://%s/channels/lobby?%s", node.Addr(), query))
+			close(response)
+			if err == nil {
+				_, err = io.Copy(io.Discard, r.Body)
+				r.Body.Close()
+			}
+			answers <- err
+		}()
+		if query == "transport=sse" {
+			<-response
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // half of what the poll would wait
+	defer cancel()
+	if err := node.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		<-answers // with an error if the poll came too late, which is fine
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 
 // node is a hub behind the gateway, on a listener of its own.
 type node struct {
-	t       *testing.T
+	t       testing.TB
 	hub     *hub.Hub
 	gateway *channelhttp.Gateway
 	host    string
@@ -35,12 +35,15 @@ type node struct {
 var open = hub.Rule{Pattern: "*", Publish: hub.Everyone, History: hub.Retention{Count: 1000, Age: time.Hour}, Presence: true}
 
 // start runs a node. Without rules everybody may do everything.
-func start(t *testing.T, parts hub.Options, options channelhttp.Options) *node {
+func start(t testing.TB, parts hub.Options, options channelhttp.Options) *node {
 	t.Helper()
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
-	parts.Broker, parts.Log = memory.New(memory.Options{}), options.Log
+	parts.Log = options.Log
+	if parts.Broker == nil {
+		parts.Broker = memory.New(memory.Options{})
+	}
 	if parts.Rules == nil {
 		parts.Rules = []hub.Rule{open}
 	}
@@ -155,14 +158,14 @@ func (n *node) until(done func() bool) {
 	}
 }
 
-func send(t *testing.T, c *websocket.Conn, kind websocket.MessageType, payload string) {
+func send(t testing.TB, c *websocket.Conn, kind websocket.MessageType, payload string) {
 	t.Helper()
 	if err := c.Write(t.Context(), kind, []byte(payload)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func expect(t *testing.T, c *websocket.Conn, kind websocket.MessageType, payload string) {
+func expect(t testing.TB, c *websocket.Conn, kind websocket.MessageType, payload string) {
 	t.Helper()
 	gotKind, got, err := c.Read(t.Context())
 	if err != nil {
@@ -174,7 +177,7 @@ func expect(t *testing.T, c *websocket.Conn, kind websocket.MessageType, payload
 }
 
 // expectClose reads until the server closes, and checks how.
-func expectClose(t *testing.T, c *websocket.Conn, code websocket.StatusCode, reason string) {
+func expectClose(t testing.TB, c *websocket.Conn, code websocket.StatusCode, reason string) {
 	t.Helper()
 	for {
 		_, _, err := c.Read(t.Context())

@@ -3,6 +3,8 @@
 package channelhttp
 
 import (
+	"errors"
+	"math"
 	"net/http"
 	"sync"
 	"time"
@@ -112,14 +114,25 @@ func (g *Gateway) flowEvents(w http.ResponseWriter, r *http.Request, q *request)
 	http.NewResponseController(w).SetReadDeadline(time.Time{}) // the request is read; the server's time-out is not for this
 	w.WriteHeader(http.StatusOK)
 	f.run(w, r, g.options.Accept.KeepAlive.Interval, g.stop)
-	if f.cause != nil {
-		g.log.Info("closed", "remote", r.RemoteAddr, "path", r.URL.Path, "cause", f.cause)
+	if cause := f.why(); cause != nil && !errors.Is(cause, hub.ErrShutdown) {
+		g.log.Info("closed", "remote", r.RemoteAddr, "path", r.URL.Path, "cause", cause)
 	}
 	return nil
 }
 
-// run writes what comes until the client goes, the session ends or stop is closed.
+// why is the cause for which the server has ended the stream, or nil.
+func (f *flow) why() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.cause
+}
+
+// run writes what comes until the client goes, the session ends or stop is closed. A stream that was quiet for as long as pace has a
+// heartbeat; none if pace is negative.
 func (f *flow) run(w http.ResponseWriter, r *http.Request, pace time.Duration, stop <-chan struct{}) {
+	if pace < 0 {
+		pace = math.MaxInt64
+	}
 	beat := time.NewTicker(pace)
 	defer beat.Stop()
 	for {

@@ -29,14 +29,15 @@ func (g *Gateway) crossOrigin(w http.ResponseWriter, r *http.Request) error {
 		refused, _ := errors.AsType[*websocket.HandshakeError](err)
 		return hub.Errorf(hub.ForeignOrigin, "%s", refused.Reason)
 	}
+	if g.options.Accept.AnyOrigin { // without the visitor's cookies
+		header.Set("Access-Control-Allow-Origin", "*")
+		header.Set("Access-Control-Expose-Headers", exposedFields)
+		return nil
+	}
 	if origin == "" {
 		return fetched(r)
 	}
 	header.Set("Access-Control-Expose-Headers", exposedFields)
-	if g.options.Accept.AnyOrigin { // without the visitor's cookies
-		header.Set("Access-Control-Allow-Origin", "*")
-		return nil
-	}
 	header.Set("Access-Control-Allow-Origin", origin)
 	header.Set("Access-Control-Allow-Credentials", "true")
 	return nil

@@ -83,7 +83,7 @@ func (c *raw) Notify(n *hub.Notice) {
 	case n.Type == hub.Subscribed && n.Asked && !n.Recovered:
 		c.End(hub.Errorf(hub.SlowConsumer, "what came after this cursor cannot be recovered; connect without ?after= to begin anew"))
 	case n.Type == hub.Gap:
-		c.End(hub.Errorf(hub.SlowConsumer, "slow consumer: publications %d to %d were lost; reconnect, and read history by ?after=", n.From, n.To))
+		c.End(hub.Errorf(hub.SlowConsumer, "slow consumer: publications %d to %d were lost; reconnect, and read the history with GET", n.From, n.To))
 	case n.Type == hub.Unsubscribed:
 		c.End(hub.Errorf(hub.NotAllowed, "taken out of the channel: %s", n.Reason))
 	}

@@ -100,7 +100,7 @@ func (r *eventReader) must(t *testing.T) event {
 }
 
 // begin reads until the client knows where it is.
-func (r *eventReader) begin(t *testing.T) *eventReader {
+func (r *eventReader) begin(t testing.TB) *eventReader {
 	t.Helper()
 	for r.lastID == "" {
 		line, err := r.lines.ReadString('\n')
@@ -136,7 +136,7 @@ func (r *eventReader) hear(t *testing.T) heard {
 	return h
 }
 
-func fromBase64(t *testing.T, text string) string {
+func fromBase64(t testing.TB, text string) string {
 	t.Helper()
 	b, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
@@ -154,7 +154,7 @@ type object struct {
 	Conflated                                   bool
 }
 
-func decode(t *testing.T, b []byte) heard {
+func decode(t testing.TB, b []byte) heard {
 	t.Helper()
 	var o object
 	if err := json.Unmarshal(b, &o); err != nil {
@@ -242,7 +242,7 @@ func (n *node) do(method, pathAndQuery string, header map[string]string, body st
 	return response, read(n.t, response)
 }
 
-func read(t *testing.T, response *http.Response) string {
+func read(t testing.TB, response *http.Response) string {
 	t.Helper()
 	defer response.Body.Close()
 	var all strings.Builder

@@ -23,7 +23,9 @@ func Refusal(err error) *hub.Error {
 	case errors.Is(err, hub.ErrShutdown):
 		return hub.Errorf(hub.ShuttingDown, "the server is shutting down; reconnect in a few seconds")
 	case errors.Is(err, hub.ErrFull):
-		return hub.Errorf(hub.Full, "the server has no room for another client; try again later, or raise its limit (--max-connections)")
+		return hub.Errorf(hub.Full, "the server has no room for another connection; try again later, or raise its limit (--max-connections)")
+	case errors.Is(err, hub.ErrEnded):
+		return hub.Errorf(hub.Unavailable, "the server has ended this session; try again")
 	}
 	_, sentence := hub.RefusalOf(err)
 	return hub.Errorf(hub.Internal, "%s", sentence)

@@ -39,7 +39,8 @@ type piece struct {
 	bytes   []byte
 }
 
-func (l *Line) base() *Line { return l }
+// Base is the line itself.
+func (l *Line) Base() *Line { return l }
 
 // Opened does nothing.
 func (l *Line) Opened() {}

@@ -45,7 +45,7 @@ type Client interface {
 	Opened()                             // the connection is there
 	Heard(websocket.MessageType, []byte) // the payload is lent
 	Closed(error)                        // the connection has gone; the session is closed after it
-	base() *Line
+	Base() *Line
 }
 
 // Options are the choices of a gateway's lines.
@@ -76,7 +76,7 @@ func New(h *hub.Hub, o Options) (*Lines, error) {
 		Open:    func(c *loop.Conn) { opened(c) },
 		Message: func(c *loop.Conn, t websocket.MessageType, payload []byte) { c.Data.(Client).Heard(t, payload) },
 		Close:   closed,
-		Drained: func(c *loop.Conn) { c.Data.(Client).base().drained() },
+		Drained: func(c *loop.Conn) { c.Data.(Client).Base().drained() },
 	}, &loop.Options{
 		Accept: o.Accept,
 		Outbox: loop.Outbox{Bytes: ls.outbox, Policy: loop.Disconnect}, // the other policies are the hub's, which knows the channels
@@ -92,7 +92,7 @@ func New(h *hub.Hub, o Options) (*Lines, error) {
 // Open opens the session of a client that is about to be accepted. The error is an [*hub.Error] with [hub.Full] or
 // [hub.ShuttingDown]. A session for which neither Accept nor Stream is called is the gateway's to close.
 func (ls *Lines) Open(c Client, who hub.Identity) error {
-	l := c.base()
+	l := c.Base()
 	l.lines = ls
 	var err error
 	if l.session, err = ls.hub.Open(c, who); err != nil {
@@ -106,7 +106,7 @@ func (ls *Lines) Open(c Client, who hub.Identity) error {
 func (ls *Lines) Accept(w http.ResponseWriter, r *http.Request, c Client) error {
 	err := ls.server.Accept(w, r, func(conn *loop.Conn) { conn.Data = c })
 	if err != nil {
-		c.base().session.Close()
+		c.Base().session.Close()
 	}
 	return err
 }
@@ -154,7 +154,7 @@ func (ls *Lines) Shutdown(ctx context.Context) error {
 
 func opened(c *loop.Conn) {
 	client := c.Data.(Client)
-	if client.base().open(c) {
+	if client.Base().open(c) {
 		client.Opened()
 	}
 }
@@ -162,7 +162,7 @@ func opened(c *loop.Conn) {
 // closed gives the session's place back, and tells the log if the server has closed the line by itself.
 func closed(c *loop.Conn, err error) {
 	client := c.Data.(Client)
-	l := client.base()
+	l := client.Base()
 	defer l.session.Close()
 	client.Closed(err)
 	violation, violated := errors.AsType[*websocket.ProtocolError](err)
