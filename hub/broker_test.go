@@ -32,6 +32,7 @@ type faulty struct {
 	line   func(p *hub.Publication) []*hub.Publication // what becomes of a delivery; nil for nothing bad
 	fails  map[string]bool                             // calls by name
 	before func()                                      // called before history is read
+	left   func()                                      // called once the broker was unsubscribed from
 	remote bool
 }
 
@@ -82,6 +83,16 @@ func (b *faulty) Subscribe(ctx context.Context, channel string, r hub.Retention)
 		return hub.Position{}, err
 	}
 	return b.Broker.Subscribe(ctx, channel, r)
+}
+
+func (b *faulty) Unsubscribe(channel string) {
+	b.Broker.Unsubscribe(channel)
+	b.mu.Lock()
+	left := b.left
+	b.mu.Unlock()
+	if left != nil {
+		left()
+	}
 }
 
 func (b *faulty) History(ctx context.Context, channel string, q hub.Query) (hub.History, error) {

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -323,4 +324,31 @@ func TestReadyDoesNotWaitForARemoteBroker(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		c.expect(t, strings.Join(numbers(129, 301), " "))
 	})
+}
+
+func TestWhoeverIsTakenOutWhileSubscribingIsOut(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		out  func(c *client)
+		want hub.Code // none for ErrEnded
+	}{
+		{"expelled", func(c *client) { c.Expel("lobby", "out") }, hub.NotSubscribed},
+		{"unsubscribed", func(c *client) { c.Unsubscribe("lobby") }, hub.NotSubscribed},
+		{"ended", func(c *client) { c.Session.End(errFault) }, ""},
+		{"closed", func(c *client) { c.Close() }, ""},
+	} {
+		h, b := badLine(t, hub.Rule{History: hub.Retention{Count: 1}, Last: true, Presence: true})
+		s := open(t, h)
+		b.set(func() { b.before = func() { c.out(s) } })
+		err := s.Subscribe(t.Context(), "lobby", hub.SubscribeOptions{})
+		if c.want != "" {
+			refused(t, c.name, err, c.want)
+		} else if !errors.Is(err, hub.ErrEnded) {
+			t.Errorf("%s: %v, want ErrEnded", c.name, err)
+		}
+		s.expect(t, "")
+		if s.Subscribed("lobby") || hub.ChannelCount(h) != 0 {
+			t.Errorf("%s: something of the subscription is left", c.name)
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -35,32 +36,97 @@ func TestSessionsComeAndGoWhileOthersPublish(t *testing.T) {
 	}
 }
 
-// A channel without anybody is given up and taken again all the time; nobody may be left with a channel that is not delivered.
+// A channel without anybody is given up and taken again all the time; nobody may be left with a channel that is not delivered,
+// or begin where the channel was before.
 func TestTheLastLeavesWhileTheNextComes(t *testing.T) {
-	h := ruled(t, history)
-	var coming sync.WaitGroup
-	for range 4 {
-		coming.Go(func() {
-			for i := range 200 {
-				c := open(t, h, "lobby")
-				word := fmt.Sprint(c.ID(), i)
-				say(t, h, "lobby", word)
-				found := 0
-				for _, heard := range c.told() {
-					if heard == word {
-						found++
+	for _, rule := range []hub.Rule{{}, history} {
+		h := ruled(t, rule)
+		var coming sync.WaitGroup
+		for range 4 {
+			coming.Go(func() {
+				for i := range 200 {
+					c := open(t, h, "lobby")
+					word := fmt.Sprint(c.ID(), i)
+					say(t, h, "lobby", word)
+					found := 0
+					for _, heard := range c.told() {
+						if heard == word {
+							found++
+						}
+						if heard[0] == '(' {
+							t.Errorf("was told %s, where nothing was lost", heard)
+						}
 					}
+					if found != 1 {
+						t.Errorf("was told its own publication %d times", found)
+					}
+					c.Close()
 				}
-				if found != 1 {
-					t.Errorf("was told its own publication %d times", found)
+			})
+		}
+		coming.Wait()
+		if n := hub.ChannelCount(h); n != 0 {
+			t.Errorf("%d channels are left", n)
+		}
+	}
+}
+
+// The next comes in the very moment in which the last has left: the numbering has ended with the last.
+func TestComingWhileTheChannelIsGivenUp(t *testing.T) {
+	h, b := badLine(t, hub.Rule{})
+	last, next := open(t, h, "lobby"), open(t, h)
+	say(t, h, "lobby", "1", "2")
+	var coming sync.WaitGroup
+	b.set(func() {
+		b.left = func() {
+			b.set(func() { b.left = nil })
+			coming.Go(func() { next.subscribe(t, "lobby", hub.SubscribeOptions{}) })
+			for !next.Subscribed("lobby") {
+				runtime.Gosched()
+			}
+		}
+	})
+	last.Close()
+	coming.Wait()
+	receipt := say(t, h, "lobby", "3")
+	next.expect(t, "(subscribed at 0) 3")
+	if next.position() != receipt.Position || receipt.Offset != 1 {
+		t.Errorf("is at %v, published was at %v", next.position(), receipt.Position)
+	}
+}
+
+// A client that is expelled and subscribes again at the same time must not believe the opposite of what is true.
+func TestExpelledAndSubscribedAreToldInOrder(t *testing.T) {
+	h := start(t, hub.Options{})
+	c := open(t, h)
+	var expelling sync.WaitGroup
+	done := make(chan struct{})
+	for range 2 {
+		expelling.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					c.Expel("lobby", "out")
 				}
-				c.Close()
 			}
 		})
 	}
-	coming.Wait()
-	if n := hub.ChannelCount(h); n != 0 {
-		t.Errorf("%d channels are left", n)
+	for range 3000 {
+		c.Subscribe(t.Context(), "lobby", hub.SubscribeOptions{})
+	}
+	close(done)
+	expelling.Wait()
+	in := false
+	for i, word := range c.told() {
+		if subscribed := word != "(unsubscribed: out)"; subscribed == in {
+			t.Fatalf("notice %d is %s, as the one before", i, word)
+		}
+		in = !in
+	}
+	if in != c.Subscribed("lobby") {
+		t.Errorf("it is subscribed: %v, but was told %v", !in, in)
 	}
 }
 

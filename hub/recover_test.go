@@ -166,6 +166,19 @@ func TestLastIsToldToNewSubscribers(t *testing.T) {
 	lost.expect(t, "(unrecovered at 2) 3")
 }
 
+// Before it had come, nothing was promised; after that, everything is, also to one who is slow from the beginning.
+func TestWhatIsLostAfterTheLastValueIsTold(t *testing.T) {
+	h := ruled(t, hub.Rule{Last: true})
+	say(t, h, "lobby", "1", "2")
+	slow := open(t, h)
+	slow.room = 1
+	slow.subscribe(t, "lobby", hub.SubscribeOptions{})
+	slow.expect(t, "(subscribed at 1) 2")
+	say(t, h, "lobby", "3", "4", "5")
+	slow.take(100)
+	slow.expect(t, "(gap 3-4) 5")
+}
+
 func TestLastOfEachKeyIsToldWhereTheChannelConflates(t *testing.T) {
 	h := ruled(t, hub.Rule{Last: true, Slow: hub.Conflate, History: hub.Retention{Count: 5}})
 	for _, key := range []string{"old", "a", "b", "a", "", "b"} {

@@ -39,8 +39,8 @@ type SubscribeOptions struct {
 // for that, then every publication from now on. It waits for the broker, but not for the client: what is recovered may follow
 // later, as fast as the client takes it.
 //
-// The error is an [*Error] with [BadChannel], [NotAllowed], [AlreadySubscribed], [TooManySubscriptions], [NoPresence] or
-// [Unavailable], or is [ErrEnded].
+// The error is an [*Error] with [BadChannel], [NotAllowed], [AlreadySubscribed], [TooManySubscriptions], [NoPresence],
+// [NotSubscribed] if it was taken out meanwhile, or [Unavailable]; or is [ErrEnded].
 func (s *Session) Subscribe(ctx context.Context, name string, o SubscribeOptions) error {
 	if err := CheckChannel(name); err != nil {
 		return err
@@ -134,11 +134,32 @@ func (s *Session) Unsubscribe(name string) error {
 
 // Expel is Unsubscribe by the server: the receiver is told why.
 func (s *Session) Expel(name, reason string) error {
-	if err := s.Unsubscribe(name); err != nil {
-		return err
+	s.mu.Lock()
+	sub := s.find(name)
+	s.mu.Unlock()
+	if sub == nil || !sub.tellGone(reason) {
+		return Errorf(NotSubscribed, "the session is not subscribed to %.300q", name)
 	}
-	s.receiver.Notify(&Notice{Type: Unsubscribed, Channel: name, Reason: reason})
+	if s.remove(sub) { // not before it was told, for then it might already be told that it is subscribed again
+		s.hub.leave(sub)
+	}
 	return nil
+}
+
+// tellGone takes a subscription out of its channel and has the receiver told. It reports false if it was left already.
+func (sub *subscription) tellGone(reason string) bool {
+	ch := sub.channel
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if sub.gone {
+		return false
+	}
+	told := sub.joined // otherwise Subscribe is still at it, and its error says so
+	sub.part()
+	if told {
+		sub.session.receiver.Notify(&Notice{Type: Unsubscribed, Channel: ch.name, Reason: reason})
+	}
+	return true
 }
 
 // may tells whether the session's client is among those who have access.
@@ -171,10 +192,20 @@ func (h *Hub) join(ctx context.Context, sub *subscription, o SubscribeOptions) e
 		return h.failed(err, Unavailable, "cannot read the history of %q now; try again", ch.name)
 	}
 	if !ch.admit(sub, o, start) {
-		return ErrEnded
+		return sub.session.notAdmitted(ch.name)
 	}
 	h.catchUp(sub)
 	return nil
+}
+
+// notAdmitted is the error of a subscription that was left before it began.
+func (s *Session) notAdmitted(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return ErrEnded
+	}
+	return Errorf(NotSubscribed, "the session was taken out of %q while it subscribed; subscribe again if it may", name)
 }
 
 // beginning is where a subscription starts, as far as history decides it.
@@ -252,16 +283,21 @@ func (ch *channel) admit(sub *subscription, o SubscribeOptions, b beginning) boo
 func (h *Hub) leave(sub *subscription) {
 	ch := sub.channel
 	ch.mu.Lock()
-	sub.gone = true
-	if sub.joined {
-		ch.remove(sub)
-	}
-	sub.waiting = waiting{}
+	sub.part()
 	ch.mu.Unlock()
 	if ch.rule.Presence {
 		h.leaves.later(ch.name, sub.session.member())
 	}
 	h.release(ch)
+}
+
+// part ends what the channel has to do with sub. Called with the channel's lock.
+func (sub *subscription) part() {
+	sub.gone = true
+	if sub.joined {
+		sub.channel.remove(sub)
+	}
+	sub.waiting = waiting{}
 }
 
 // failed turns a broker's or handler's error into one that a client may see; the log gets all of it.

@@ -29,6 +29,7 @@ type node struct {
 	host    string
 	mux     *http.ServeMux
 	secure  *httptest.Server // made by listen2
+	timeout time.Duration    // of it, for reading and writing
 }
 
 // open is a rule by which everybody may do everything.

@@ -165,6 +165,7 @@ func (f *flow) run(w http.ResponseWriter, r *http.Request, pace time.Duration, s
 func write(w http.ResponseWriter, pieces ...[]byte) error {
 	control := http.NewResponseController(w)
 	control.SetWriteDeadline(time.Now().Add(writeTimeout)) // where it is not supported, the server's time-outs hold
+	defer control.SetWriteDeadline(time.Time{})            // over HTTP/2 it would end a stream that is merely quiet
 	for _, piece := range pieces {
 		if _, err := w.Write(piece); err != nil {
 			return err

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/hub"
@@ -16,6 +18,7 @@ func (n *node) listen2(pathAndQuery string) *eventReader {
 	if n.secure == nil {
 		n.secure = httptest.NewUnstartedServer(n.mux)
 		n.secure.EnableHTTP2 = true
+		n.secure.Config.ReadTimeout, n.secure.Config.WriteTimeout = n.timeout, n.timeout
 		n.secure.StartTLS()
 		n.t.Cleanup(n.secure.Close)
 	}
@@ -44,6 +47,31 @@ func TestAListenerOverHTTP2ThatGoesAwayIsNoticed(t *testing.T) {
 	}
 	events.response.Body.Close()
 	n.until(func() bool { return n.hub.Sessions() == 0 })
+}
+
+func TestTheTimeOutsOfTheServerEndNoEventStream(t *testing.T) {
+	options := channelhttp.Options{}
+	options.Accept.KeepAlive.Interval = time.Second
+	n := start(t, hub.Options{}, options)
+	n.timeout = 100 * time.Millisecond
+	events := n.listen2(path("lobby")).begin(t)
+	for range 2 { // heartbeats, each much later than the server would have it
+		if line, err := events.lines.ReadString('\n'); line != ":\n" || err != nil {
+			t.Fatalf("read %q, %v", line, err)
+		}
+		events.lines.ReadString('\n')
+	}
+	n.publish("lobby", "hello")
+	if got := events.hear(t).data; got != "hello" {
+		t.Errorf("heard %q", got)
+	}
+	answer, err := n.secure.Client().Get(n.secure.URL + path("lobby") + "wait=1s&after=" + events.lastID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body := read(t, answer); !strings.Contains(body, `"messages":[]`) {
+		t.Errorf("a poll is answered with %s", body)
+	}
 }
 
 func TestShutdownEndsEventStreamsOverHTTP2(t *testing.T) {

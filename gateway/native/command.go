@@ -24,7 +24,6 @@ type command struct {
 	id             string // as the client wrote it: a JSON number or string; "" if there is none
 	channel        string
 	cursor         string
-	hasCursor      bool
 	presence       bool
 	data           []byte // as it was written; nil if there is none
 	encoding       string
@@ -49,7 +48,7 @@ var fields = []field{
 	{"type", "a string", func(c *command, v []byte) { c.kind = unquote(v) }},
 	{"id", "", func(c *command, v []byte) { c.setID(v) }},
 	{"channel", "a string", func(c *command, v []byte) { c.channel = unquote(v) }},
-	{"cursor", "a string", func(c *command, v []byte) { c.cursor, c.hasCursor = unquote(v), true }},
+	{"cursor", "a string", func(c *command, v []byte) { c.cursor = unquote(v) }},
 	{"presence", "a boolean", func(c *command, v []byte) { c.presence = v[0] == 't' }},
 	{"data", "", func(c *command, v []byte) { c.data = slices.Clone(v) }},
 	{"encoding", "a string", func(c *command, v []byte) { c.encoding = unquote(v) }},
@@ -60,7 +59,7 @@ var fields = []field{
 	{"limit", "a number", func(c *command, v []byte) { c.setLimit(v) }},
 }
 
-// parse reads the commands of a message: one object, or an array of them. The error is an [*hub.Error] about the message as
+// parse reads the commands of a message, which is UTF-8: one object, or an array of them. The error is an [*hub.Error] about the message as
 // a whole, of which nothing is to be obeyed then; what is wrong with a single command is in its err.
 func parse(message []byte) ([]command, error) {
 	if !json.Valid(message) {
