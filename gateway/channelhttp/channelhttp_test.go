@@ -147,7 +147,7 @@ func (n *node) publish(channel, text string) hub.Receipt {
 // until waits for something that the server does in its own time.
 func (n *node) until(done func() bool) {
 	n.t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(30 * time.Second)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !done() {

@@ -18,7 +18,7 @@ import (
 )
 
 func TestAThousandClientsOfAllKindsHearTheSame(t *testing.T) {
-	const clients, publications = 1000, 30
+	const clients, publications = 1000, 10
 	n := start(t, hub.Options{}, channelhttp.Options{})
 	readers := make([]reader, clients)
 	begin := n.poll(path("lobby")).Cursor
