@@ -259,7 +259,10 @@ func TestACallIsNotAskedTwice(t *testing.T) {
 	n := startNode(t)
 	p := startProxy(t, n.address)
 	c := dial(t, p.url(), quick)
-	time.AfterFunc(50*time.Millisecond, p.cut)
+	go func() {
+		<-n.hanging
+		p.cut()
+	}()
 	if _, _, err := c.Call(within(t), "hang", "", client.Text, nil); !errors.Is(err, client.ErrLost) {
 		t.Error(err)
 	}

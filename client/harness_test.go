@@ -35,11 +35,12 @@ type node struct {
 	gateway *native.Gateway
 	http    *http.Server
 	address string
+	hanging chan struct{} // told of each call that hangs
 }
 
 func startNode(t testing.TB) *node {
 	t.Helper()
-	n := &node{t: t, address: "127.0.0.1:0"}
+	n := &node{t: t, address: "127.0.0.1:0", hanging: make(chan struct{}, 8)}
 	n.start()
 	t.Cleanup(n.stop)
 	return n
@@ -48,7 +49,7 @@ func startNode(t testing.TB) *node {
 func (n *node) start() {
 	n.t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	h, err := hub.New(hub.Options{Broker: memory.New(memory.Options{}), Rules: rules, Log: quiet, Call: answerCall})
+	h, err := hub.New(hub.Options{Broker: memory.New(memory.Options{}), Rules: rules, Log: quiet, Call: n.answerCall})
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -86,11 +87,12 @@ func (n *node) restart() {
 	n.start()
 }
 
-func answerCall(ctx context.Context, s *hub.Session, call hub.Call) (hub.Kind, []byte, error) {
+func (n *node) answerCall(ctx context.Context, _ *hub.Session, call hub.Call) (hub.Kind, []byte, error) {
 	switch call.Method {
 	case "echo":
 		return call.Kind, call.Payload, nil
 	case "hang":
+		n.hanging <- struct{}{}
 		<-ctx.Done()
 	}
 	return 0, nil, hub.Errorf(hub.CallFailed, "no")

@@ -27,6 +27,7 @@ func serveCommand() *cobra.Command {
 		Short: "Run a node: channels for every web client, and a chat page to try them",
 		Long: `Run a node. It serves a chat page at / and channels at /channels/{channel}: what one client of
 a channel publishes, every client of it receives, over WebSocket, Server-Sent Events or polling.
+At /connect clients have many channels over one WebSocket, by the protocol of docs/protocol.md.
 
 Safe by default: a node listens on this machine only unless --listen says otherwise, and a
 browser page may connect only if it comes from the node itself or from an --origin.

@@ -53,7 +53,8 @@ func TestConversations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			converse(t, string(text), 1)
+			converse(t, string(text), 1, false)
+			converse(t, string(text), 1, true)
 		})
 	}
 }
@@ -70,13 +71,14 @@ func TestTheProtocolPageIsTrue(t *testing.T) {
 	}
 	for _, at := range blocks {
 		first := bytes.Count(page[:at[2]], []byte("\n")) + 1
-		t.Run("line "+strconv.Itoa(first), func(t *testing.T) { converse(t, string(page[at[2]:at[3]]), first) })
+		t.Run("line "+strconv.Itoa(first), func(t *testing.T) { converse(t, string(page[at[2]:at[3]]), first, false) })
 	}
 }
 
-// converse plays a script whose first line is a file's line number first.
-func converse(t *testing.T, script string, first int) {
-	c := &conversation{t: t, node: start(t, native.Options{}), callers: make(map[string]*caller),
+// converse plays a script whose first line is a file's line number first. With remote, the broker may keep those who ask waiting, so
+// nothing is asked on the event loop.
+func converse(t *testing.T, script string, first int, remote bool) {
+	c := &conversation{t: t, node: startWith(t, native.Options{}, hub.Options{Broker: remoteBroker(remote)}), callers: make(map[string]*caller),
 		actual: make(map[string]string), script: make(map[string]string)}
 	for i, line := range strings.Split(script, "\n") {
 		if err := c.play(strings.TrimSpace(line)); err != nil {

@@ -62,12 +62,28 @@ func (l *lossy) Deliver(p *hub.Publication) {
 	}
 }
 
+// remoteBroker is one in memory that says that it is beyond a network, if remote is set.
+func remoteBroker(remote bool) hub.Broker {
+	b := memory.New(memory.Options{})
+	if !remote {
+		return b
+	}
+	return far{b}
+}
+
+type far struct{ hub.Broker }
+
+func (far) Remote() bool { return true }
+
 func start(t testing.TB, options native.Options) *node { return startWith(t, options, hub.Options{}) }
 
 func startWith(t testing.TB, options native.Options, o hub.Options) *node {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	broker := &lossy{Broker: memory.New(memory.Options{})}
+	if o.Broker == nil {
+		o.Broker = remoteBroker(false)
+	}
+	broker := &lossy{Broker: o.Broker}
 	o.Broker = broker
 	if o.Rules == nil {
 		o.Rules = rules

@@ -70,16 +70,11 @@ func nestEnd(text []byte) int {
 
 // each calls yield for the values of an array, in order, until it returns false.
 func each(array []byte, yield func(value []byte) bool) {
-	rest := array[1:]
-	for {
-		rest = rest[space(rest):]
-		switch rest[0] {
-		case ']':
-			return
-		case ',':
+	for rest := array[1:]; ; {
+		if rest = rest[space(rest):]; rest[0] == ',' {
 			rest = rest[1:]
 		}
-		if rest = rest[space(rest):]; rest[0] == ']' {
+		if rest[0] == ']' {
 			return
 		}
 		var value []byte
@@ -91,14 +86,12 @@ func each(array []byte, yield func(value []byte) bool) {
 
 // members calls yield for the members of an object, in order; both name and value are as they are written.
 func members(object []byte, yield func(name, value []byte)) {
-	rest := object[1:]
-	for {
-		rest = rest[space(rest):]
-		switch rest[0] {
-		case '}':
-			return
-		case ',':
+	for rest := object[1:]; ; {
+		if rest = rest[space(rest):]; rest[0] == ',' {
 			rest = rest[1:]
+		}
+		if rest[0] == '}' {
+			return
 		}
 		var name, value []byte
 		name, rest = first(rest)
