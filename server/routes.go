@@ -65,7 +65,7 @@ func readOnly(w http.ResponseWriter, r *http.Request) {
 
 // notFound says what exists instead.
 func notFound(w http.ResponseWriter, r *http.Request) {
-	sentence := "there is nothing here; there are / (a chat in the browser), /channels/{channel} (WebSocket, Server-Sent Events, polling, POST) and " +
+	sentence := "there is nothing here; there are / (a chat in the browser), /everyone (one channel over every transport), /channels/{channel} (WebSocket, Server-Sent Events, polling, POST) and " +
 		"/connect (the native protocol)"
 	if strings.HasPrefix(r.URL.Path, "/channels/") {
 		sentence = "a channel is one name in the path, as in /channels/lobby; write a slash within the name as %2F"
