@@ -14,6 +14,7 @@ type subscription struct {
 	next    *subscription // of the same session; guarded by session.mu
 	channel *channel
 	watches bool // presence
+	unseen  bool // not in presence
 	present bool // the broker may have been told of it; for the goroutine that subscribes
 
 	// guarded by channel.mu
@@ -30,6 +31,8 @@ type SubscribeOptions struct {
 	After   Cursor
 	// Presence has the receiver told who comes and goes.
 	Presence bool
+	// Unseen keeps the session out of presence: for clients that are here for a moment only.
+	Unseen bool
 	// Forced is set when the server, not the client, wants it: the rule's Subscribe is not asked.
 	Forced bool
 	// Tag comes back in the notice.
@@ -55,7 +58,7 @@ func (s *Session) Subscribe(ctx context.Context, name string, o SubscribeOptions
 	if o.Presence && !rule.Presence {
 		return Errorf(NoPresence, "the channel %q has no presence; switch it on in the channel's rule, or do not ask for it", name)
 	}
-	sub := &subscription{session: s, as: s.who.Load(), watches: o.Presence}
+	sub := &subscription{session: s, as: s.who.Load(), watches: o.Presence, unseen: o.Unseen}
 	if err := s.enter(sub, name); err != nil {
 		return err
 	}
@@ -177,7 +180,7 @@ func (h *Hub) join(ctx context.Context, sub *subscription, o SubscribeOptions) e
 	if err != nil {
 		return h.failed(err, Unavailable, "cannot subscribe to %q now; try again", ch.name)
 	}
-	if ch.rule.Presence {
+	if ch.rule.Presence && !sub.unseen {
 		sub.present = true
 		h.leaves.cancel(ch.name, sub.session.id)
 		if err := h.broker.Join(ctx, ch.name, sub.member()); err != nil {
@@ -282,7 +285,7 @@ func (h *Hub) leave(sub *subscription) {
 	ch.mu.Lock()
 	sub.part()
 	ch.mu.Unlock()
-	if ch.rule.Presence {
+	if ch.rule.Presence && !sub.unseen {
 		h.leaves.later(ch.name, sub.member())
 	}
 	h.release(ch)

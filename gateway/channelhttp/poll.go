@@ -89,7 +89,8 @@ func (p *poll) gather(ctx context.Context) error {
 	}
 	for _, channel := range unread {
 		after, known := p.known(channel)
-		o := hub.SubscribeOptions{Recover: q.resume || known, After: after}
+		// A client without a name that polls would be somebody else each time, and linger.
+		o := hub.SubscribeOptions{Recover: q.resume || known, After: after, Unseen: q.who.User == ""}
 		if err := p.session.Subscribe(ctx, channel, o); err != nil {
 			return err
 		}
