@@ -1,9 +1,10 @@
-// Long polls: each answer says after what the next request goes on.
+// Long polls: each answer says after what the next request goes on. In dev mode a client may name itself; one without a name that
+// polls is not among those present.
 
 export async function listen(channel, show) {
   for (let cursor = ''; ; ) {
     try {
-      const response = await fetch(`/channels/${encodeURIComponent(channel)}?wait=30s${cursor && `&after=${cursor}`}`);
+      const response = await fetch(`/channels/${encodeURIComponent(channel)}?user=poll&wait=30s${cursor && `&after=${cursor}`}`);
       const answer = await response.json();
       if (!response.ok) throw new Error(answer.detail);
       if (answer.recovered === false || answer.gaps) show('something is missing here', 'gap');
