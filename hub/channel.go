@@ -146,8 +146,22 @@ func (ch *channel) fanOut(p *Publication) {
 
 // hand gives p to some members, and returns how many of them lag.
 func hand(p *Publication, members []member) (l lags) {
-	for i := range members {
-		m := &members[i]
+	for done := 0; done < len(members); {
+		done += handOn(p, members[done:], &l)
+	}
+	return l
+}
+
+// handOn is hand until a receiver panics, and returns how many it got to. It adds to l.
+func handOn(p *Publication, members []member, l *lags) (got int) {
+	defer func() {
+		if got < len(members) {
+			members[got].session.broken(recover())
+			got++
+		}
+	}()
+	for ; got < len(members); got++ {
+		m := &members[got]
 		if p.Offset < m.from {
 			if m.from == behind {
 				m.missed(p)
@@ -165,7 +179,7 @@ func hand(p *Publication, members []member) (l lags) {
 			m.fellBehind(m)
 		}
 	}
-	return l
+	return got
 }
 
 // tellWatchers gives a notice to the members that asked for presence.
@@ -173,13 +187,13 @@ func (ch *channel) tellWatchers(n *Notice) {
 	n.Channel = ch.name
 	for i := range ch.members {
 		if m := &ch.members[i]; m.watches {
-			m.receiver.Notify(n)
+			m.notify(n)
 		}
 	}
 }
 
 func (ch *channel) add(sub *subscription, from uint64) {
-	sub.at = len(ch.members)
+	sub.at = int32(len(ch.members))
 	sub.joined = true
 	ch.members = append(ch.members, member{sub.session.receiver, sub, from})
 	if sub.watches {

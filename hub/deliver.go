@@ -78,7 +78,7 @@ func (ch *channel) renumber(position Position) {
 	for i := range ch.members {
 		m := &ch.members[i]
 		m.from = 0
-		m.waiting = waiting{pumping: m.waiting.pumping}
+		m.waiting = nil
 		m.tellGap(0, position.Offset)
 	}
 }

@@ -5,6 +5,7 @@ package hub
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,8 +24,8 @@ type Session struct {
 	kept     any       // see Keep
 
 	mu    sync.Mutex    // guards what follows; taken before the lock of a channel
-	first *subscription // the newest, which links to the others
-	count int
+	first *subscription // which links to the others
+	count int32
 	ended bool
 }
 
@@ -54,28 +55,30 @@ func (s *Session) Close() {
 	s.hub.forget(s)
 }
 
-// leaveAll ends all subscriptions, and reports whether the session was open until now.
-func (s *Session) leaveAll() bool {
+// leaveAll ends all subscriptions, and reports whether the session was open until now. Once it returns, nothing more is handed over
+// and the leaves of all that the session was in are on their way, whoever began them; but for those that a Subscribe is at, which
+// are its own to end.
+func (s *Session) leaveAll() (first bool) {
 	s.mu.Lock()
-	if s.ended {
-		s.mu.Unlock()
-		return false
-	}
-	s.ended = true
-	first := s.first
-	s.first, s.count = nil, 0
+	first, s.ended = !s.ended, true
 	s.mu.Unlock()
-	for sub := first; sub != nil; sub = sub.next {
-		s.hub.leave(sub)
+	for _, sub := range s.subscriptions() {
+		if !s.takeOut(sub, nil) {
+			s.await(sub)
+		}
 	}
-	return true
+	return first
 }
 
-// Subscriptions returns the names of the session's channels, the newest first.
+// Subscriptions returns the names of the session's channels, in no order.
 func (s *Session) Subscriptions() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	names := []string{}
-	for _, sub := range s.subscriptions() {
-		names = append(names, sub.channel.name)
+	for sub := s.first; sub != nil; sub = sub.next {
+		if !sub.leaving {
+			names = append(names, sub.channel.name)
+		}
 	}
 	return names
 }
@@ -92,8 +95,21 @@ func (s *Session) subscriptions() []*subscription {
 }
 
 // Ready tells the hub that most of what a receiver held when it answered [Late] has been written: the session gets what was kept
-// for it meanwhile. It may be called at any time, but not from within a Receiver's methods, and waits for nothing.
+// for it meanwhile, until it is late again; where that came from one of several channels, it is the turn of the others next time.
+// It may be called at any time, but not from within a Receiver's methods, and waits for nothing.
 func (s *Session) Ready() {
+	if s.hub.broker.Remote() && s.reads() {
+		s.hub.work(s.catchUp)
+		return
+	}
+	s.catchUp()
+}
+
+// reads tells whether something of what waits for the session is to be read from history.
+func (s *Session) reads() bool { return slices.ContainsFunc(s.subscriptions(), (*subscription).reads) }
+
+// catchUp hands over what waits, one subscription after the other.
+func (s *Session) catchUp() {
 	s.mu.Lock()
 	only := s.first
 	if s.count > 1 {
@@ -101,12 +117,31 @@ func (s *Session) Ready() {
 	}
 	s.mu.Unlock()
 	if only != nil { // the common case, without a copy
-		s.hub.ready(only)
+		s.hub.catchUp(only)
 		return
 	}
 	for _, sub := range s.subscriptions() {
-		s.hub.ready(sub)
+		if s.hub.catchUp(sub) {
+			s.turn(sub)
+			return
+		}
 	}
+}
+
+// turn puts a subscription, and those before it, at the end of the list.
+func (s *Session) turn(to *subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, last := (*subscription)(nil), s.first
+	for sub := s.first; sub != nil; last, sub = sub, sub.next {
+		if sub == to {
+			at = sub
+		}
+	}
+	if at == nil || at.next == nil {
+		return
+	}
+	last.next, s.first, at.next = s.first, at.next, nil
 }
 
 // Lag is how many publications the hub holds back from the session because its client reads too slowly; what waits in the
