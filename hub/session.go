@@ -21,11 +21,16 @@ type Session struct {
 	who      atomic.Pointer[Identity]
 	expires  *expiring // guarded by the lock of hub.expiry
 	kept     any       // see Keep
+	since    int64     // milliseconds of Unix time
 
 	mu    sync.Mutex    // guards what follows; taken before the lock of a channel
 	first *subscription // the newest, which links to the others
 	count int
 	ended bool
+	why   uint8 // it ended: see causeOf
+
+	sort    uint8 // see sorts; does not change
+	passing bool  // see Description; does not change
 }
 
 func newSessionID() string { return strings.ToLower(rand.Text()[:20]) }
@@ -42,7 +47,7 @@ func (s *Session) Kept() any { return s.kept }
 // End ends the session for the cause given, which must not be nil: it leaves its channels, and its receiver is told. The
 // session keeps its place until its gateway closes it. Only the first end counts.
 func (s *Session) End(cause error) {
-	if s.leaveAll() {
+	if s.leaveAll(cause) {
 		s.receiver.End(cause)
 	}
 }
@@ -50,18 +55,20 @@ func (s *Session) End(cause error) {
 // Close takes the session out of its channels and gives back its place in the hub. The receiver is not told: it is its
 // gateway that calls Close. It may be called more than once.
 func (s *Session) Close() {
-	s.leaveAll()
+	s.leaveAll(nil)
 	s.hub.forget(s)
 }
 
-// leaveAll ends all subscriptions, and reports whether the session was open until now.
-func (s *Session) leaveAll() bool {
+// leaveAll ends all subscriptions for a cause, nil if the client has gone, and reports whether the session was open until now.
+func (s *Session) leaveAll(cause error) bool {
 	s.mu.Lock()
 	if s.ended {
 		s.mu.Unlock()
 		return false
 	}
 	s.ended = true
+	s.blame(cause)
+	s.hub.totals.subscriptions.Add(int64(-s.count))
 	first := s.first
 	s.first, s.count = nil, 0
 	s.mu.Unlock()

@@ -88,6 +88,7 @@ func (s *Session) enter(sub *subscription, name string) error {
 	sub.next = s.first
 	s.first = sub
 	s.count++
+	s.hub.totals.subscriptions.Add(1)
 	return nil
 }
 
@@ -109,6 +110,7 @@ func (s *Session) remove(sub *subscription) bool {
 		if *at == sub {
 			*at = sub.next
 			s.count--
+			s.hub.totals.subscriptions.Add(-1)
 			return true
 		}
 	}
@@ -270,6 +272,12 @@ func (ch *channel) admit(sub *subscription, o SubscribeOptions, b beginning) boo
 		n.Position.Offset = b.last[0].Offset - 1
 		sub.waiting = waiting{values: b.last, next: b.last[len(b.last)-1].Offset + 1, promised: from}
 		from = behind
+	}
+	switch {
+	case n.Recovered:
+		ch.tally.recovered.Add(1)
+	case n.Asked:
+		ch.tally.missed.Add(1)
 	}
 	sub.session.receiver.Notify(&n)
 	ch.add(sub, from)

@@ -21,7 +21,7 @@ const page = 128
 func (sub *subscription) fellBehind(m *member) {
 	if rule := sub.channel.rule; rule.Slow != Disconnect {
 		m.from = behind
-		sub.waiting.backlog = newBacklog(rule)
+		sub.waiting.backlog = newBacklog(rule, sub.channel.tally)
 	}
 }
 
@@ -101,6 +101,7 @@ func (sub *subscription) behind() bool {
 func (sub *subscription) handOver() (more bool) {
 	ch, w := sub.channel, &sub.waiting
 	for i, p := range w.values {
+		ch.tally.caughtUp.Add(1)
 		if sub.session.receiver.Receive(p) >= Late {
 			w.values = w.values[i+1:]
 			sub.readEnough()
@@ -124,6 +125,7 @@ func (sub *subscription) handOver() (more bool) {
 			sub.upToDate(ch.position.Offset + 1)
 			return false
 		}
+		ch.tally.caughtUp.Add(1)
 		if sub.session.receiver.Receive(p) >= Late {
 			return false
 		}
@@ -135,7 +137,7 @@ func (sub *subscription) handOver() (more bool) {
 func (sub *subscription) readEnough() {
 	ch, w := sub.channel, &sub.waiting
 	if w.next > ch.position.Offset && ch.rule.Slow != Disconnect {
-		w.next, w.backlog = 0, newBacklog(ch.rule)
+		w.next, w.backlog = 0, newBacklog(ch.rule, ch.tally)
 	}
 }
 
@@ -158,6 +160,7 @@ func (sub *subscription) refill(history History) {
 }
 
 func (sub *subscription) tellGap(from, to uint64) {
+	sub.channel.tally.gaps.Add(1)
 	sub.session.receiver.Notify(&Notice{Type: Gap, Channel: sub.channel.name,
 		Position: Position{sub.channel.position.Epoch, to}, From: from, To: to})
 }

@@ -112,6 +112,9 @@ func (c *client) drain() {
 // Receive implements [hub.Receiver].
 func (c *client) Receive(p *hub.Publication) hub.Reception { return c.Write(c.gateway.frames.Of(p)) }
 
+// Describe implements [hub.Describer].
+func (c *client) Describe() hub.Description { return c.About("websocket", "native") }
+
 // Notify implements [hub.Receiver].
 func (c *client) Notify(n *hub.Notice) {
 	switch n.Type {
@@ -158,7 +161,7 @@ func (c *client) disconnect(cause error) {
 		return
 	}
 	refusal, sentence := hub.RefusalOf(line.Refusal(cause))
-	temporary := refusal.Status >= 500
+	temporary := refusal.Status >= 500 // as that of a hub.Dismissal is whose client is to come back
 	o := begin("disconnect", "").text("code", string(refusal.Code)).text("message", sentence).flag("reconnect", temporary)
 	if refusal.Code == hub.ShuttingDown {
 		after := rand.N(returnWithin)
@@ -197,5 +200,6 @@ func (c *client) sayError(id string, err error) {
 		return
 	}
 	refusal, sentence := hub.RefusalOf(line.Refusal(err))
+	c.gateway.hub.Refused(refusal.Code)
 	c.say(begin("error", id).text("code", string(refusal.Code)).text("message", sentence).end())
 }
