@@ -16,6 +16,7 @@ type backlog struct {
 	gathers  []*Publication // nil where a newer one has taken the place
 	newest   map[string]int // index in gathers, by key; nil if the backlog does not conflate
 	lost     gap
+	tally    *tally
 	occupied int // of gathers that are not nil
 }
 
@@ -25,8 +26,8 @@ type gap struct{ From, To uint64 }
 // perPublication is what one that waits is charged beside its payload.
 const perPublication = 64
 
-func newBacklog(rule *Rule) *backlog {
-	b := &backlog{limit: rule.Backlog}
+func newBacklog(rule *Rule, t *tally) *backlog {
+	b := &backlog{limit: rule.Backlog, tally: t}
 	if rule.Slow == Conflate {
 		b.newest = make(map[string]int)
 	}
@@ -44,6 +45,7 @@ func (b *backlog) add(p *Publication) {
 			b.bytes -= size(b.gathers[at])
 			b.gathers[at] = nil
 			b.occupied--
+			b.tally.conflated.Add(1)
 		}
 		if len(b.gathers) >= 2*b.occupied+page {
 			b.compact()
@@ -69,6 +71,7 @@ func (b *backlog) compact() {
 // drop drops the oldest.
 func (b *backlog) drop() {
 	p := b.take()
+	b.tally.dropped.Add(1)
 	if b.lost.To == 0 {
 		b.lost.From = p.Offset
 	}

@@ -11,9 +11,10 @@ import (
 
 // channel is a name that somebody is subscribed to.
 type channel struct {
-	name string
-	rule *Rule
-	refs int // subscriptions and those on their way; guarded by the shard's lock
+	name  string
+	rule  *Rule
+	tally *tally
+	refs  int // subscriptions and those on their way; guarded by the shard's lock
 
 	attach   sync.Mutex // held while the broker is told; no other lock is held then
 	attached bool       // the broker delivers
@@ -37,8 +38,9 @@ type member struct {
 
 const behind = math.MaxUint64
 
-// lags counts members that read more slowly than is published, and those of them that are worth waiting for.
-type lags struct{ lagging, late int }
+// lags counts members that read more slowly than is published, those of them that are worth waiting for, and those that were not
+// handed the publication.
+type lags struct{ lagging, late, missed int }
 
 // parallel is how many members are worth a goroutine of their own.
 const parallel = 4096
@@ -62,7 +64,7 @@ func (h *Hub) acquire(name string) *channel {
 	defer sh.mu.Unlock()
 	ch := sh.channels[name]
 	if ch == nil {
-		ch = &channel{name: name, rule: h.Rule(name)}
+		ch = &channel{name: name, rule: h.Rule(name), tally: &sh.tally}
 		sh.channels[name] = ch
 	}
 	ch.refs++
@@ -125,6 +127,14 @@ func (h *Hub) subscribeNode(ch *channel, subscribe func() (Position, error)) err
 // fanOut hands p to every member. Called with the channel's lock, like all below.
 func (ch *channel) fanOut(p *Publication) {
 	ch.position = p.Position()
+	ch.handAll(p)
+	if n := uint64(len(ch.members) - ch.lags.missed); n > 0 {
+		ch.tally.deliveries.Add(n)
+		ch.tally.deliveredBytes.Add(n * uint64(len(p.Payload)))
+	}
+}
+
+func (ch *channel) handAll(p *Publication) {
 	parts := min(len(ch.members)/parallel, runtime.GOMAXPROCS(0))
 	if parts < 2 {
 		ch.lags = hand(p, ch.members)
@@ -141,6 +151,7 @@ func (ch *channel) fanOut(p *Publication) {
 	for _, l := range found {
 		ch.lags.lagging += l.lagging
 		ch.lags.late += l.late
+		ch.lags.missed += l.missed
 	}
 }
 
@@ -167,6 +178,7 @@ func handOn(p *Publication, members []member, l *lags) (got int) {
 				m.missed(p)
 				l.lagging++
 			}
+			l.missed++
 			continue
 		}
 		switch m.receiver.Receive(p) {

@@ -108,6 +108,7 @@ func (h *Hub) doubt(ch *channel) {
 
 // heal begins to read from history what comes after the channel's position. Called with the channel's lock.
 func (h *Hub) heal(ch *channel, held ...*Publication) {
+	h.totals.heals.Add(1)
 	ch.healing = &healing{held: held}
 	started := h.work(func() {
 		top := h.handOutMissing(ch)

@@ -69,6 +69,7 @@ type Hub struct {
 	log     *slog.Logger
 	leaves  leaves
 	expiry  expiry
+	totals  totals
 
 	seed   maphash.Seed
 	shards [64]shard // of channels, by name
@@ -82,6 +83,7 @@ type Hub struct {
 	closing  bool
 	empty    chan struct{} // made by Shutdown, closed when the last session has gone
 	sessions map[string]*Session
+	sorts    sorts
 	users    map[string]map[*Session]struct{}
 }
 
@@ -89,6 +91,7 @@ type Hub struct {
 type shard struct {
 	mu       sync.RWMutex
 	channels map[string]*channel
+	tally    tally
 }
 
 // New returns a hub without sessions, and starts its broker. The error says which rule or option is wrong, or is the broker's.
@@ -105,6 +108,7 @@ func New(options Options) (*Hub, error) {
 		broker:   options.Broker,
 		log:      cmp.Or(options.Log, slog.Default()),
 		seed:     maphash.MakeSeed(),
+		totals:   newTotals(),
 		sessions: make(map[string]*Session),
 		users:    make(map[string]map[*Session]struct{}),
 	}
@@ -146,8 +150,9 @@ func (h *Hub) Remote() bool {
 // against MaxSessions until its gateway closes it, also after its end. The error is [ErrShutdown], or wraps [ErrFull] and tells
 // how many there are.
 func (h *Hub) Open(r Receiver, who Identity) (*Session, error) {
-	s := &Session{hub: h, receiver: r, id: newSessionID()}
+	s := &Session{hub: h, receiver: r, id: newSessionID(), since: time.Now().UnixMilli()}
 	s.who.Store(&who)
+	about := describe(r)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing {
@@ -157,6 +162,9 @@ func (h *Hub) Open(r Receiver, who Identity) (*Session, error) {
 		return nil, fmt.Errorf("%w: all %d sessions are taken", ErrFull, h.options.MaxSessions)
 	}
 	h.sessions[s.id] = s
+	s.sort, s.passing = h.sorts.find(about), about.Passing
+	h.sorts[s.sort].Sessions++
+	h.totals.opened.Add(1)
 	if who.User != "" {
 		h.addUser(who.User, s)
 	}
@@ -192,6 +200,10 @@ func (h *Hub) strike(s *Session) bool {
 		return false
 	}
 	delete(h.sessions, s.id)
+	h.sorts[s.sort].Sessions--
+	if !s.passing {
+		h.totals.disconnects[s.cause()].Add(1)
+	}
 	h.expiry.set(s, time.Time{})
 	user := s.User()
 	if mine := h.users[user]; mine != nil {

@@ -57,6 +57,7 @@ func (h *Hub) publish(ctx context.Context, p *Publication, rule *Rule, o Publish
 	if err != nil {
 		return Receipt{}, h.failed(err, Unavailable, "cannot publish in %q now; try again", p.Channel)
 	}
+	h.shard(p.Channel).tally.published(len(p.Payload), done.Duplicate)
 	subscribers, lags := h.audience(p.Channel)
 	return Receipt{done, subscribers, lags.lagging, lags.late}, nil
 }

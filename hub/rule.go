@@ -66,11 +66,14 @@ const (
 	DefaultMaxPayload = 64 << 10
 )
 
-func (r *Rule) matches(channel string) bool {
-	if r.Pattern == "*" {
+func (r *Rule) matches(channel string) bool { return Matches(r.Pattern, channel) }
+
+// Matches tells whether a pattern, as that of a [Rule], matches a channel's name. A broken pattern matches none.
+func Matches(pattern, channel string) bool {
+	if pattern == "*" {
 		return true
 	}
-	ok, _ := path.Match(r.Pattern, channel)
+	ok, _ := path.Match(pattern, channel)
 	return ok
 }
 

@@ -22,11 +22,16 @@ type Session struct {
 	who      atomic.Pointer[Identity]
 	expires  *expiring // guarded by the lock of hub.expiry
 	kept     any       // see Keep
+	since    int64     // milliseconds of Unix time
 
 	mu    sync.Mutex    // guards what follows; taken before the lock of a channel
 	first *subscription // which links to the others
 	count int32
 	ended bool
+	why   uint8 // it ended: see causeOf
+
+	sort    uint8 // see sorts; does not change
+	passing bool  // see Description; does not change
 }
 
 func newSessionID() string { return strings.ToLower(rand.Text()[:20]) }
@@ -43,7 +48,7 @@ func (s *Session) Kept() any { return s.kept }
 // End ends the session for the cause given, which must not be nil: it leaves its channels, and its receiver is told. The
 // session keeps its place until its gateway closes it. Only the first end counts.
 func (s *Session) End(cause error) {
-	if s.leaveAll() {
+	if s.leaveAll(cause) {
 		s.receiver.End(cause)
 	}
 }
@@ -51,16 +56,19 @@ func (s *Session) End(cause error) {
 // Close takes the session out of its channels and gives back its place in the hub. The receiver is not told: it is its
 // gateway that calls Close. It may be called more than once.
 func (s *Session) Close() {
-	s.leaveAll()
+	s.leaveAll(nil)
 	s.hub.forget(s)
 }
 
-// leaveAll ends all subscriptions, and reports whether the session was open until now. Once it returns, nothing more is handed over
-// and the leaves of all that the session was in are on their way, whoever began them; but for those that a Subscribe is at, which
-// are its own to end.
-func (s *Session) leaveAll() (first bool) {
+// leaveAll ends all subscriptions for a cause, nil if the client has gone, and reports whether the session was open until now. Once
+// it returns, nothing more is handed over and the leaves of all that the session was in are on their way, whoever began them; but
+// for those that a Subscribe is at, which are its own to end.
+func (s *Session) leaveAll(cause error) (first bool) {
 	s.mu.Lock()
-	first, s.ended = !s.ended, true
+	if first = !s.ended; first {
+		s.ended = true
+		s.blame(cause)
+	}
 	s.mu.Unlock()
 	for _, sub := range s.subscriptions() {
 		if !s.takeOut(sub, nil) {

@@ -118,6 +118,7 @@ func (s *Session) enterUnless(sub *subscription, name string) (leaving <-chan st
 	sub.next = s.first
 	s.first = sub
 	s.count++
+	s.hub.totals.subscriptions.Add(1)
 	return nil, nil
 }
 
@@ -197,6 +198,7 @@ func (s *Session) finish(sub *subscription) {
 		if *at == sub {
 			*at = sub.next
 			s.count--
+			s.hub.totals.subscriptions.Add(-1)
 			break
 		}
 	}
@@ -336,6 +338,12 @@ func (ch *channel) admit(sub *subscription, o SubscribeOptions, b beginning) boo
 		n.Position.Offset = b.last[0].Offset - 1
 		sub.waiting = &waiting{values: b.last, next: b.last[len(b.last)-1].Offset + 1, promised: from}
 		from = behind
+	}
+	switch {
+	case n.Recovered:
+		ch.tally.recovered.Add(1)
+	case n.Asked:
+		ch.tally.missed.Add(1)
 	}
 	sub.notify(&n)
 	ch.add(sub, from)

@@ -22,7 +22,7 @@ const page = 128
 func (sub *subscription) fellBehind(m *member) {
 	if rule := sub.channel.rule; rule.Slow != Disconnect {
 		m.from = behind
-		sub.waiting = &waiting{backlog: newBacklog(rule)}
+		sub.waiting = &waiting{backlog: newBacklog(rule, sub.channel.tally)}
 	}
 }
 
@@ -105,6 +105,7 @@ func (h *Hub) replay(ch *channel, from uint64) (History, error) {
 func (sub *subscription) handOver() (more, late bool) {
 	ch, w := sub.channel, sub.waiting
 	for i, p := range w.values {
+		ch.tally.caughtUp.Add(1)
 		if sub.receive(p) != Taken {
 			w.values = w.values[i+1:]
 			sub.readEnough()
@@ -128,6 +129,7 @@ func (sub *subscription) handOver() (more, late bool) {
 			sub.upToDate(ch.position.Offset + 1)
 			return false, false
 		}
+		ch.tally.caughtUp.Add(1)
 		if sub.receive(p) != Taken {
 			return false, true
 		}
@@ -139,7 +141,7 @@ func (sub *subscription) handOver() (more, late bool) {
 func (sub *subscription) readEnough() {
 	ch, w := sub.channel, sub.waiting
 	if w.next > ch.position.Offset && ch.rule.Slow != Disconnect {
-		w.next, w.backlog = 0, newBacklog(ch.rule)
+		w.next, w.backlog = 0, newBacklog(ch.rule, ch.tally)
 	}
 }
 
@@ -162,6 +164,7 @@ func (sub *subscription) refill(history History) {
 }
 
 func (sub *subscription) tellGap(from, to uint64) {
+	sub.channel.tally.gaps.Add(1)
 	sub.notify(&Notice{Type: Gap, Channel: sub.channel.name,
 		Position: Position{sub.channel.position.Epoch, to}, From: from, To: to})
 }

@@ -21,6 +21,7 @@ type poll struct {
 	gateway *Gateway
 	request *request
 	session *hub.Session
+	remote  string
 	news    chan struct{} // closed when there is something to answer, or nothing will come
 
 	mu       sync.Mutex // guards what follows
@@ -38,7 +39,7 @@ func (g *Gateway) servePoll(w http.ResponseWriter, r *http.Request, q *request) 
 	control := http.NewResponseController(w)
 	control.SetReadDeadline(time.Time{}) // what is not supported need not be changed
 	control.SetWriteDeadline(time.Now().Add(q.wait + answerTimeout))
-	p := &poll{gateway: g, request: q, news: make(chan struct{}), cursor: make(map[string]hub.Position)}
+	p := &poll{gateway: g, request: q, remote: r.RemoteAddr, news: make(chan struct{}), cursor: make(map[string]hub.Position)}
 	var err error
 	if p.session, err = g.hub.Open(p, q.who); err != nil {
 		return err
@@ -246,6 +247,11 @@ func (p *poll) something() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.told
+}
+
+// Describe implements [hub.Describer].
+func (p *poll) Describe() hub.Description {
+	return hub.Description{Transport: "poll", Protocol: "json", Passing: true, Remote: p.remote}
 }
 
 // Receive implements [hub.Receiver].

@@ -37,6 +37,9 @@ func Goodbye(cause error) (websocket.StatusCode, string) {
 		return websocket.StatusNormalClosure, ""
 	}
 	r, sentence := hub.RefusalOf(Refusal(cause))
+	if d, ok := errors.AsType[*hub.Dismissal](cause); ok && d.Close != 0 {
+		return websocket.StatusCode(d.Close), cut(sentence)
+	}
 	return closeCode(r), cut(sentence)
 }
 

@@ -178,8 +178,10 @@ func closed(c *loop.Conn, err error) {
 	violation, violated := errors.AsType[*websocket.ProtocolError](err)
 	switch {
 	case errors.Is(err, loop.ErrSlowConsumer):
+		l.session.Blame(hub.Errorf(hub.SlowConsumer, "%w", err))
 		l.note(c, slog.LevelInfo, websocket.StatusTryAgainLater, err.Error())
 	case violated:
+		l.session.Blame(hub.Errorf(hub.BadRequest, "%w", err))
 		l.note(c, slog.LevelInfo, violation.Code, violation.Reason)
 	}
 }
