@@ -147,19 +147,31 @@ func (h *Hub) Remote() bool {
 }
 
 // Open starts a session of the client described by who, subscribed to nothing yet; what it will be told goes to r. It counts
-// against MaxSessions until its gateway closes it, also after its end. The error is [ErrShutdown], or wraps [ErrFull] and tells
-// how many there are.
+// against MaxSessions until its gateway closes it, also after its end. The error is [ErrShutdown], a guard's, or wraps [ErrFull] and
+// tells how many there are.
 func (h *Hub) Open(r Receiver, who Identity) (*Session, error) {
 	s := &Session{hub: h, receiver: r, id: newSessionID(), since: time.Now().UnixMilli()}
 	s.who.Store(&who)
-	about := describe(r)
+	if err := h.guardOpen(s); err != nil {
+		return nil, err
+	}
+	if err := h.enlist(s, &who); err != nil {
+		closeGuards(h.options.Guards, s)
+		return nil, err
+	}
+	return s, nil
+}
+
+// enlist puts s on the lists.
+func (h *Hub) enlist(s *Session, who *Identity) error {
+	about := describe(s.receiver)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing {
-		return nil, ErrShutdown
+		return ErrShutdown
 	}
 	if len(h.sessions) >= h.options.MaxSessions {
-		return nil, fmt.Errorf("%w: all %d sessions are taken", ErrFull, h.options.MaxSessions)
+		return fmt.Errorf("%w: all %d sessions are taken", ErrFull, h.options.MaxSessions)
 	}
 	h.sessions[s.id] = s
 	s.sort, s.passing = h.sorts.find(about), about.Passing
@@ -171,7 +183,7 @@ func (h *Hub) Open(r Receiver, who Identity) (*Session, error) {
 	if !who.Expires.IsZero() {
 		h.expiry.set(s, who.Expires)
 	}
-	return s, nil
+	return nil
 }
 
 // addUser is called with h.mu held.
@@ -184,11 +196,8 @@ func (h *Hub) addUser(user string, s *Session) {
 
 // forget gives back the place of a session that is over.
 func (h *Hub) forget(s *Session) {
-	if !h.strike(s) {
-		return
-	}
-	for _, g := range h.options.Guards {
-		g.Closed(s)
+	if h.strike(s) {
+		closeGuards(h.options.Guards, s)
 	}
 }
 

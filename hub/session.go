@@ -39,7 +39,7 @@ func newSessionID() string { return strings.ToLower(rand.Text()[:20]) }
 // ID names the session: 20 lower-case letters and digits, which nobody can guess.
 func (s *Session) ID() string { return s.id }
 
-// Keep has the session keep what a [Guard] needs to know of it; a guard calls it once, in its first call for the session.
+// Keep has the session keep what a [Guard] needs to know of it; a guard calls it in Open.
 func (s *Session) Keep(v any) { s.kept = v }
 
 // Kept is what was given to Keep, or nil.

@@ -74,6 +74,7 @@ type rare struct {
 	unhooked bool          // not in epoll: the peer has hung up while the handler paused
 	tls      *tlsshim.Shim // nil for plain connections
 
+	remote    net.Addr              // the peer's, where the kernel does not know it: a proxy has told
 	heartbeat string                // of a stream
 	detach    func(*websocket.Conn) // set by Detach; guarded by mu, as what follows
 
