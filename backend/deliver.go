@@ -67,7 +67,7 @@ func (e *Events) await() bool {
 func (e *Events) send(batch spool.Batch) error {
 	id := strings.ToLower(rand.Text()[:20])
 	var body bytes.Buffer
-	fmt.Fprintf(&body, `{"id":%q,"time":%q,"lost":%d,"events":[`, id, time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00"), batch.Lost)
+	fmt.Fprintf(&body, `{"id":%q,"time":%q,"lost":%d,"events":[`, id, time.Now().UTC().Format(rfc3339), batch.Lost)
 	body.Write(bytes.Join(batch.Records, []byte(",")))
 	body.WriteString("]}")
 	ctx, cancel := context.WithTimeoutCause(e.ctx, e.options.Timeout, errTimeout)

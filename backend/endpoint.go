@@ -20,12 +20,24 @@ type endpoint struct {
 	maxQueue int64
 	log      *slog.Logger
 
-	quietUntil atomic.Int64 // failures are logged no more often than once in quiet
-	unlogged   atomic.Int64
+	failures, opened seldom // log lines
 }
 
-// quiet is the time between two log lines about failures of an endpoint.
-const quiet = time.Second
+// seldom keeps a log line that anybody can cause from being written more often than once a second.
+type seldom struct {
+	until    atomic.Int64 // in nanoseconds since 1970
+	unlogged atomic.Int64
+}
+
+// due reports whether the line may be written now, and how many were not since the last.
+func (s *seldom) due() (unlogged int64, ok bool) {
+	now, until := time.Now().UnixNano(), s.until.Load()
+	if now < until || !s.until.CompareAndSwap(until, now+int64(time.Second)) {
+		s.unlogged.Add(1)
+		return 0, false
+	}
+	return s.unlogged.Swap(0), true
+}
 
 // try makes one attempt, of at most patience. The error is a *trouble, or the context's own.
 func (e *endpoint) try(ctx context.Context, hook Hook, id string, body []byte, patience time.Duration) ([]byte, error) {
@@ -96,10 +108,7 @@ func judge(err error) outcome {
 
 // complain logs a failure, unless one was logged just now.
 func (e *endpoint) complain(hook Hook, id string, err error) {
-	now, until := time.Now().UnixNano(), e.quietUntil.Load()
-	if now < until || !e.quietUntil.CompareAndSwap(until, now+int64(quiet)) {
-		e.unlogged.Add(1)
-		return
+	if unlogged, ok := e.failures.due(); ok {
+		e.log.Warn("a hook's service failed", "hook", hook, "request", id, "cause", err, "unlogged", unlogged)
 	}
-	e.log.Warn("a hook's service failed", "hook", hook, "request", id, "cause", err, "unlogged", e.unlogged.Swap(0))
 }

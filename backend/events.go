@@ -53,7 +53,7 @@ type Event struct {
 // wireEvent is an event without its id.
 type wireEvent struct {
 	Kind     EventKind       `json:"kind"`
-	Time     time.Time       `json:"time"`
+	Time     string          `json:"time"`
 	Channel  string          `json:"channel"`
 	Session  string          `json:"session,omitempty"`
 	User     string          `json:"user,omitempty"`
@@ -200,11 +200,11 @@ func (e *Events) Add(event Event) error {
 
 // encode writes an event without its id.
 func (e *Event) encode() ([]byte, error) {
-	w := wireEvent{Kind: e.Kind, Time: e.Time, Channel: e.Channel, Session: e.Session, User: e.User, Info: e.Info}
-	if w.Time.IsZero() {
-		w.Time = time.Now()
+	at := e.Time
+	if at.IsZero() {
+		at = time.Now()
 	}
-	w.Time = w.Time.UTC().Truncate(time.Millisecond)
+	w := wireEvent{Kind: e.Kind, Time: at.UTC().Format(rfc3339), Channel: e.Channel, Session: e.Session, User: e.User, Info: e.Info}
 	switch e.Kind {
 	case Joined, Left, Occupied, Vacated:
 	case Published:

@@ -75,8 +75,8 @@ type HooksOptions struct {
 	// Observe, if not nil, is told of each decision, for metrics, on the goroutine that asked; it must not block. err is what the
 	// hook returned, even where fail-open overruled it.
 	Observe func(hook Hook, took time.Duration, err error)
-	// Log is told of failures (at most one a second for each URL), of breakers that change their state, and of what was let
-	// through. nil means slog.Default.
+	// Log is told of failures and of what was let through, each at most once a second for each URL, and of breakers that change
+	// their state. nil means slog.Default.
 	Log *slog.Logger
 }
 
@@ -247,7 +247,7 @@ func (h *Hooks) Disconnect(ctx context.Context, r DisconnectRequest) error {
 }
 
 // Close ends asking: further requests are refused, those under way get their answer, and notices that wait are sent. When ctx ends
-// first, what is left is given up and the error is ctx's. Another call returns at once.
+// first, what is left is given up; the error wraps ctx's and tells how many notices there were. Another call returns at once.
 func (h *Hooks) Close(ctx context.Context) error {
 	h.mu.Lock()
 	if h.closed {
@@ -262,7 +262,7 @@ func (h *Hooks) Close(ctx context.Context) error {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		err = ctx.Err()
+		err = cmp.Or(err, ctx.Err())
 	}
 	for _, e := range h.endpoints {
 		e.close()
@@ -282,7 +282,7 @@ func (h *Hooks) begin() bool {
 
 // stamped gives a request its id and time.
 func (r *Request) stamped() *Request {
-	r.ID, r.Time = strings.ToLower(rand.Text()[:20]), time.Now().UTC().Truncate(time.Millisecond)
+	r.ID, r.Time = strings.ToLower(rand.Text()[:20]), time.Now()
 	return r
 }
 
@@ -305,7 +305,9 @@ func decide[T any](ctx context.Context, h *Hooks, r *Request, parse func([]byte)
 		h.options.Observe(r.Hook, time.Since(began), err)
 	}
 	if k.FailOpen && errors.Is(err, ErrUnavailable) {
-		h.log.Warn("a hook failed open: allowed without having been asked about", "hook", r.Hook, "request", r.ID, "session", r.Session, "channel", r.Channel, "cause", err)
+		if unlogged, ok := k.endpoint.opened.due(); ok {
+			h.log.Warn("a hook failed open: allowed without having been asked about", "hook", r.Hook, "request", r.ID, "session", r.Session, "channel", r.Channel, "cause", err, "unlogged", unlogged)
+		}
 		return decision, nil
 	}
 	return decision, err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,6 +20,7 @@ type notices struct {
 	senders sync.WaitGroup
 	ctx     context.Context // ends when close gives up
 	cancel  context.CancelFunc
+	givenUp atomic.Int64 // notices that could not be sent
 
 	mu     sync.RWMutex // held to read by those who add, so that the queue is closed after them
 	queue  chan *Request
@@ -54,7 +56,8 @@ func (n *notices) add(r *Request) error {
 func (n *notices) send(k *hook) {
 	for r := range n.queue {
 		if n.ctx.Err() != nil {
-			continue // given up
+			n.givenUp.Add(1)
+			continue
 		}
 		began := time.Now()
 		_, err := k.ask(n.ctx, r)
@@ -62,7 +65,8 @@ func (n *notices) send(k *hook) {
 			n.hooks.options.Observe(Disconnect, time.Since(began), err)
 		}
 		if err != nil {
-			n.hooks.log.Warn("a disconnect could not be told", "session", r.Session, "request", r.ID, "cause", err)
+			n.givenUp.Add(1)
+			k.endpoint.complain(Disconnect, r.ID, err)
 		}
 	}
 }
@@ -77,7 +81,7 @@ func (n *notices) close(ctx context.Context) error {
 	n.senders.Wait()
 	n.cancel()
 	if !stop() {
-		return ctx.Err()
+		return fmt.Errorf("backend: %d disconnects were not told: %w", n.givenUp.Load(), ctx.Err())
 	}
 	return nil
 }

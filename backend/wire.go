@@ -163,6 +163,18 @@ type Request struct {
 	Reason   string            `json:"reason,omitempty"`
 }
 
+// rfc3339 is how times are written: always with milliseconds, in UTC.
+const rfc3339 = "2006-01-02T15:04:05.000Z"
+
+// MarshalJSON writes the request as it goes over the wire.
+func (r Request) MarshalJSON() ([]byte, error) {
+	type fields Request // without this method
+	return json.Marshal(struct {
+		fields
+		Time string `json:"time"` // instead of the one among the fields
+	}{fields(r), r.Time.UTC().Format(rfc3339)})
+}
+
 // Payload reads Data and Encoding.
 func (r *Request) Payload() (Payload, error) { return payloadOf(r.Data, r.Encoding) }
 

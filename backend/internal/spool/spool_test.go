@@ -121,6 +121,24 @@ func TestPastTheBoundTheOldestAreDroppedAndCounted(t *testing.T) {
 	}
 }
 
+func TestAFolderTakesNoMoreOfTheDiskThanItMay(t *testing.T) {
+	dir := t.TempDir()
+	q := open(t, dir, MinDisk)
+	for i := range 50 {
+		fill(t, q, i*100, i*100+100)
+		var total int64
+		files, _ := filepath.Glob(filepath.Join(dir, "*"+suffix))
+		for _, f := range files {
+			if info, err := os.Stat(f); err == nil {
+				total += info.Size()
+			}
+		}
+		if total > MinDisk || total != q.Stats().Bytes {
+			t.Fatalf("%d bytes are on the disk, of %d; %+v", total, MinDisk, q.Stats())
+		}
+	}
+}
+
 func TestWhatIsDroppedOnItsWayAndArrivesIsNotLost(t *testing.T) {
 	for kind, q := range kinds(t) {
 		fill(t, q, 0, 100)
