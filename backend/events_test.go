@@ -159,17 +159,17 @@ func TestEventsThatCannotBeToldAreRefused(t *testing.T) {
 func TestALossIsToldBeforeWhatIsLeft(t *testing.T) {
 	var working atomic.Bool
 	lost, arrived := 0, 0
-	first := true
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		b := read(t, r.Body)
 		if !working.Load() {
 			w.WriteHeader(500)
 			return
 		}
-		if first != (b.Lost > 0) {
-			t.Errorf("%d lost before %d events", b.Lost, len(b.Events))
+		for i, e := range b.Events {
+			if e.Offset != lost+arrived+b.Lost+i+1 {
+				t.Errorf("event %d came after %d and a loss of %d", e.Offset, lost+arrived+i, b.Lost)
+			}
 		}
-		first = false
 		lost, arrived = lost+b.Lost, arrived+len(b.Events)
 	}).URL
 	e := eventsTo(t, backend.EventsOptions{URL: url, MaxBytes: 20_000, MinBackoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond})

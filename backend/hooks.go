@@ -43,7 +43,7 @@ type HookOptions struct {
 	// Repeatable says that the service notices by its id when a request comes again, so that publish and call may be repeated
 	// even if the first one may have got there. The other hooks always may.
 	Repeatable bool
-	// FailOpen allows what the service cannot be asked about. Not for calls.
+	// FailOpen allows what the service cannot be asked about, be it because a client keeps it busy. Not for calls.
 	FailOpen bool
 }
 
