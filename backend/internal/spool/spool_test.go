@@ -144,8 +144,12 @@ func TestWhatIsDroppedOnItsWayAndArrivesIsNotLost(t *testing.T) {
 		fill(t, q, 0, 100)
 		b, _ := q.Read(50, 1<<20)
 		fill(t, q, 100, 5000) // all of the batch is dropped meanwhile
+		before := q.Stats().Lost
 		q.Ack(b)
 		s := q.Stats()
+		if s.Lost != before {
+			t.Errorf("%s: %d were lost, and %d once the batch had arrived", kind, before, s.Lost)
+		}
 		want := append([]string{fmt.Sprint("lost ", s.Lost)}, names(int(s.Lost)+50, 5000)...)
 		if got := drain(t, q, 100); !slices.Equal(got, want) {
 			t.Errorf("%s: got %.60q, want %.60q", kind, got, want)
