@@ -20,8 +20,11 @@ const (
 	healTimeout = 10 * time.Second
 )
 
+// sink is the hub as its broker sees it.
+type sink struct{ *Hub }
+
 // Deliver implements [Sink].
-func (h *Hub) Deliver(p *Publication) {
+func (h sink) Deliver(p *Publication) {
 	ch := h.channel(p.Channel)
 	if ch == nil {
 		return
@@ -84,7 +87,7 @@ func (ch *channel) renumber(position Position) {
 }
 
 // Interrupted implements [Sink].
-func (h *Hub) Interrupted(name string) {
+func (h sink) Interrupted(name string) {
 	if name != "" {
 		if ch := h.channel(name); ch != nil {
 			h.doubt(ch)

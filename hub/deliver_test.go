@@ -206,7 +206,7 @@ func TestInterruptionWithANewNumbering(t *testing.T) {
 			b.Unsubscribe("lobby") // behind the hub's back
 			b.Broker.Close()
 			b.Broker = memory.New(memory.Options{})
-			b.Start(h)
+			b.Start(hub.SinkOf(h))
 			position, _ := b.Broker.Subscribe(t.Context(), "lobby", hub.Retention{Count: count})
 			b.set(func() { b.line = losing("4") })
 			say(t, h, "lobby", "4")

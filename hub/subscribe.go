@@ -102,7 +102,7 @@ func (s *Session) enterUnless(sub *subscription, name string) (leaving <-chan st
 	if s.ended {
 		return nil, ErrEnded
 	}
-	if before := s.find(name); before != nil && before.leaving {
+	if before := s.find(name); before != nil && (before.leaving || before.hasParted()) {
 		return before.leftLater(), nil
 	} else if before != nil {
 		return nil, Errorf(AlreadySubscribed, "the session is subscribed to %q already; unsubscribe first to begin elsewhere", name)
@@ -147,23 +147,22 @@ func (s *Session) settle(sub *subscription, err error) (out bool) {
 }
 
 // takeOut ends a subscription, and reports whether nobody had before. Once it returns, nothing more of the channel is handed over.
-// The receiver is told n, if it knows of the subscription and n is not nil.
+// The receiver is told n, if it knows of the subscription and n is not nil; it must hear that before it can subscribe again.
 func (s *Session) takeOut(sub *subscription, n *Notice) (mine bool) {
-	mine, settled := s.claim(sub)
-	sub.part(n)
-	if mine && settled {
+	mine = sub.part(n)
+	if s.claim(sub) {
 		s.finish(sub)
 	}
 	return mine
 }
 
-// claim says that sub is to leave, and reports whether nobody had said so before.
-func (s *Session) claim(sub *subscription) (mine, settled bool) {
+// claim says that sub is to leave, and reports whether the caller is to finish that.
+func (s *Session) claim(sub *subscription) (mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	mine = !sub.leaving
+	mine = !sub.leaving && sub.settled
 	sub.leaving = true
-	return mine, sub.settled
+	return mine
 }
 
 // await waits for whoever takes sub out, unless that is a Subscribe that is still at it.
@@ -202,7 +201,7 @@ func (s *Session) Subscribed(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sub := s.find(name)
-	return sub != nil && !sub.leaving
+	return sub != nil && !sub.leaving && !s.ended
 }
 
 // Unsubscribe takes the session out of a channel: once it returns, nothing more of the channel is handed over. The receiver is
@@ -237,8 +236,10 @@ func (h *Hub) join(ctx context.Context, sub *subscription, o SubscribeOptions) e
 		return h.failed(err, Unavailable, "cannot subscribe to %q now; try again", ch.name)
 	}
 	if ch.rule.Presence {
+		if err := h.leaves.cancel(ctx, ch.name, sub.session.id); err != nil {
+			return h.failed(err, Unavailable, "the session has not left the presence of %q yet; try again", ch.name)
+		}
 		sub.present = true
-		h.leaves.cancel(ch.name, sub.session.id)
 		if err := h.broker.Join(ctx, ch.name, sub.member()); err != nil {
 			return h.failed(err, Unavailable, "cannot enter the presence of %q now; try again", ch.name)
 		}
@@ -315,6 +316,9 @@ func (ch *channel) admit(sub *subscription, o SubscribeOptions, b beginning) boo
 	}
 	n := Notice{Type: Subscribed, Channel: ch.name, Position: ch.position, Asked: o.Recover, Forced: o.Forced, Rule: ch.rule, Tag: o.Tag}
 	from := ch.position.Offset + 1
+	if b.recovered && ch.rule.History.Count == 0 && b.after != ch.position.Offset { // published since it was asked about
+		b.recovered = false
+	}
 	switch same := b.epoch == ch.position.Epoch; {
 	case same && b.recovered:
 		n.Recovered = true
@@ -342,19 +346,29 @@ func (h *Hub) leave(sub *subscription) {
 	h.release(sub.channel)
 }
 
-// part ends what the channel has to do with sub. If the receiver knows of the subscription, it is told n, unless that is nil.
-func (sub *subscription) part(n *Notice) {
+// part ends what the channel has to do with sub, and reports whether nobody had before. If the receiver knows of the subscription,
+// it is told n, unless that is nil.
+func (sub *subscription) part(n *Notice) (mine bool) {
 	ch := sub.channel
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	told := sub.joined // otherwise Subscribe is still at it, and its error says so
+	if sub.gone {
+		return false
+	}
 	sub.gone, sub.waiting = true, nil
-	if sub.joined {
+	if sub.joined { // otherwise Subscribe is still at it, and its error says so
 		ch.remove(sub)
+		if n != nil {
+			sub.notify(n)
+		}
 	}
-	if told && n != nil {
-		sub.notify(n)
-	}
+	return true
+}
+
+func (sub *subscription) hasParted() bool {
+	sub.channel.mu.Lock()
+	defer sub.channel.mu.Unlock()
+	return sub.gone
 }
 
 // failed turns a broker's or handler's error into one that a client may see; the log gets all of it.
