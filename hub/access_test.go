@@ -72,7 +72,7 @@ func TestTheFirstRuleThatMatchesHolds(t *testing.T) {
 		{Pattern: "chat:vip", MaxPayload: 1}, {Pattern: "chat:[a-f]*", MaxPayload: 2}, {Pattern: "chat:?", MaxPayload: 3}, {Pattern: "chat/*/x", MaxPayload: 4},
 	}})
 	for channel, want := range map[string]int{
-		"chat:vip": 1, "chat:abc": 2, "chat:z": 3, "chat:zz": hub.DefaultMaxPayload, "chat/1/x": 4, "chat/1/2/x": hub.DefaultMaxPayload, "chat:a/b": hub.DefaultMaxPayload,
+		"chat:vip": 1, "chat:abc": 2, "chat:z": 3, "chat:zz": hub.DefaultMaxPayload, "chat/1/x": 4, "chat/1/2/x": 4, "chat:a/b": 2, "x/chat:vip": hub.DefaultMaxPayload,
 	} {
 		if got := h.Rule(channel).MaxPayload; got != want {
 			t.Errorf("%s: %d, want %d", channel, got, want)
