@@ -115,7 +115,7 @@ type leave struct {
 	leaving chan struct{} // made when the broker is about to be told, closed when it has been
 }
 
-// leavers is how many leaves are told to the broker at the same time.
+// leavers is how many leaves are told to a broker beyond a network at the same time.
 const leavers = 16
 
 // later has the member leave the channel once it has lingered. It is called only for a session that cancel was called for, so the
@@ -214,7 +214,10 @@ func (l *leaves) take(now time.Time) (due []*leave) {
 func (l *leaves) leaveAll(ctx context.Context, all []*leave) {
 	told := 0
 	var telling sync.WaitGroup
-	room := make(chan struct{}, leavers)
+	room := make(chan struct{}, 1) // in order, where that takes no time
+	if l.hub.broker.Remote() {
+		room = make(chan struct{}, leavers)
+	}
 	for _, le := range all {
 		if ctx.Err() != nil {
 			break
@@ -227,7 +230,7 @@ func (l *leaves) leaveAll(ctx context.Context, all []*leave) {
 		})
 	}
 	telling.Wait()
-	if n := len(all) - told; n > 0 {
+	if n := len(all) - told; n > 0 && l.hub.broker.Remote() {
 		l.hub.log.Warn("the hub has no time left to tell its broker of sessions that have gone; they may be shown as present until it forgets them",
 			"sessions", n)
 	}

@@ -38,7 +38,7 @@ func (sub *subscription) missed(p *Publication) {
 // see it there. Called with the channel's lock.
 func (sub *subscription) skipped(from, to uint64) {
 	if sub.waiting.next == 0 {
-		sub.waiting.backlog.dropAll(from, to)
+		sub.waiting.backlog.skip(from, to)
 	}
 }
 
@@ -123,6 +123,7 @@ func (sub *subscription) handOver() (more, late bool) {
 		p, gap := w.backlog.next()
 		if gap.To != 0 {
 			sub.tellGap(gap.From, gap.To)
+			continue
 		}
 		if p == nil {
 			sub.upToDate(ch.position.Offset + 1)
