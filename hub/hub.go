@@ -70,6 +70,7 @@ type Hub struct {
 	log     *slog.Logger
 	leaves  leaves
 	expiry  expiry
+	healers chan struct{} // holds one for each channel that reads what it missed
 
 	seed   maphash.Seed
 	shards [64]shard // of channels, by name
@@ -109,6 +110,7 @@ func New(options Options) (*Hub, error) {
 		broker:   options.Broker,
 		log:      cmp.Or(options.Log, slog.Default()),
 		seed:     maphash.MakeSeed(),
+		healers:  make(chan struct{}, healers),
 		sessions: make(map[string]*Session),
 		users:    make(map[string]map[*Session]struct{}),
 	}

@@ -231,7 +231,7 @@ func (h *Hub) join(ctx context.Context, sub *subscription, o SubscribeOptions) e
 			return err
 		}
 	}
-	err := h.subscribeNode(ch, func() (Position, error) { return h.broker.Subscribe(ctx, ch.name, ch.rule.History) })
+	err := h.subscribeNode(ctx, ch)
 	if err != nil {
 		return h.failed(err, Unavailable, "cannot subscribe to %q now; try again", ch.name)
 	}
@@ -377,7 +377,9 @@ func (h *Hub) failed(err error, code Code, format string, values ...any) error {
 		return known
 	}
 	e := Errorf(code, format, values...)
-	h.log.Warn(e.Message, "cause", err)
+	if !errors.Is(err, context.Canceled) { // a client that hangs up is no news
+		h.log.Warn(e.Message, "cause", err)
+	}
 	e.cause = err
 	return e
 }
