@@ -3,10 +3,12 @@
 package hub
 
 import (
+	"context"
 	"hash/maphash"
 	"math"
 	"runtime"
 	"sync"
+	"time"
 )
 
 // channel is a name that somebody is subscribed to.
@@ -26,7 +28,8 @@ type channel struct {
 	lags     lags // at the last publication
 	watching int  // subscriptions that asked for presence
 	crowd    crowd
-	healing  *healing // a hole is being filled; nil if there is none
+	healing  *healing    // a hole is being filled; nil if there is none
+	retry    *time.Timer // until that is tried again; nil if it is not to be
 }
 
 // member is a subscription together with what the fan-out needs, in one array.
@@ -104,14 +107,43 @@ func (h *Hub) count(ch *channel, change int) int {
 	return ch.refs
 }
 
-// subscribeNode has the broker deliver the channel, if it does not yet.
-func (h *Hub) subscribeNode(ch *channel, subscribe func() (Position, error)) error {
+// subscribeNode has the broker deliver the channel, if it does not yet. With a broker beyond a network, whoever waits for another's
+// subscribing waits no longer than ctx says.
+func (h *Hub) subscribeNode(ctx context.Context, ch *channel) error {
+	if !h.broker.Remote() {
+		return h.attach(ctx, ch)
+	}
+	h.count(ch, +1) // for the goroutine, which may outlive this call
+	done := make(chan error, 1)
+	started := h.work(func() {
+		defer h.release(ch)
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(h.ctx, cancel)()
+		done <- h.attach(ctx, ch)
+	})
+	if !started {
+		h.release(ch)
+		return ErrShutdown
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (h *Hub) attach(ctx context.Context, ch *channel) error {
 	ch.attach.Lock()
 	defer ch.attach.Unlock()
 	if ch.attached {
 		return nil
 	}
-	position, err := subscribe()
+	if err := ctx.Err(); err != nil { // it was somebody else's turn for too long
+		return err
+	}
+	position, err := h.broker.Subscribe(ctx, ch.name, ch.rule.History)
 	if err != nil {
 		return err
 	}

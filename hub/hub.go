@@ -23,13 +23,14 @@ const (
 	DefaultIdempotencyWindow = 5 * time.Minute
 )
 
+// Each is an [*Error], with a line in the table of refusals.
 var (
 	// ErrFull is returned by Open when MaxSessions are open already.
-	ErrFull = errors.New("hub: full")
+	ErrFull error = &Error{Code: Full, Message: "the server holds as many sessions as it may; try again later"}
 	// ErrShutdown is returned by Open once Shutdown was called, and is the cause with which Shutdown ends sessions.
-	ErrShutdown = errors.New("hub: shutting down")
+	ErrShutdown error = &Error{Code: ShuttingDown, Message: "the server is shutting down; come back in a few seconds"}
 	// ErrEnded is returned when the session has ended or is closed.
-	ErrEnded = errors.New("hub: the session has ended")
+	ErrEnded error = &Error{Code: Unavailable, Message: "the session has ended; open another one"}
 )
 
 // Options are the parts and bounds of a hub. Only Broker must be given.
@@ -70,6 +71,7 @@ type Hub struct {
 	leaves  leaves
 	expiry  expiry
 	totals  totals
+	healers chan struct{} // holds one for each channel that reads what it missed
 
 	seed   maphash.Seed
 	shards [64]shard // of channels, by name
@@ -99,6 +101,9 @@ func New(options Options) (*Hub, error) {
 	if options.Broker == nil {
 		return nil, errors.New("hub: Options.Broker is nil; for a single node give it memory.New(memory.Options{})")
 	}
+	if options.MaxSessions < 0 || options.MaxSubscriptions < 0 || options.IdempotencyWindow < 0 {
+		return nil, errors.New("hub: MaxSessions, MaxSubscriptions or IdempotencyWindow is negative; leave it out for the default")
+	}
 	options.MaxSessions = cmp.Or(options.MaxSessions, DefaultMaxSessions)
 	options.MaxSubscriptions = cmp.Or(options.MaxSubscriptions, DefaultMaxSubscriptions)
 	options.Linger = max(0, cmp.Or(options.Linger, DefaultLinger))
@@ -109,6 +114,7 @@ func New(options Options) (*Hub, error) {
 		log:      cmp.Or(options.Log, slog.Default()),
 		seed:     maphash.MakeSeed(),
 		totals:   newTotals(),
+		healers:  make(chan struct{}, healers),
 		sessions: make(map[string]*Session),
 		users:    make(map[string]map[*Session]struct{}),
 	}
@@ -124,7 +130,7 @@ func New(options Options) (*Hub, error) {
 	}
 	h.leaves.hub = h
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	if err := h.broker.Start(h); err != nil {
+	if err := h.broker.Start(sink{h}); err != nil {
 		return nil, fmt.Errorf("hub: starting the broker: %w", err)
 	}
 	return h, nil
@@ -171,7 +177,7 @@ func (h *Hub) enlist(s *Session, who *Identity) error {
 		return ErrShutdown
 	}
 	if len(h.sessions) >= h.options.MaxSessions {
-		return fmt.Errorf("%w: all %d sessions are taken", ErrFull, h.options.MaxSessions)
+		return Errorf(Full, "%w (all %d are taken)", ErrFull, h.options.MaxSessions)
 	}
 	h.sessions[s.id] = s
 	s.sort, s.passing = h.sorts.find(about), about.Passing
@@ -260,8 +266,9 @@ func (h *Hub) SessionsOf(user string) []*Session {
 	return slices.Collect(maps.Keys(h.users[user]))
 }
 
-// Shutdown refuses new sessions, ends those that are open with ErrShutdown, waits until their gateways have closed them all,
-// and closes the broker. When ctx ends first, its error is returned.
+// Shutdown refuses new sessions, ends those that are open with ErrShutdown, waits until their gateways have closed them all, has
+// the broker told who is no longer present, and closes it. When ctx ends first, the rest is not waited for, and its error is
+// returned if sessions are still open.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	open, empty := h.refuse()
 	for _, s := range open {
@@ -273,7 +280,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = fmt.Errorf("hub: %d sessions are still open: %w", h.Sessions(), ctx.Err())
 	}
-	h.leaves.flush()
+	h.leaves.flush(ctx)
 	h.background.Lock()
 	h.cancel()
 	h.background.Unlock()

@@ -44,7 +44,7 @@ type Notice struct {
 	// Of Subscribed.
 	Position  Position // where the channel is for this client: what comes next is after it
 	Asked     bool     // recovery was asked for
-	Recovered bool     // and what was missed follows, all of it
+	Recovered bool     // and what was missed follows, all of it; what history loses before it is handed over is told as a Gap
 	Forced    bool     // by the server
 	Rule      *Rule    // what holds in the channel; not to be changed
 	Tag       any      // SubscribeOptions.Tag
@@ -75,7 +75,8 @@ const (
 	Present
 )
 
-// Receipt tells a publisher what became of its publication.
+// Receipt tells a publisher what became of its publication. Over a broker beyond a network, which delivers later, Lagging and Late
+// are those of an earlier publication.
 type Receipt struct {
 	Published
 	Subscribers int // sessions of this node that are subscribed

@@ -71,9 +71,8 @@ func (s *Session) leaveAll(cause error) (first bool) {
 	}
 	s.mu.Unlock()
 	for _, sub := range s.subscriptions() {
-		if !s.takeOut(sub, nil) {
-			s.await(sub)
-		}
+		s.takeOut(sub, nil)
+		s.await(sub)
 	}
 	return first
 }
@@ -169,7 +168,7 @@ type Call struct {
 	Payload []byte
 }
 
-// CallHandler answers calls. It is called on a goroutine of its own for each; ctx ends with the client's connection. An
+// CallHandler answers calls. It is called on the goroutine of whoever calls [Session.Call], for a gateway one of each call; ctx ends with the client's connection. An
 // [*Error] is told to the client as it is; of another error it learns only [CallFailed].
 type CallHandler func(ctx context.Context, s *Session, call Call) (kind Kind, answer []byte, err error)
 

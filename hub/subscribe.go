@@ -16,9 +16,8 @@ type subscription struct {
 	as      *Identity // who it was when it subscribed, in presence
 
 	// guarded by session.mu
-	next     *subscription
-	farewell *Notice       // what its receiver is told when it is taken out; nil for nothing
-	left     chan struct{} // made by those who wait for it, closed when it is off the list
+	next *subscription
+	left chan struct{} // made by those who wait for it, closed when it is off the list
 
 	// guarded by channel.mu
 	waiting *waiting // nil if it is up to date
@@ -105,7 +104,7 @@ func (s *Session) enterUnless(sub *subscription, name string) (leaving <-chan st
 	if s.ended {
 		return nil, ErrEnded
 	}
-	if before := s.find(name); before != nil && before.leaving {
+	if before := s.find(name); before != nil && (before.leaving || before.hasParted()) {
 		return before.leftLater(), nil
 	} else if before != nil {
 		return nil, Errorf(AlreadySubscribed, "the session is subscribed to %q already; unsubscribe first to begin elsewhere", name)
@@ -151,25 +150,22 @@ func (s *Session) settle(sub *subscription, err error) (out bool) {
 }
 
 // takeOut ends a subscription, and reports whether nobody had before. Once it returns, nothing more of the channel is handed over.
-// The receiver is told n, if it knows of the subscription and n is not nil.
+// The receiver is told n, if it knows of the subscription and n is not nil; it must hear that before it can subscribe again.
 func (s *Session) takeOut(sub *subscription, n *Notice) (mine bool) {
-	mine, settled, n := s.claim(sub, n)
-	sub.part(n)
-	if mine && settled {
+	mine = sub.part(n)
+	if s.claim(sub) {
 		s.finish(sub)
 	}
 	return mine
 }
 
-// claim says that sub is to leave, and reports whether nobody had said so before. farewell is what the receiver is to be told, by
-// whoever is the first to take sub out of its channel: what the first claim wanted.
-func (s *Session) claim(sub *subscription, n *Notice) (mine, settled bool, farewell *Notice) {
+// claim says that sub is to leave, and reports whether the caller is to finish that.
+func (s *Session) claim(sub *subscription) (mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if mine = !sub.leaving; mine {
-		sub.leaving, sub.farewell = true, n
-	}
-	return mine, sub.settled, sub.farewell
+	mine = !sub.leaving && sub.settled
+	sub.leaving = true
+	return mine
 }
 
 // await waits for whoever takes sub out, unless that is a Subscribe that is still at it.
@@ -187,10 +183,7 @@ func (s *Session) await(sub *subscription) {
 
 // finish does the rest for a subscription that is to leave: it is out of its channel, then off the list.
 func (s *Session) finish(sub *subscription) {
-	s.mu.Lock()
-	farewell := sub.farewell
-	s.mu.Unlock()
-	sub.part(farewell)
+	sub.part(nil)
 	s.hub.leave(sub)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,7 +205,7 @@ func (s *Session) Subscribed(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sub := s.find(name)
-	return sub != nil && !sub.leaving
+	return sub != nil && !sub.leaving && !s.ended
 }
 
 // Unsubscribe takes the session out of a channel: once it returns, nothing more of the channel is handed over. The receiver is
@@ -242,13 +235,15 @@ func (h *Hub) join(ctx context.Context, sub *subscription, o SubscribeOptions) e
 			return err
 		}
 	}
-	err := h.subscribeNode(ch, func() (Position, error) { return h.broker.Subscribe(ctx, ch.name, ch.rule.History) })
+	err := h.subscribeNode(ctx, ch)
 	if err != nil {
 		return h.failed(err, Unavailable, "cannot subscribe to %q now; try again", ch.name)
 	}
 	if ch.rule.Presence && !o.Unseen {
+		if err := h.leaves.cancel(ctx, ch.name, sub.session.id); err != nil {
+			return h.failed(err, Unavailable, "the session has not left the presence of %q yet; try again", ch.name)
+		}
 		sub.present = true
-		h.leaves.cancel(ch.name, sub.session.id)
 		if err := h.broker.Join(ctx, ch.name, sub.member()); err != nil {
 			return h.failed(err, Unavailable, "cannot enter the presence of %q now; try again", ch.name)
 		}
@@ -325,6 +320,9 @@ func (ch *channel) admit(sub *subscription, o SubscribeOptions, b beginning) boo
 	}
 	n := Notice{Type: Subscribed, Channel: ch.name, Position: ch.position, Asked: o.Recover, Forced: o.Forced, Rule: ch.rule, Tag: o.Tag}
 	from := ch.position.Offset + 1
+	if b.recovered && ch.rule.History.Count == 0 && b.after != ch.position.Offset { // published since it was asked about
+		b.recovered = false
+	}
 	switch same := b.epoch == ch.position.Epoch; {
 	case same && b.recovered:
 		n.Recovered = true
@@ -358,19 +356,29 @@ func (h *Hub) leave(sub *subscription) {
 	h.release(sub.channel)
 }
 
-// part ends what the channel has to do with sub. If the receiver knows of the subscription, it is told n, unless that is nil.
-func (sub *subscription) part(n *Notice) {
+// part ends what the channel has to do with sub, and reports whether nobody had before. If the receiver knows of the subscription,
+// it is told n, unless that is nil.
+func (sub *subscription) part(n *Notice) (mine bool) {
 	ch := sub.channel
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	told := sub.joined // otherwise Subscribe is still at it, and its error says so
+	if sub.gone {
+		return false
+	}
 	sub.gone, sub.waiting = true, nil
-	if sub.joined {
+	if sub.joined { // otherwise Subscribe is still at it, and its error says so
 		ch.remove(sub)
+		if n != nil {
+			sub.notify(n)
+		}
 	}
-	if told && n != nil {
-		sub.notify(n)
-	}
+	return true
+}
+
+func (sub *subscription) hasParted() bool {
+	sub.channel.mu.Lock()
+	defer sub.channel.mu.Unlock()
+	return sub.gone
 }
 
 // failed turns a broker's or handler's error into one that a client may see; the log gets all of it.
@@ -379,7 +387,9 @@ func (h *Hub) failed(err error, code Code, format string, values ...any) error {
 		return known
 	}
 	e := Errorf(code, format, values...)
-	h.log.Warn(e.Message, "cause", err)
+	if !errors.Is(err, context.Canceled) { // a client that hangs up is no news
+		h.log.Warn(e.Message, "cause", err)
+	}
 	e.cause = err
 	return e
 }

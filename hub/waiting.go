@@ -3,7 +3,10 @@
 
 package hub
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // waiting is what a subscription that is behind will be handed: first values; then, if next is set, what history holds from that
 // offset on, until that is all; otherwise what has gathered in the backlog.
@@ -16,6 +19,9 @@ type waiting struct {
 
 // page is how many publications are read from history, and handed over, at a time.
 const page = 128
+
+// How long a subscription waits before it tries once more to read from history, the first time and at most.
+const replayPause, maxReplayPause = 100 * time.Millisecond, 400 * time.Millisecond
 
 // fellBehind is called when a receiver that was up to date is late: where the rule lets publications be dropped, what comes now
 // gathers until it is ready. m is the subscription's own. Called with the channel's lock.
@@ -38,7 +44,7 @@ func (sub *subscription) missed(p *Publication) {
 // see it there. Called with the channel's lock.
 func (sub *subscription) skipped(from, to uint64) {
 	if sub.waiting.next == 0 {
-		sub.waiting.backlog.dropAll(from, to)
+		sub.waiting.backlog.skip(from, to)
 	}
 }
 
@@ -93,11 +99,21 @@ func (h *Hub) catchUp(sub *subscription) (late bool) {
 	return false
 }
 
-// replay reads a page of history.
-func (h *Hub) replay(ch *channel, from uint64) (History, error) {
-	ctx, cancel := context.WithTimeout(h.ctx, healTimeout)
-	defer cancel()
-	return h.broker.History(ctx, ch.name, Query{After: from - 1, Limit: page, Retention: ch.rule.History})
+// replay reads a page of history, and tries it again where the broker is beyond a network.
+func (h *Hub) replay(ch *channel, from uint64) (history History, err error) {
+	for pause := replayPause; ; pause *= 2 {
+		ctx, cancel := context.WithTimeout(h.ctx, healTimeout)
+		history, err = h.broker.History(ctx, ch.name, Query{After: from - 1, Limit: page, Retention: ch.rule.History})
+		cancel()
+		if err == nil || !h.broker.Remote() || pause > maxReplayPause {
+			return history, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-h.ctx.Done():
+			return History{}, err
+		}
+	}
 }
 
 // handOver hands over what is at hand, and reports whether more is to be read from history now, or else whether the receiver takes
@@ -124,6 +140,7 @@ func (sub *subscription) handOver() (more, late bool) {
 		p, gap := w.backlog.next()
 		if gap.To != 0 {
 			sub.tellGap(gap.From, gap.To)
+			continue
 		}
 		if p == nil {
 			sub.upToDate(ch.position.Offset + 1)
