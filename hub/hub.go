@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -64,7 +65,8 @@ type Options struct {
 // Hub holds a node's sessions and channels. Make one with New.
 type Hub struct {
 	options Options
-	rules   []Rule
+	rules   atomic.Pointer[[]Rule]
+	bounds  bounds
 	broker  Broker
 	log     *slog.Logger
 	leaves  leaves
@@ -96,8 +98,6 @@ func New(options Options) (*Hub, error) {
 	if options.Broker == nil {
 		return nil, errors.New("hub: Options.Broker is nil; for a single node give it memory.New(memory.Options{})")
 	}
-	options.MaxSessions = cmp.Or(options.MaxSessions, DefaultMaxSessions)
-	options.MaxSubscriptions = cmp.Or(options.MaxSubscriptions, DefaultMaxSubscriptions)
 	options.Linger = max(0, cmp.Or(options.Linger, DefaultLinger))
 	options.IdempotencyWindow = cmp.Or(options.IdempotencyWindow, DefaultIdempotencyWindow)
 	h := &Hub{
@@ -108,13 +108,10 @@ func New(options Options) (*Hub, error) {
 		sessions: make(map[string]*Session),
 		users:    make(map[string]map[*Session]struct{}),
 	}
-	for _, rule := range append(slices.Clone(options.Rules), Rule{Pattern: "*"}) {
-		rule, err := rule.withDefaults()
-		if err != nil {
-			return nil, err
-		}
-		h.rules = append(h.rules, rule)
+	if err := h.SetRules(options.Rules); err != nil {
+		return nil, err
 	}
+	h.SetBounds(options.MaxSessions, options.MaxSubscriptions)
 	for i := range h.shards {
 		h.shards[i].channels = make(map[string]*channel)
 	}
@@ -128,9 +125,10 @@ func New(options Options) (*Hub, error) {
 
 // Rule is what holds in a channel. It is not to be changed.
 func (h *Hub) Rule(channel string) *Rule {
-	for i := range h.rules {
-		if h.rules[i].matches(channel) {
-			return &h.rules[i]
+	rules := *h.rules.Load()
+	for i := range rules {
+		if rules[i].matches(channel) {
+			return &rules[i]
 		}
 	}
 	panic("unreachable: the last rule matches every name")
@@ -153,8 +151,8 @@ func (h *Hub) Open(r Receiver, who Identity) (*Session, error) {
 	if h.closing {
 		return nil, ErrShutdown
 	}
-	if len(h.sessions) >= h.options.MaxSessions {
-		return nil, fmt.Errorf("%w: all %d sessions are taken", ErrFull, h.options.MaxSessions)
+	if most := h.bounds.sessions.Load(); int64(len(h.sessions)) >= most {
+		return nil, fmt.Errorf("%w: all %d sessions are taken", ErrFull, most)
 	}
 	h.sessions[s.id] = s
 	if who.User != "" {

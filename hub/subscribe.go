@@ -80,7 +80,7 @@ func (s *Session) enter(sub *subscription, name string) error {
 	if s.find(name) != nil {
 		return Errorf(AlreadySubscribed, "the session is subscribed to %q already; unsubscribe first to begin elsewhere", name)
 	}
-	if s.count >= s.hub.options.MaxSubscriptions {
+	if int64(s.count) >= s.hub.bounds.subscriptions.Load() {
 		return Errorf(TooManySubscriptions, "the session is subscribed to %d channels, which is the limit; unsubscribe from some",
 			s.count)
 	}
