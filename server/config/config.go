@@ -61,9 +61,9 @@ type Limits struct {
 	IdleTimeout      time.Duration `key:"idle_timeout" doc:"how long an HTTP connection may be quiet between two requests"`
 	HeaderSize       Size          `key:"header_size" min:"4096" doc:"largest head of a request; that of a WebSocket's opening handshake may have at most 8 KiB of it"`
 
-	MessageSize       Size          `key:"message_size" live:"yes" doc:"longest message of a client, after decompression, and longest payload where a rule says nothing else"`
-	MessageTimeout    time.Duration `key:"message_timeout" live:"yes" doc:"how long a WebSocket message may take from its first byte to its last"`
-	DecompressedRatio int           `key:"decompressed_ratio" live:"yes" zero:"any" doc:"how many times larger than its compressed form a message may be, once it is past 64 KiB; 0 bounds it by message_size alone"`
+	MessageSize       Size          `key:"message_size" doc:"longest message of a client, after decompression, and longest payload where a rule says nothing else"`
+	MessageTimeout    time.Duration `key:"message_timeout" doc:"how long a WebSocket message may take from its first byte to its last"`
+	DecompressedRatio int           `key:"decompressed_ratio" zero:"any" doc:"how many times larger than its compressed form a message may be, once it is past 64 KiB; 0 bounds it by message_size alone"`
 
 	Connections           int `key:"connections" live:"yes" doc:"clients connected at once; fewer where the limit on open files is lower"`
 	ConnectionsPerAddress int `key:"connections_per_address" live:"yes" zero:"any" doc:"clients connected at once from one address; 0 is no bound but connections"`
@@ -91,6 +91,6 @@ type Rate struct {
 
 // KeepAlive says when a quiet client is asked whether it is there.
 type KeepAlive struct {
-	Interval time.Duration `key:"interval" live:"yes" doc:"silence after which a WebSocket is sent a ping and an event stream a heartbeat; below the shortest time-out of any proxy on the way, which is often 60s"`
-	Timeout  time.Duration `key:"timeout" live:"yes" doc:"how long the answer to a ping may take; then the connection is cut"`
+	Interval time.Duration `key:"interval" doc:"silence after which a WebSocket is sent a ping and an event stream a heartbeat; below the shortest time-out of any proxy on the way, which is often 60s"`
+	Timeout  time.Duration `key:"timeout" doc:"how long the answer to a ping may take; then the connection is cut"`
 }
