@@ -7,7 +7,7 @@ import "time"
 // Config is everything that a node can be told. Its keys, their meaning and their bounds stand in the tags, from which the comments
 // of `ringdown config defaults` and the reference page are made. The zero value is no configuration: begin with [Default].
 type Config struct {
-	Dev       bool      `key:"dev" doc:"let anybody publish and name himself with ?user=, to try things; loopback only"`
+	Dev       bool      `key:"dev" doc:"to try things: let anybody publish, unless there are rules, and name himself with ?user=; loopback only"`
 	Listen    Listen    `key:"listen" doc:"where the node listens"`
 	Origins   []string  `key:"origins" live:"yes" example:"https://app.example.com, *.example.org" doc:"web origins beside the node's own whose pages may connect"`
 	Limits    Limits    `key:"limits" doc:"what the node bears, and what one client may ask of it"`
@@ -35,7 +35,7 @@ type Listen struct {
 
 // Listener is one listener more.
 type Listener struct {
-	Address       string `key:"address" need:"yes" doc:"as listen.address"`
+	Address       string `key:"address" need:"yes" example:":8443" doc:"as listen.address"`
 	TLS           bool   `key:"tls" doc:"speak TLS here, with the certificates of listen.tls or listen.acme"`
 	ProxyProtocol bool   `key:"proxy_protocol" doc:"as listen.proxy_protocol"`
 }

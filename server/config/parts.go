@@ -4,7 +4,7 @@ package config
 
 import "time"
 
-// Rule is what holds in the channels that match a pattern. A key that is left out is as in the first element of the defaults.
+// Rule is what holds in the channels that match a pattern. A key that is left out is what setDefaults says.
 type Rule struct {
 	Pattern    string  `key:"pattern" need:"yes" example:"chat:*" doc:"names of channels: * is any run of characters but /, ? is one, [a-z] a class; * alone is every name"`
 	Subscribe  string  `key:"subscribe" oneof:"everyone, users, server" doc:"who may subscribe: everyone, users that are known, or no client"`

@@ -136,13 +136,7 @@ func (f *field) show(v reflect.Value) string {
 	case f.list():
 		var elements []string
 		for i := range v.Len() {
-			var fields []string
-			for _, child := range f.elementValues() {
-				if value := child.in(v.Index(i)); !value.IsZero() {
-					fields = append(fields, child.path+": "+child.show(value))
-				}
-			}
-			elements = append(elements, "{"+strings.Join(fields, ", ")+"}")
+			elements = append(elements, showFields(f.fields, v.Index(i)))
 		}
 		return "[" + strings.Join(elements, ", ") + "]"
 	case f.typ.Kind() == reflect.Slice:
@@ -156,7 +150,26 @@ func (f *field) show(v reflect.Value) string {
 	case f.typ.Kind() == reflect.String && f.typ != secretType:
 		return quote(withoutPassword(v.String()))
 	}
+	if v.Kind() == reflect.String && v.Len() == 0 {
+		return `""`
+	}
 	return fmt.Sprint(v.Interface())
+}
+
+// showFields writes those fields of an element that are not zero.
+func showFields(fields []*field, v reflect.Value) string {
+	var shown []string
+	for _, f := range fields {
+		value := f.in(v)
+		switch {
+		case value.IsZero():
+		case f.section():
+			shown = append(shown, f.name+": "+showFields(f.fields, v))
+		default:
+			shown = append(shown, f.name+": "+f.show(value))
+		}
+	}
+	return "{" + strings.Join(shown, ", ") + "}"
 }
 
 // elementValues are the values of an element.
