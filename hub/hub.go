@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -65,7 +66,8 @@ type Options struct {
 // Hub holds a node's sessions and channels. Make one with New.
 type Hub struct {
 	options Options
-	rules   []Rule
+	rules   atomic.Pointer[[]Rule]
+	bounds  bounds
 	broker  Broker
 	log     *slog.Logger
 	leaves  leaves
@@ -104,8 +106,6 @@ func New(options Options) (*Hub, error) {
 	if options.MaxSessions < 0 || options.MaxSubscriptions < 0 || options.IdempotencyWindow < 0 {
 		return nil, errors.New("hub: MaxSessions, MaxSubscriptions or IdempotencyWindow is negative; leave it out for the default")
 	}
-	options.MaxSessions = cmp.Or(options.MaxSessions, DefaultMaxSessions)
-	options.MaxSubscriptions = cmp.Or(options.MaxSubscriptions, DefaultMaxSubscriptions)
 	options.Linger = max(0, cmp.Or(options.Linger, DefaultLinger))
 	options.IdempotencyWindow = cmp.Or(options.IdempotencyWindow, DefaultIdempotencyWindow)
 	h := &Hub{
@@ -118,13 +118,10 @@ func New(options Options) (*Hub, error) {
 		sessions: make(map[string]*Session),
 		users:    make(map[string]map[*Session]struct{}),
 	}
-	for _, rule := range append(slices.Clone(options.Rules), Rule{Pattern: "*"}) {
-		rule, err := rule.withDefaults()
-		if err != nil {
-			return nil, err
-		}
-		h.rules = append(h.rules, rule)
+	if err := h.SetRules(options.Rules); err != nil {
+		return nil, err
 	}
+	h.SetBounds(options.MaxSessions, options.MaxSubscriptions)
 	for i := range h.shards {
 		h.shards[i].channels = make(map[string]*channel)
 	}
@@ -138,9 +135,10 @@ func New(options Options) (*Hub, error) {
 
 // Rule is what holds in a channel. It is not to be changed.
 func (h *Hub) Rule(channel string) *Rule {
-	for i := range h.rules {
-		if h.rules[i].matches(channel) {
-			return &h.rules[i]
+	rules := *h.rules.Load()
+	for i := range rules {
+		if rules[i].matches(channel) {
+			return &rules[i]
 		}
 	}
 	panic("unreachable: the last rule matches every name")
@@ -176,8 +174,8 @@ func (h *Hub) enlist(s *Session, who *Identity) error {
 	if h.closing {
 		return ErrShutdown
 	}
-	if len(h.sessions) >= h.options.MaxSessions {
-		return Errorf(Full, "%w (all %d are taken)", ErrFull, h.options.MaxSessions)
+	if most := h.bounds.sessions.Load(); int64(len(h.sessions)) >= most {
+		return Errorf(Full, "%w (all %d are taken)", ErrFull, most)
 	}
 	h.sessions[s.id] = s
 	s.sort, s.passing = h.sorts.find(about), about.Passing

@@ -109,7 +109,7 @@ func (s *Session) enterUnless(sub *subscription, name string) (leaving <-chan st
 	} else if before != nil {
 		return nil, Errorf(AlreadySubscribed, "the session is subscribed to %q already; unsubscribe first to begin elsewhere", name)
 	}
-	if int(s.count) >= s.hub.options.MaxSubscriptions {
+	if int64(s.count) >= s.hub.bounds.subscriptions.Load() {
 		return nil, Errorf(TooManySubscriptions, "the session is subscribed to %d channels, which is the limit; unsubscribe from some",
 			s.count)
 	}

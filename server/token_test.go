@@ -13,6 +13,7 @@ import (
 
 	"github.com/ringdown/ringdown/auth"
 	"github.com/ringdown/ringdown/server"
+	"github.com/ringdown/ringdown/server/config"
 	"github.com/ringdown/ringdown/websocket"
 )
 
@@ -34,13 +35,15 @@ func mint(t *testing.T, ends time.Duration, grants ...auth.Grant) string {
 }
 
 // guarded is a node that knows tokens, and believes clocks to the second.
-func guarded(t *testing.T, change func(*server.Config)) *server.Server {
+func guarded(t *testing.T, change func(*config.Config)) *server.Server {
 	t.Helper()
-	config := server.Config{Auth: auth.Options{Keys: []auth.Key{{Secret: secret}}, Leeway: -1}}
+	c := config.Default()
+	c.Auth.Keys = []config.AuthKey{{Secret: secret}}
+	c.Auth.Leeway = 0
 	if change != nil {
-		change(&config)
+		change(&c)
 	}
-	return start(t, config)
+	return start(t, c)
 }
 
 func request(t *testing.T, node *server.Server, method, path, token, body string) *http.Response {
@@ -96,7 +99,7 @@ func TestATokensGrantsDecide(t *testing.T) {
 }
 
 func TestANodeThatAsksForTokensLetsNobodyInWithout(t *testing.T) {
-	node := guarded(t, func(c *server.Config) { c.RequireToken = true })
+	node := guarded(t, func(c *config.Config) { c.Auth.Anonymous = false })
 	for _, path := range []string{"/channels/news", "/channels/news?sse", "/connect"} {
 		if response := request(t, node, "GET", path, "", ""); response.StatusCode != http.StatusUnauthorized {
 			t.Errorf("%s: %s", path, response.Status)
