@@ -16,13 +16,16 @@ import (
 	"time"
 
 	"github.com/ringdown/ringdown/server"
+	"github.com/ringdown/ringdown/server/config"
 	"github.com/ringdown/ringdown/websocket"
 )
 
 // serve runs a node in dev mode for as long as the test.
 func serve(t *testing.T) (address string) {
 	t.Helper()
-	node, err := server.New(server.Config{Dev: true, Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)})
+	c := config.Default()
+	c.Dev, c.Listen.Address = true, "127.0.0.1:0"
+	node, err := server.New(c, server.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
