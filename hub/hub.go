@@ -153,7 +153,7 @@ func (h *Hub) Remote() bool {
 // how many there are.
 func (h *Hub) Open(r Receiver, who Identity) (*Session, error) {
 	s := &Session{hub: h, receiver: r, id: newSessionID()}
-	s.who.Store(&who)
+	s.who.Store(who.shared())
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing {

@@ -19,6 +19,17 @@ type Identity struct {
 	Login string // the login at the issuer of the token, by which it can be revoked; or ""
 }
 
+// nobody is the identity of all clients of whom nothing is known.
+var nobody Identity
+
+// shared returns who, or what all who are nobody share.
+func (who Identity) shared() *Identity {
+	if who.User == "" && who.Info == nil && who.Grants == nil && who.Expires.IsZero() && who.Token == "" && who.Login == "" {
+		return &nobody
+	}
+	return &who
+}
+
 // Right is something that a client may do in a channel.
 type Right uint8
 
