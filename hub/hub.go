@@ -154,8 +154,8 @@ func (h *Hub) Remote() bool {
 // against MaxSessions until its gateway closes it, also after its end. The error is [ErrShutdown], a guard's, or wraps [ErrFull] and
 // tells how many there are.
 func (h *Hub) Open(r Receiver, who Identity) (*Session, error) {
-	s := &Session{hub: h, receiver: r, id: newSessionID(), since: time.Now().UnixMilli()}
-	s.who.Store(&who)
+	s := &Session{hub: h, receiver: r, id: newSessionID(), since: time.Now().UnixMilli(), address: who.Address}
+	s.who.Store(who.shared())
 	if err := h.guardOpen(s); err != nil {
 		return nil, err
 	}

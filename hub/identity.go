@@ -16,11 +16,24 @@ type Identity struct {
 	Grants  Grants    // what it may do; nil leaves that to the rules of the channels
 	Expires time.Time // when it ends, and the session with it unless it is renewed; zero is never
 
-	Address netip.Addr // where the client is, behind proxies that are trusted; the zero Addr if that is not known
+	// Address is where the client is, behind proxies that are trusted; the zero Addr if that is not known. Only [Hub.Open] looks at
+	// it; then it is the session's.
+	Address netip.Addr
 
 	Token  string    // the id of the token that says so, by which it can be revoked; or ""
 	Issued time.Time // when that token was made; or zero
 	Login  string    // the login at the issuer of the token, by which it can be revoked; or ""
+}
+
+// nobody is the identity of all clients of whom nothing is known.
+var nobody Identity
+
+// shared returns who, or what all who are nobody share.
+func (who Identity) shared() *Identity {
+	if who.User == "" && who.Info == nil && who.Grants == nil && who.Expires.IsZero() && who.Token == "" && who.Login == "" {
+		return &nobody
+	}
+	return &who
 }
 
 // Right is something that a client may do in a channel.
@@ -92,9 +105,6 @@ func (s *Session) Renew(who Identity) error {
 	}
 	if old.User == "" && who.User != "" {
 		h.addUser(who.User, s)
-	}
-	if !who.Address.IsValid() {
-		who.Address = old.Address
 	}
 	s.who.Store(&who)
 	h.expiry.set(s, who.Expires)

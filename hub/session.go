@@ -5,6 +5,7 @@ package hub
 import (
 	"context"
 	"crypto/rand"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ type Session struct {
 	expires  *expiring // guarded by the lock of hub.expiry
 	kept     any       // see Keep
 	since    int64     // milliseconds of Unix time
+	address  netip.Addr
 
 	mu    sync.Mutex    // guards what follows; taken before the lock of a channel
 	first *subscription // which links to the others
@@ -35,6 +37,9 @@ type Session struct {
 }
 
 func newSessionID() string { return strings.ToLower(rand.Text()[:20]) }
+
+// Address is where the client is, behind proxies that are trusted; the zero Addr if that is not known. It does not change.
+func (s *Session) Address() netip.Addr { return s.address }
 
 // ID names the session: 20 lower-case letters and digits, which nobody can guess.
 func (s *Session) ID() string { return s.id }

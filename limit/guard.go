@@ -41,7 +41,7 @@ func (l *Limiter) Open(s *hub.Session) error {
 	}
 	who, now := s.Identity(), time.Now()
 	st := &session{who: who}
-	if key, ok := l.counted(who.Address); ok {
+	if key, ok := l.counted(s.Address()); ok {
 		st.address, st.key = l.addresses.acquire(key, now), key
 		if err := l.enter(st.address, now); err != nil {
 			l.addresses.release(key, st.address, now)
@@ -142,10 +142,10 @@ func (l *Limiter) take(s *hub.Session, n [kinds]int) error {
 	switch {
 	case end:
 		l.ended.Add(1)
-		l.log.Info("session ended", "session", s.ID(), "user", s.User(), "remote", s.Identity().Address, "code", string(hub.RateLimited), "cause", err)
+		l.log.Info("session ended", "session", s.ID(), "user", s.User(), "remote", s.Address(), "code", string(hub.RateLimited), "cause", err)
 		s.End(err)
 	case first:
-		l.log.Info("limited", "session", s.ID(), "user", s.User(), "remote", s.Identity().Address, "code", string(hub.RateLimited), "cause", err)
+		l.log.Info("limited", "session", s.ID(), "user", s.User(), "remote", s.Address(), "code", string(hub.RateLimited), "cause", err)
 	}
 	return err
 }
