@@ -24,13 +24,14 @@ const (
 	DefaultIdempotencyWindow = 5 * time.Minute
 )
 
+// Each is an [*Error], with a line in the table of refusals.
 var (
 	// ErrFull is returned by Open when MaxSessions are open already.
-	ErrFull = errors.New("hub: full")
+	ErrFull error = &Error{Code: Full, Message: "the server holds as many sessions as it may; try again later"}
 	// ErrShutdown is returned by Open once Shutdown was called, and is the cause with which Shutdown ends sessions.
-	ErrShutdown = errors.New("hub: shutting down")
+	ErrShutdown error = &Error{Code: ShuttingDown, Message: "the server is shutting down; come back in a few seconds"}
 	// ErrEnded is returned when the session has ended or is closed.
-	ErrEnded = errors.New("hub: the session has ended")
+	ErrEnded error = &Error{Code: Unavailable, Message: "the session has ended; open another one"}
 )
 
 // Options are the parts and bounds of a hub. Only Broker must be given.
@@ -71,6 +72,8 @@ type Hub struct {
 	log     *slog.Logger
 	leaves  leaves
 	expiry  expiry
+	totals  totals
+	healers chan struct{} // holds one for each channel that reads what it missed
 
 	seed   maphash.Seed
 	shards [64]shard // of channels, by name
@@ -84,6 +87,7 @@ type Hub struct {
 	closing  bool
 	empty    chan struct{} // made by Shutdown, closed when the last session has gone
 	sessions map[string]*Session
+	sorts    sorts
 	users    map[string]map[*Session]struct{}
 }
 
@@ -91,12 +95,16 @@ type Hub struct {
 type shard struct {
 	mu       sync.RWMutex
 	channels map[string]*channel
+	tally    tally
 }
 
 // New returns a hub without sessions, and starts its broker. The error says which rule or option is wrong, or is the broker's.
 func New(options Options) (*Hub, error) {
 	if options.Broker == nil {
 		return nil, errors.New("hub: Options.Broker is nil; for a single node give it memory.New(memory.Options{})")
+	}
+	if options.MaxSessions < 0 || options.MaxSubscriptions < 0 || options.IdempotencyWindow < 0 {
+		return nil, errors.New("hub: MaxSessions, MaxSubscriptions or IdempotencyWindow is negative; leave it out for the default")
 	}
 	options.Linger = max(0, cmp.Or(options.Linger, DefaultLinger))
 	options.IdempotencyWindow = cmp.Or(options.IdempotencyWindow, DefaultIdempotencyWindow)
@@ -105,6 +113,8 @@ func New(options Options) (*Hub, error) {
 		broker:   options.Broker,
 		log:      cmp.Or(options.Log, slog.Default()),
 		seed:     maphash.MakeSeed(),
+		totals:   newTotals(),
+		healers:  make(chan struct{}, healers),
 		sessions: make(map[string]*Session),
 		users:    make(map[string]map[*Session]struct{}),
 	}
@@ -117,7 +127,7 @@ func New(options Options) (*Hub, error) {
 	}
 	h.leaves.hub = h
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	if err := h.broker.Start(h); err != nil {
+	if err := h.broker.Start(sink{h}); err != nil {
 		return nil, fmt.Errorf("hub: starting the broker: %w", err)
 	}
 	return h, nil
@@ -141,27 +151,43 @@ func (h *Hub) Remote() bool {
 }
 
 // Open starts a session of the client described by who, subscribed to nothing yet; what it will be told goes to r. It counts
-// against MaxSessions until its gateway closes it, also after its end. The error is [ErrShutdown], or wraps [ErrFull] and tells
-// how many there are.
+// against MaxSessions until its gateway closes it, also after its end. The error is [ErrShutdown], a guard's, or wraps [ErrFull] and
+// tells how many there are.
 func (h *Hub) Open(r Receiver, who Identity) (*Session, error) {
-	s := &Session{hub: h, receiver: r, id: newSessionID()}
+	s := &Session{hub: h, receiver: r, id: newSessionID(), since: time.Now().UnixMilli()}
 	s.who.Store(&who)
+	if err := h.guardOpen(s); err != nil {
+		return nil, err
+	}
+	if err := h.enlist(s, &who); err != nil {
+		closeGuards(h.options.Guards, s)
+		return nil, err
+	}
+	return s, nil
+}
+
+// enlist puts s on the lists.
+func (h *Hub) enlist(s *Session, who *Identity) error {
+	about := describe(s.receiver)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing {
-		return nil, ErrShutdown
+		return ErrShutdown
 	}
 	if most := h.bounds.sessions.Load(); int64(len(h.sessions)) >= most {
-		return nil, fmt.Errorf("%w: all %d sessions are taken", ErrFull, most)
+		return Errorf(Full, "%w (all %d are taken)", ErrFull, most)
 	}
 	h.sessions[s.id] = s
+	s.sort, s.passing = h.sorts.find(about), about.Passing
+	h.sorts[s.sort].Sessions++
+	h.totals.opened.Add(1)
 	if who.User != "" {
 		h.addUser(who.User, s)
 	}
 	if !who.Expires.IsZero() {
 		h.expiry.set(s, who.Expires)
 	}
-	return s, nil
+	return nil
 }
 
 // addUser is called with h.mu held.
@@ -174,11 +200,8 @@ func (h *Hub) addUser(user string, s *Session) {
 
 // forget gives back the place of a session that is over.
 func (h *Hub) forget(s *Session) {
-	if !h.strike(s) {
-		return
-	}
-	for _, g := range h.options.Guards {
-		g.Closed(s)
+	if h.strike(s) {
+		closeGuards(h.options.Guards, s)
 	}
 }
 
@@ -190,6 +213,10 @@ func (h *Hub) strike(s *Session) bool {
 		return false
 	}
 	delete(h.sessions, s.id)
+	h.sorts[s.sort].Sessions--
+	if !s.passing {
+		h.totals.disconnects[s.cause()].Add(1)
+	}
 	h.expiry.set(s, time.Time{})
 	user := s.User()
 	if mine := h.users[user]; mine != nil {
@@ -218,6 +245,18 @@ func (h *Hub) Session(id string) *Session {
 	return h.sessions[id]
 }
 
+// All calls yield for the open sessions of this node, in no order, until it returns false.
+func (h *Hub) All(yield func(*Session) bool) {
+	h.mu.RLock()
+	all := slices.Collect(maps.Values(h.sessions))
+	h.mu.RUnlock()
+	for _, s := range all {
+		if !yield(s) {
+			return
+		}
+	}
+}
+
 // SessionsOf returns the open sessions of a user on this node, in no order.
 func (h *Hub) SessionsOf(user string) []*Session {
 	h.mu.RLock()
@@ -225,8 +264,9 @@ func (h *Hub) SessionsOf(user string) []*Session {
 	return slices.Collect(maps.Keys(h.users[user]))
 }
 
-// Shutdown refuses new sessions, ends those that are open with ErrShutdown, waits until their gateways have closed them all,
-// and closes the broker. When ctx ends first, its error is returned.
+// Shutdown refuses new sessions, ends those that are open with ErrShutdown, waits until their gateways have closed them all, has
+// the broker told who is no longer present, and closes it. When ctx ends first, the rest is not waited for, and its error is
+// returned if sessions are still open.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	open, empty := h.refuse()
 	for _, s := range open {
@@ -238,7 +278,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = fmt.Errorf("hub: %d sessions are still open: %w", h.Sessions(), ctx.Err())
 	}
-	h.leaves.flush()
+	h.leaves.flush(ctx)
 	h.background.Lock()
 	h.cancel()
 	h.background.Unlock()

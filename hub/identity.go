@@ -4,6 +4,7 @@ package hub
 
 import (
 	"context"
+	"net/netip"
 	"time"
 )
 
@@ -15,8 +16,11 @@ type Identity struct {
 	Grants  Grants    // what it may do; nil leaves that to the rules of the channels
 	Expires time.Time // when it ends, and the session with it unless it is renewed; zero is never
 
-	Token string // the id of the token that says so, by which it can be revoked; or ""
-	Login string // the login at the issuer of the token, by which it can be revoked; or ""
+	Address netip.Addr // where the client is, behind proxies that are trusted; the zero Addr if that is not known
+
+	Token  string    // the id of the token that says so, by which it can be revoked; or ""
+	Issued time.Time // when that token was made; or zero
+	Login  string    // the login at the issuer of the token, by which it can be revoked; or ""
 }
 
 // Right is something that a client may do in a channel.
@@ -74,7 +78,7 @@ func (s *Session) Identity() *Identity { return s.who.Load() }
 
 // Renew gives the session another identity, with a later end or other rights. An anonymous session may become a user's; the
 // user of another cannot change: the error is then an [*Error] with [Unauthorized]. It may be [ErrEnded]. Subscriptions stay, also
-// those that the new identity could not begin.
+// those that the new identity could not begin. An identity without an address keeps the session's.
 func (s *Session) Renew(who Identity) error {
 	h := s.hub
 	h.mu.Lock()
@@ -88,6 +92,9 @@ func (s *Session) Renew(who Identity) error {
 	}
 	if old.User == "" && who.User != "" {
 		h.addUser(who.User, s)
+	}
+	if !who.Address.IsValid() {
+		who.Address = old.Address
 	}
 	s.who.Store(&who)
 	h.expiry.set(s, who.Expires)

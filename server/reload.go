@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -39,6 +40,11 @@ func (s *Server) Reload(next config.Config) ([]config.Change, error) {
 	if err := s.origins.Set(live.Origins); err != nil {
 		return nil, errors.Join(err, s.hub.SetRules(rules(&s.config)))
 	}
+	if !reflect.DeepEqual(live.Auth, s.config.Auth) {
+		if err := s.setTokens(&live.Auth); err != nil {
+			return nil, errors.Join(err, s.hub.SetRules(rules(&s.config)), s.origins.Set(s.config.Origins))
+		}
+	}
 	connections, limited := affordable(live.Limits.Connections, openFiles())
 	if limited != "" && live.Limits.Connections != s.config.Limits.Connections {
 		s.log.Warn(limited)
@@ -61,7 +67,7 @@ var notYet = []string{
 	"listen.more", "listen.private", "listen.proxy_protocol", "listen.trusted_proxies", "listen.tls", "listen.acme",
 	"limits.connections_per_address", "limits.new_connections", "limits.new_connections_in_all",
 	"limits.session", "limits.user", "limits.address", "limits.node", "limits.burst", "limits.outbox_age",
-	"auth", "backend", "api", "tracing", "drain.ready_delay",
+	"backend", "api", "tracing", "drain.ready_delay",
 }
 
 // missing refuses a configuration that asks for what there is not yet: a limit or a key in which somebody trusts must not be passed

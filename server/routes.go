@@ -18,7 +18,7 @@ import (
 // newChannels starts the gateway for clients that know nothing but the web.
 func (s *Server) newChannels() (*channelhttp.Gateway, error) {
 	return channelhttp.New(s.hub, channelhttp.Options{
-		Accept: s.accept(), OutboxBytes: int(s.config.Limits.OutboxBytes), Identify: s.identify, Log: s.log,
+		Accept: s.accept(), OutboxBytes: int(s.config.Limits.OutboxBytes), Identify: s.identities.identify, Log: s.log,
 	})
 }
 
@@ -28,7 +28,7 @@ func (s *Server) newNative() (*native.Gateway, error) {
 	accept := s.accept()
 	accept.Limits.Message = max(native.DefaultMaxMessage, 2*int64(s.config.Limits.MessageSize))
 	return native.New(s.hub, native.Options{
-		Accept: accept, OutboxBytes: int(s.config.Limits.OutboxBytes), MaxCalls: s.config.Limits.Calls, Identify: s.identify, Log: s.log,
+		Accept: accept, OutboxBytes: int(s.config.Limits.OutboxBytes), MaxCalls: s.config.Limits.Calls, Identify: s.identities.identify, Log: s.log,
 	})
 }
 
@@ -96,7 +96,7 @@ func readOnly(w http.ResponseWriter, r *http.Request) {
 
 // notFound says what exists instead.
 func notFound(w http.ResponseWriter, r *http.Request) {
-	sentence := "there is nothing here; there are / (a chat in the browser), /channels/{channel} (WebSocket, Server-Sent Events, polling, POST) and " +
+	sentence := "there is nothing here; there are / (a chat in the browser), /everyone (one channel over every transport), /channels/{channel} (WebSocket, Server-Sent Events, polling, POST) and " +
 		"/connect (the native protocol)"
 	if strings.HasPrefix(r.URL.Path, "/channels/") {
 		sentence = "a channel is one name in the path, as in /channels/lobby; write a slash within the name as %2F"

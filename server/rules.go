@@ -3,8 +3,6 @@
 package server
 
 import (
-	"net/http"
-	"strings"
 	"time"
 
 	"github.com/ringdown/ringdown/hub"
@@ -64,16 +62,4 @@ func builtin(c *config.Config) []hub.Rule {
 	ticker := everything // to try what conflation does
 	ticker.Pattern, ticker.Slow, ticker.Last = "ticker:*", hub.Conflate, true
 	return []hub.Rule{ticker, everything}
-}
-
-// identify tells who sends a request. In dev mode clients may name themselves, by ?user=; otherwise all are anonymous.
-func (s *Server) identify(r *http.Request) (hub.Identity, error) {
-	if !s.dev {
-		return hub.Identity{}, nil
-	}
-	user := r.URL.Query().Get("user")
-	if err := hub.CheckChannel(user); err != nil && user != "" { // what suits a channel suits a user
-		return hub.Identity{}, hub.Errorf(hub.BadRequest, "the user is %.40q; name it with 1 to %d bytes of printable UTF-8", user, hub.MaxChannelName)
-	}
-	return hub.Identity{User: strings.Clone(user)}, nil // the rest of the request need not be kept
 }

@@ -51,8 +51,12 @@ type Server struct {
 	native   *native.Gateway
 	origins  websocket.OriginList
 
-	mu     sync.Mutex // guards what follows
-	config config.Config
+	mu         sync.Mutex // guards what follows
+	config     config.Config
+	identities identities // itself to be read without the lock
+
+	stop     chan struct{} // closed by Shutdown
+	stopping sync.Once
 }
 
 // New checks the configuration and opens the listener. The errors are sentences that say what to change.
@@ -64,8 +68,11 @@ func New(c config.Config, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dev: c.Dev, log: cmp.Or(o.Log, slog.Default()), level: o.Level, listener: listener, config: c}
-	if err := s.startHub(); err != nil {
+	s := &Server{
+		dev: c.Dev, log: cmp.Or(o.Log, slog.Default()), level: o.Level, listener: listener, config: c,
+		stop: make(chan struct{}),
+	}
+	if err := s.start(); err != nil {
 		listener.Close()
 		return nil, err
 	}
@@ -82,15 +89,20 @@ func New(c config.Config, o Options) (*Server, error) {
 	return s, nil
 }
 
-// startHub starts the hub, and the gateways to it.
-func (s *Server) startHub() (err error) {
+// start starts the hub, and the gateways to it.
+func (s *Server) start() (err error) {
 	c := &s.config
+	s.identities.dev = c.Dev
+	if err := s.setTokens(&c.Auth); err != nil {
+		return err
+	}
 	connections, _ := affordable(c.Limits.Connections, openFiles())
 	s.hub, err = hub.New(hub.Options{
 		Broker:           memory.New(memory.Options{MaxBytes: int(c.Limits.HistoryBytes)}),
 		Rules:            rules(c),
 		MaxSessions:      connections,
 		MaxSubscriptions: c.Limits.Subscriptions,
+		Authenticate:     s.identities.authenticate,
 		Log:              s.log,
 	})
 	if err != nil {
@@ -135,6 +147,7 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // Serve answers clients until Shutdown, and then returns nil.
 func (s *Server) Serve() error {
 	s.announce()
+	go settle(s.stop, s.hub.Sessions)
 	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving on %s: %w", s.listener.Addr(), err)
 	}
@@ -146,6 +159,7 @@ func (s *Server) Serve() error {
 // first it cuts what is left and returns the context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.log.Info("shutting down", "connections", s.hub.Sessions())
+	s.stopping.Do(func() { close(s.stop) })
 	gateways := make(chan error, 2)
 	s.http.RegisterOnShutdown(func() { gateways <- s.channels.Shutdown(ctx) }) // once nobody new can come
 	s.http.RegisterOnShutdown(func() { gateways <- s.native.Shutdown(ctx) })
@@ -153,7 +167,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err != nil {
 		s.http.Close()
 	}
-	return errors.Join(err, <-gateways, <-gateways, s.hub.Shutdown(ctx))
+	err = errors.Join(err, <-gateways, <-gateways, s.hub.Shutdown(ctx))
+	s.identities.close()
+	return err
 }
 
 // announce says in the log where the node is and how open it is.

@@ -223,7 +223,8 @@ func TestAnswersToPlainRequests(t *testing.T) {
 	}{
 		{"the front page", "GET", "/", "", 200, "text/html", "<title>Ringdown</title>"},
 		{"its script", "GET", "/chat.js", "", 200, "text/javascript", "import"},
-		{"its looks", "GET", "/chat.css", "", 200, "text/css", "prefers-color-scheme"},
+		{"its looks", "GET", "/look.css", "", 200, "text/css", "prefers-color-scheme"},
+		{"the page of all transports", "GET", "/everyone", "", 200, "text/html", "every client"},
 		{"its icon", "GET", "/favicon.svg", "", 200, "image/svg+xml", "<svg"},
 		{"as localhost", "GET", "/", "localhost:8000", 200, "text/html", "Ringdown"},
 		{"as a subdomain of localhost", "GET", "/", "chat.localhost", 200, "text/html", "Ringdown"},

@@ -77,6 +77,9 @@ func (c *raw) Heard(t websocket.MessageType, payload []byte) {
 // Receive implements [hub.Receiver].
 func (c *raw) Receive(p *hub.Publication) hub.Reception { return c.Write(frames.Of(p)) }
 
+// Describe implements [hub.Describer].
+func (c *raw) Describe() hub.Description { return c.About("websocket", "raw") }
+
 // Notify implements [hub.Receiver].
 func (c *raw) Notify(n *hub.Notice) {
 	switch {

@@ -32,12 +32,18 @@ func (failing) History(context.Context, string, hub.Query) (hub.History, error) 
 }
 
 // elsewhere are the codes that no plain request can bring about: those of the native protocol, of presence and of open lines.
-var elsewhere = []hub.Code{hub.UnknownType, hub.TooManyCommands, hub.NotSubscribed, hub.AlreadySubscribed, hub.NoHistory, hub.NoPresence,
-	hub.UnknownMethod, hub.CallFailed, hub.SlowConsumer}
+var elsewhere = []hub.Code{hub.UnknownType, hub.TooManyCommands, hub.NotFound, hub.NotSubscribed, hub.AlreadySubscribed, hub.NoHistory, hub.NoPresence,
+	hub.UnknownMethod, hub.CallFailed, hub.SlowConsumer, hub.TokenRevoked, hub.RateLimited, hub.Disconnected}
 
 func TestBadInputIsRefusedWithACodeAndASentence(t *testing.T) {
 	rules := []hub.Rule{{Pattern: "closed", Subscribe: hub.Server}, {Pattern: "small", Publish: hub.Everyone, MaxPayload: 5}, open}
 	identify := func(r *http.Request) (hub.Identity, error) {
+		switch r.Header.Get("Authorization") {
+		case "Bearer forged":
+			return hub.Identity{}, hub.Errorf(hub.Unauthorized, "no key of ours has signed it")
+		case "Bearer old":
+			return hub.Identity{}, hub.Errorf(hub.TokenExpired, "the token expired yesterday")
+		}
 		if r.Header.Get("X-Broken") != "" {
 			return hub.Identity{}, errors.New("secret")
 		}
@@ -110,6 +116,8 @@ func TestBadInputIsRefusedWithACodeAndASentence(t *testing.T) {
 		{"publishing there", "POST", "/channels/closed", nil, "x", hub.NotAllowed, 403, "only the server", n},
 		{"foreign page", "GET", "/channels/a", map[string]string{"Origin": "https://evil.example"}, "", hub.ForeignOrigin, 403, "--origin", n},
 		{"something that should not happen", "GET", "/channels/a", map[string]string{"X-Broken": "1"}, "", hub.Internal, 500, "log", n},
+		{"forged token", "GET", "/channels/a", map[string]string{"Authorization": "Bearer forged"}, "", hub.Unauthorized, 401, "no key", n},
+		{"old token", "POST", "/channels/a", map[string]string{"Authorization": "Bearer old"}, "x", hub.TokenExpired, 401, "yesterday", n},
 		{"publishing when all places are taken", "POST", "/channels/a", nil, "x", hub.Full, 503, "no room", full},
 		{"polling when all places are taken", "GET", "/channels/a", nil, "", hub.Full, 503, "no room", full},
 		{"listening when all places are taken", "GET", "/channels/a", sse, "", hub.Full, 503, "no room", full},

@@ -61,6 +61,9 @@ func (c *client) Heard(t websocket.MessageType, message []byte) {
 	}
 }
 
+// Refused implements [line.Client].
+func (c *client) Refused(err error) { c.sayError("", err) }
+
 func read(t websocket.MessageType, message []byte) ([]command, error) {
 	if t != websocket.Text {
 		return nil, hub.Errorf(hub.BadRequest, `the message is binary; send commands as text, and bytes within them as "encoding":"base64"`)
@@ -112,6 +115,9 @@ func (c *client) drain() {
 // Receive implements [hub.Receiver].
 func (c *client) Receive(p *hub.Publication) hub.Reception { return c.Write(c.gateway.frames.Of(p)) }
 
+// Describe implements [hub.Describer].
+func (c *client) Describe() hub.Description { return c.About("websocket", "native") }
+
 // Notify implements [hub.Receiver].
 func (c *client) Notify(n *hub.Notice) {
 	switch n.Type {
@@ -158,13 +164,17 @@ func (c *client) disconnect(cause error) {
 		return
 	}
 	refusal, sentence := hub.RefusalOf(line.Refusal(cause))
-	temporary := refusal.Status >= 500
-	o := begin("disconnect", "").text("code", string(refusal.Code)).text("message", sentence).flag("reconnect", temporary)
+	o := begin("disconnect", "").text("code", string(refusal.Code)).text("message", sentence).flag("reconnect", mayReturn(refusal))
 	if refusal.Code == hub.ShuttingDown {
 		after := rand.N(returnWithin)
 		o = strconv.AppendFloat(o.name("retry_after"), after.Seconds(), 'f', 2, 64)
 	}
 	c.say(o.end())
+}
+
+// mayReturn tells whether a client that was disconnected for this can do better next time by itself.
+func mayReturn(r hub.Refusal) bool {
+	return r.Status >= 500 || r.Code == hub.TokenExpired || r.Code == hub.RateLimited
 }
 
 // Closed implements [line.Client].
@@ -197,5 +207,6 @@ func (c *client) sayError(id string, err error) {
 		return
 	}
 	refusal, sentence := hub.RefusalOf(line.Refusal(err))
+	c.gateway.hub.Refused(refusal.Code)
 	c.say(begin("error", id).text("code", string(refusal.Code)).text("message", sentence).end())
 }

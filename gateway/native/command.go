@@ -31,6 +31,7 @@ type command struct {
 	key            string
 	idempotencyKey string
 	method         string
+	token          string
 	limit          int // negative if there is none
 
 	err error // why it cannot be obeyed; an *hub.Error
@@ -56,6 +57,7 @@ var fields = []field{
 	{"key", "a string", func(c *command, v []byte) { c.key = unquote(v) }},
 	{"idempotency_key", "a string", func(c *command, v []byte) { c.idempotencyKey = unquote(v) }},
 	{"method", "a string", func(c *command, v []byte) { c.method = unquote(v) }},
+	{"token", "a string", func(c *command, v []byte) { c.token = unquote(v) }},
 	{"limit", "a number", func(c *command, v []byte) { c.setLimit(v) }},
 }
 

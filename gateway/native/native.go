@@ -107,6 +107,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // refuse answers a request that gets no session.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refusal, sentence := hub.RefusalOf(err)
+	g.hub.Refused(refusal.Code)
 	g.log.Info("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "status", refusal.Status, "cause", sentence)
 	if refusal.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "5")

@@ -13,7 +13,7 @@ import (
 )
 
 // kinds are the types of commands there are.
-var kinds = []string{"subscribe", "unsubscribe", "publish", "presence", "history", "call", "ping"}
+var kinds = []string{"subscribe", "unsubscribe", "publish", "presence", "history", "call", "authenticate", "ping"}
 
 // Bounds of answers.
 const (
@@ -49,6 +49,8 @@ func (c *client) do(cmd *command) (r hub.Receipt, err error) {
 		err = c.history(ctx, cmd)
 	case "call":
 		err = c.call(cmd)
+	case "authenticate":
+		err = c.authenticate(ctx, cmd)
 	case "ping":
 		c.say(begin("pong", cmd.id).end())
 	default:
@@ -99,6 +101,22 @@ func (c *client) publish(ctx context.Context, cmd *command) (hub.Receipt, error)
 	o = o.time("time", r.Time).number("subscribers", uint64(r.Subscribers)).number("lagging", uint64(r.Lagging))
 	c.answer(cmd, o.flagIf("duplicate", r.Duplicate))
 	return r, nil
+}
+
+func (c *client) authenticate(ctx context.Context, cmd *command) error {
+	if cmd.token == "" {
+		return hub.Errorf(hub.BadRequest, `the command has no "token"; give it one`)
+	}
+	if err := c.Session().Authenticate(ctx, cmd.token); err != nil {
+		return err
+	}
+	who := c.Session().Identity()
+	o := begin("authenticated", cmd.id).textIf("user", who.User)
+	if !who.Expires.IsZero() {
+		o = o.time("expires", who.Expires)
+	}
+	c.say(o.end())
+	return nil
 }
 
 func (c *client) presence(ctx context.Context, cmd *command) error {

@@ -34,7 +34,7 @@ func TestEveryRefusalHasItsCodeAndDisturbsNobody(t *testing.T) {
 		{hub.BadRequest, `{"type":"history","channel":"updates","limit":0,"id":1}`, `"limit" is 0`},
 		{hub.BadRequest, `{"type":"publish","channel":"updates","data":1,"event":"a\u0000","id":1}`, "the event name"},
 		{hub.BadRequest, `{"type":"publish","channel":"updates","data":1,"key":"\ufeff","id":1}`, "the key"},
-		{hub.UnknownType, `{"type":"shout","id":1}`, "there are subscribe, unsubscribe, publish, presence, history, call, ping"},
+		{hub.UnknownType, `{"type":"shout","id":1}`, "there are subscribe, unsubscribe, publish, presence, history, call, authenticate, ping"},
 		{hub.UnknownType, `{"type":"Subscribe","channel":"updates","id":1}`, "Subscribe"},
 		{hub.UnknownType, `{"type":"` + strings.Repeat("x", 10_000) + `","id":1}`, "xxx"},
 		{hub.BadChannel, `{"type":"subscribe","id":1}`, "empty"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ringdown/ringdown/websocket"
 	"github.com/ringdown/ringdown/websocket/internal/buffers"
+	"github.com/ringdown/ringdown/websocket/internal/outbox"
 	"github.com/ringdown/ringdown/websocket/wire"
 )
 
@@ -19,7 +20,7 @@ var ErrSlowConsumer = errors.New("websocket: the peer reads too slowly")
 // lingering is how long the line stays open after our last Close frame, for the peer to read it.
 const lingering = time.Second
 
-// Close begins the closing handshake: it sends what waits and a Close frame, and lets the peer's messages come until the
+// Close begins the closing handshake: it sends what waits and a Close frame, and reads the peer's messages, for nobody, until the
 // peer's Close frame does, or the time of Limits.CloseTimeout is over. The handler's Close is called then. A connection that
 // is closing already is left to it.
 func (c *Conn) Close(code websocket.StatusCode, reason string) error {
@@ -41,7 +42,7 @@ func (c *Conn) Close(code websocket.StatusCode, reason string) error {
 		c.wake()
 		return nil
 	}
-	c.out.add(item{b: frame, owned: true, kind: control, at: c.server.now()})
+	c.out.Add(outbox.Item{Bytes: frame, Owned: true, Kind: outbox.Control, At: c.server.now()})
 	c.enter(stateClosing)
 	c.wake()
 	return nil
@@ -61,7 +62,7 @@ func (c *Conn) cut(err error) {
 	}
 	c.err = err
 	c.closing.Drop()
-	c.out.clear(false)
+	c.out.Clear(false)
 	c.enter(stateGone)
 	c.wake()
 }
@@ -75,7 +76,7 @@ func (c *Conn) finish(code websocket.StatusCode, reason string, err error) {
 	if c.closing.Send() && !c.stream {
 		frame, bad := wire.AppendClose(buffers.Get(buffers.Min), wire.Server, code, reason)
 		if bad == nil {
-			c.out.add(item{b: frame, owned: true, kind: control, at: c.server.now()})
+			c.out.Add(outbox.Item{Bytes: frame, Owned: true, Kind: outbox.Control, At: c.server.now()})
 		}
 	}
 	c.enter(stateLingering)

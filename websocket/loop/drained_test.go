@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ringdown/ringdown/websocket"
 	"github.com/ringdown/ringdown/websocket/loop"
@@ -136,6 +137,7 @@ func TestANoticeWaitsForAFunctionOfGo(t *testing.T) {
 				ticks := c.Ticks()
 				for c.Ticks() < ticks+2 {
 					c.Write(websocket.Text, []byte("x")) // wakes the driver time and again
+					time.Sleep(ms)
 				}
 				running.Store(false)
 			})

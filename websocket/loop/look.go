@@ -8,12 +8,16 @@ import (
 
 	"github.com/ringdown/ringdown/websocket"
 	"github.com/ringdown/ringdown/websocket/internal/buffers"
+	"github.com/ringdown/ringdown/websocket/internal/outbox"
+	"github.com/ringdown/ringdown/websocket/internal/wheel"
 	"github.com/ringdown/ringdown/websocket/wire"
 )
 
-// look does what is due and returns in how many steps to look again; false is never. Its driver calls it.
-func (c *Conn) look(now tick) (tick, bool) {
-	heard := c.heard.Swap(false)
+// look does what is due and returns in how many steps to look again; false is never. Its driver calls it. away says that
+// nobody reads at present what the peer sends, so that it cannot be blamed for its silence.
+func (c *Conn) look(now wheel.Tick, away bool) (wheel.Tick, bool) {
+	away = away || c.pausing.Load()
+	heard := c.active.Swap(false)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch c.at() {
@@ -26,8 +30,8 @@ func (c *Conn) look(now tick) (tick, bool) {
 			c.cut(fmt.Errorf("websocket: the peer did not answer the Close frame within %v", c.server.set.Close))
 		}), true
 	}
-	next := c.lookAtSilence(now, heard)
-	if d := c.lookAtMessage(now); d > 0 {
+	next := c.lookAtSilence(now, heard, away)
+	if d := c.lookAtMessage(now, away); d > 0 {
 		next = min(next, d)
 	}
 	d, drop := c.lookAtOutbox(now)
@@ -36,17 +40,19 @@ func (c *Conn) look(now tick) (tick, bool) {
 	}
 	if drop.Messages > 0 {
 		c.server.working.Go(func() { c.dropped(drop) }) // not under the lock
+	} else if c.hasUntold() {
+		c.server.working.Go(c.tellDropped)
 	}
 	return max(next, 1), true
 }
 
 // until calls f if limit has passed since start, and returns the steps left otherwise. start may be later than now: the
 // server's clock goes ahead of the one that a loop was told.
-func (c *Conn) until(now, start tick, limit time.Duration, f func()) tick {
+func (c *Conn) until(now, start wheel.Tick, limit time.Duration, f func()) wheel.Tick {
 	if limit == 0 {
-		return wheelSlots
+		return wheel.Slots
 	}
-	if end := start + ticks(limit); now.before(end) {
+	if end := start + wheel.Ticks(limit); now.Before(end) {
 		return end - now
 	}
 	f()
@@ -54,10 +60,10 @@ func (c *Conn) until(now, start tick, limit time.Duration, f func()) tick {
 }
 
 // lookAtSilence pings a peer from whom nothing has come, and cuts one that does not answer.
-func (c *Conn) lookAtSilence(now tick, heard bool) tick {
+func (c *Conn) lookAtSilence(now wheel.Tick, heard, away bool) wheel.Tick {
 	interval := c.server.set.Interval
 	if interval == 0 {
-		return wheelSlots
+		return wheel.Slots
 	}
 	if c.stream {
 		if heard { // of us, by the peer
@@ -65,26 +71,29 @@ func (c *Conn) lookAtSilence(now tick, heard bool) tick {
 		}
 		return c.until(now, c.since, interval, func() { c.beat(now) })
 	}
-	if heard || c.pausing.Load() {
+	if heard || away {
 		c.since, c.pinged = now, 0
-		return ticks(interval)
+		return wheel.Ticks(interval)
 	}
-	if c.pinged != 0 {
-		return c.until(now, c.pinged, c.server.set.Timeout, func() { c.cut(websocket.ErrKeepAlive) })
+	if c.pinged != 0 { // nobody tells the wheel when the answer comes
+		return min(c.until(now, c.pinged, c.server.set.Timeout, func() { c.cut(websocket.ErrKeepAlive) }), wheel.Ticks(interval))
 	}
 	return c.until(now, c.since, interval, func() {
 		c.pinged = now
-		c.out.add(item{b: wire.AppendControl(buffers.Get(buffers.Min), wire.Server, wire.Ping, nil), owned: true, kind: control, at: now})
+		c.out.Add(outbox.Item{Bytes: wire.AppendControl(buffers.Get(buffers.Min), wire.Server, wire.Ping, nil), Owned: true, Kind: outbox.Control, At: now})
 		c.wake()
 	})
 }
 
 // lookAtMessage fails a peer that does not finish what it began to send.
-func (c *Conn) lookAtMessage(now tick) tick {
-	begun := tick(c.unfinished.Load())
+func (c *Conn) lookAtMessage(now wheel.Tick, away bool) wheel.Tick {
+	begun := wheel.Tick(c.unfinished.Load())
 	limit := c.server.set.Frame
-	if begun == 0 || limit == 0 || c.pausing.Load() {
-		return ticks(max(limit, step))
+	if limit == 0 {
+		return 0
+	}
+	if begun == 0 || away {
+		return wheel.Ticks(max(limit, wheel.Step))
 	}
 	return c.until(now, begun, limit, func() {
 		reason := fmt.Sprintf("message not complete after %v", limit)
@@ -94,17 +103,17 @@ func (c *Conn) lookAtMessage(now tick) tick {
 }
 
 // lookAtOutbox holds a slow peer to the time-outs of writing.
-func (c *Conn) lookAtOutbox(now tick) (again tick, drop Drop) {
-	if c.moved != 0 && c.server.set.Write > 0 {
-		d := c.until(now, c.moved, c.server.set.Write, func() { c.cut(websocket.ErrWriteTimeout) })
+func (c *Conn) lookAtOutbox(now wheel.Tick) (again wheel.Tick, drop Drop) {
+	if c.blocked != 0 && c.server.set.Write > 0 {
+		d := c.until(now, c.blocked, c.server.set.Write, func() { c.cut(websocket.ErrWriteTimeout) })
 		if c.at() != stateOpen {
 			return 0, drop
 		}
 		again = d
 	}
-	oldest, waits := c.out.oldest()
+	oldest, waits := c.out.Oldest()
 	age := c.server.opts.Outbox.Age
-	if age < 0 || !waits && c.moved == 0 {
+	if age < 0 || !waits && c.blocked == 0 {
 		return again, drop
 	}
 	if !waits { // all is encrypted and under way: what is queued from now on will wait behind it
@@ -114,7 +123,7 @@ func (c *Conn) lookAtOutbox(now tick) (again tick, drop Drop) {
 		if c.server.opts.Outbox.Policy == Disconnect {
 			drop = c.overflow(fmt.Sprintf("slow consumer: a message has waited for %v", age))
 		} else {
-			drop.Messages, drop.Bytes = c.out.dropAged(now - ticks(age) + 1)
+			drop.Messages, drop.Bytes = c.out.DropAged(now - wheel.Ticks(age) + 1)
 			c.wake()
 		}
 	})

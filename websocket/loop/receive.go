@@ -7,6 +7,7 @@ import (
 
 	"github.com/ringdown/ringdown/websocket"
 	"github.com/ringdown/ringdown/websocket/internal/buffers"
+	"github.com/ringdown/ringdown/websocket/internal/outbox"
 	"github.com/ringdown/ringdown/websocket/wire"
 )
 
@@ -22,16 +23,23 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 	if c.stream { // nothing is wanted from the peer but the news that it has gone
 		return nil
 	}
-	if !c.heard.Load() {
-		c.heard.Store(true)
+	if !c.active.Load() {
+		c.active.Store(true)
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			c.panicked(p)
+			rest = nil
+		}
+	}()
 	messages, bytes := 0, 0
 	for len(in) > 0 && c.at() <= stateClosing && !c.pausing.Load() {
 		n, ev, err := c.messages.Next(in)
 		in = in[n:]
 		if err != nil {
 			c.violated(err)
-			return nil
+			in = nil
+			break
 		}
 		switch ev.Kind {
 		case wire.Data:
@@ -50,6 +58,7 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 	if messages > 0 {
 		c.server.stats.received(messages, bytes)
 	}
+	c.messages.Free() // an idle connection holds no buffer
 	c.noteUnfinished(messages > 0)
 	return in
 }
@@ -82,13 +91,13 @@ func (c *Conn) pong(payload []byte) {
 	}
 	c.owed++
 	frame := wire.AppendControl(buffers.Get(wire.MaxHeaderSize+len(payload)), wire.Server, wire.Pong, payload)
-	c.out.add(item{b: frame, owned: true, kind: control, at: c.server.now()})
+	c.out.Add(outbox.Item{Bytes: frame, Owned: true, Kind: outbox.Control, At: c.server.now()})
 	c.wake()
 }
 
 // countControl refills the budget of control frames each second.
 func (c *Conn) countControl() {
-	if now := c.server.now(); now.since(c.controlsAt) >= controlWindow {
+	if now := c.server.now(); now.Since(c.controlsAt) >= controlWindow {
 		c.controlsAt = now
 		c.messages.Decoder.AllowControl()
 	}
@@ -96,14 +105,17 @@ func (c *Conn) countControl() {
 
 // Go runs f on a goroutine of its own, and delivers no further message of this connection until f has returned. It is for
 // handlers that take long: one that blocks holds up every other connection of its loop. It may be called only from within
-// the handler's Open, Message or Drained, once a call; a payload that f needs must be copied first.
+// the handler's Open, Message or Drained, once a call, and not in one that has called Detach: it panics then. A payload that f
+// needs must be copied first.
 func (c *Conn) Go(f func()) {
-	c.pausing.Store(true)
+	if c.pausing.Swap(true) {
+		panic("websocket: Go after Go or Detach in the same call of the handler")
+	}
 	c.server.working.Add(1)
 	go func() {
 		defer c.server.working.Done()
 		defer c.resume()
-		f()
+		c.guard(f)
 	}()
 }
 

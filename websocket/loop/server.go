@@ -5,7 +5,6 @@ package loop
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -14,11 +13,15 @@ import (
 
 	"github.com/ringdown/ringdown/websocket"
 	"github.com/ringdown/ringdown/websocket/internal/bridge"
+	"github.com/ringdown/ringdown/websocket/internal/tlsshim"
+	"github.com/ringdown/ringdown/websocket/internal/wheel"
 )
 
 // Handler is what a program does with its connections. For one connection its functions are called in order, one at a
-// time: Open, then Message for each message and Drained for each notice that was asked for, then Close. They run on the connection's event loop: a handler that blocks
-// holds up the other connections of that loop (see [Conn.Go]). Any of them may be nil.
+// time: Open, then Message for each message and Drained for each notice that was asked for, then Close. They run on the
+// connection's event loop: a handler that blocks holds up the other connections of that loop (see [Conn.Go]). One that panics
+// is logged, with its stack, and its connection closed with 1011; [http.ErrAbortHandler] cuts the connection without a word
+// of either kind. Any of them may be nil.
 type Handler struct {
 	// Open is called before anything else.
 	Open func(c *Conn)
@@ -31,7 +34,8 @@ type Handler struct {
 	// Drained is called once after [Conn.NotifyDrained]: the peer has read up.
 	Drained func(c *Conn)
 	// Dropped tells of messages that a policy dropped instead of writing them. It is called on whichever goroutine made
-	// the outbox full.
+	// the outbox full, one call at a time for a connection. What is dropped while it runs, also by what it writes itself, is
+	// told by a later call: with the next drop, or a second later at most.
 	Dropped func(c *Conn, d Drop)
 }
 
@@ -50,15 +54,21 @@ type Server struct {
 	accept  func(http.ResponseWriter, *http.Request) (*bridge.Upgraded, error)
 	set     *bridge.Settings
 
-	clock  atomic.Uint32 // of tick
-	stats  counters
-	poll   poller // nil where every connection has goroutines of its own
-	hearts *hearts
-	stop   chan struct{}
+	clock      atomic.Uint32 // of tick
+	stats      counters
+	poll       poller // nil where every connection has goroutines of its own
+	goroutines *goroutines
+	stop       chan struct{}
+
+	ended   chan struct{}      // closed when Shutdown is done
+	endErr  error              // of Shutdown; written before that
+	cutting context.Context    // over when Shutdown is to have no more patience
+	cut     context.CancelFunc // of cutting
 
 	adopting sync.WaitGroup // handshakes under way
 	working  sync.WaitGroup // functions of Conn.Go and Conn.Detach
-	running  sync.WaitGroup // loops and the clock
+	running  sync.WaitGroup // loops
+	ticking  sync.WaitGroup // the clock
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
@@ -70,29 +80,30 @@ type Server struct {
 type poller interface {
 	// adopt takes u's connection over from Go's network poller, or returns false if it cannot.
 	adopt(u *bridge.Upgraded, ready func(*Conn)) bool
-	// each calls f for all connections, on the goroutines of their loops.
-	each(f func(*Conn))
+	// each calls f for all connections, on the goroutines of their loops. When ctx ends it returns, and f is called later.
+	each(ctx context.Context, f func(*Conn))
 	// tick is called at each step of the clock.
-	tick(now tick)
+	tick(now wheel.Tick)
 	close()
 }
 
 // New returns a Server for handler. It runs until [Server.Shutdown].
 func New(handler Handler, opts *Options) (*Server, error) {
-	s := &Server{handler: handler, opts: opts.withDefaults(), stop: make(chan struct{}), detached: make(map[*websocket.Conn]struct{})}
+	s := &Server{handler: handler, opts: opts.withDefaults(), stop: make(chan struct{}), ended: make(chan struct{}), detached: make(map[*websocket.Conn]struct{})}
+	s.cutting, s.cut = context.WithCancel(context.Background())
 	var err error
 	if s.accept, s.set, err = bridge.Acceptor(&s.opts.Accept); err != nil {
 		return nil, err
 	}
 	s.handler.fill()
 	s.clock.Store(1) // 0 stands for never
-	s.hearts = newHearts(s)
+	s.goroutines = newGoroutines(s)
 	if !s.opts.Goroutines {
 		if s.poll, err = newPoller(s); err != nil {
 			return nil, err
 		}
 	}
-	s.running.Go(s.runClock)
+	s.ticking.Go(s.runClock)
 	return s, nil
 }
 
@@ -135,10 +146,16 @@ func (s *Server) Accept(w http.ResponseWriter, r *http.Request, ready func(*Conn
 // adopt takes a connection over. ready, if it is not nil, is called before anything else is.
 func (s *Server) adopt(u *bridge.Upgraded, ready func(*Conn)) {
 	s.stats.opened.Add(1)
-	if s.poll != nil && s.poll.adopt(u, ready) {
-		return
+	adopted := false
+	defer func() {
+		if !adopted { // ready has panicked, which net/http survives
+			s.stats.gone.Add(1)
+		}
+	}()
+	if s.poll == nil || !s.poll.adopt(u, ready) {
+		s.goroutines.adopt(u, ready)
 	}
-	s.hearts.adopt(u, ready)
+	adopted = true
 }
 
 // Serve accepts connections on l until Shutdown, and answers every request on them by the opening handshake. It always
@@ -159,6 +176,19 @@ func (s *Server) Serve(l net.Listener) error {
 // ServeTLS is Serve over TLS, on the event loop (see [NewTLSListener]).
 func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
 	return s.Serve(NewTLSListener(l, config))
+}
+
+// NewTLSListener returns a listener whose connections are TLS that the event loop can take over. Give it to an http.Server
+// that leads to a [Server]; with the listener of tls.NewListener each connection would keep goroutines of its own.
+//
+// Without config.NextProtos clients get HTTP/1.1. If it lists "h2", those that offer it get HTTP/2 from the http.Server, for the
+// rest of a site; browsers offer only HTTP/1.1 for a WebSocket, and only connections with that can be taken over.
+//
+// Handshakes run at most 4,096 at a time, 64 of them computing and the others waiting for their peers, and for at most 10 s.
+// Peers that say nothing hold up nobody else before there are as many. config must have a certificate, and may replace it
+// while the listener runs, through GetCertificate or GetConfigForClient.
+func NewTLSListener(inner net.Listener, config *tls.Config) net.Listener {
+	return tlsshim.NewListener(inner, config)
 }
 
 // ListenAndServe is Serve on a TCP address.
@@ -182,126 +212,25 @@ func (s *Server) begin() bool {
 }
 
 // now is the time on the server's coarse clock.
-func (s *Server) now() tick { return tick(s.clock.Load()) }
+func (s *Server) now() wheel.Tick { return wheel.Tick(s.clock.Load()) }
 
 // runClock moves the clock on.
 func (s *Server) runClock() {
-	ticker := time.NewTicker(step)
+	ticker := time.NewTicker(wheel.Step)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			now := tick(s.clock.Add(1))
+			now := wheel.Tick(s.clock.Add(1))
 			if now == 0 {
-				now = tick(s.clock.Add(1))
+				now = wheel.Tick(s.clock.Add(1))
 			}
 			if s.poll != nil {
 				s.poll.tick(now)
 			}
-			s.hearts.tick(now)
+			s.goroutines.tick(now)
 		case <-s.stop:
 			return
 		}
 	}
-}
-
-// Drain says how [Server.Shutdown] lets connections go.
-type Drain struct {
-	// Code and Reason of the Close frames. The zero Code is 1001.
-	Code   websocket.StatusCode
-	Reason string
-	// Window is the time over which the connections are closed, evenly, so that they do not all come back at once. 0
-	// closes them all at once.
-	Window time.Duration
-	// Close, if it is not nil, is called for each connection in place of closing it with Code and Reason, and is to call
-	// [Conn.Close] after what else it has to say. It may be called while the handler is.
-	Close func(c *Conn)
-}
-
-// Shutdown stops listening, closes every connection with 1001 and waits until all are gone. When ctx ends first, what is
-// left is cut and the error is ctx's.
-func (s *Server) Shutdown(ctx context.Context) error { return s.ShutdownPaced(ctx, Drain{}) }
-
-// ShutdownPaced is Shutdown as d says.
-func (s *Server) ShutdownPaced(ctx context.Context, d Drain) error {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return http.ErrServerClosed
-	}
-	s.closed = true
-	servers := s.servers
-	s.mu.Unlock()
-	for _, h := range servers {
-		h.Close() // connections that were taken over are not its own any more
-	}
-	if d.Code == 0 {
-		d.Code = websocket.StatusGoingAway
-	}
-	s.adopting.Wait() // no longer than the answer to a handshake may take
-	if d.Close == nil {
-		d.Close = func(c *Conn) { c.Close(d.Code, d.Reason) }
-	}
-	s.drain(ctx, d)
-	err := s.await(ctx)
-	s.each(func(c *Conn) { c.CloseNow() })
-	s.eachDetached(func(c *websocket.Conn) { c.CloseNow() })
-	if late := s.await(context.Background()); late != nil {
-		err = errors.Join(err, late)
-	}
-	close(s.stop)
-	if s.poll != nil {
-		s.poll.close()
-	}
-	s.running.Wait()
-	s.working.Wait()
-	return err
-}
-
-// drain closes the connections, spread over the window.
-func (s *Server) drain(ctx context.Context, d Drain) {
-	s.eachDetached(func(c *websocket.Conn) { c.Close(d.Code, d.Reason) })
-	var all []*Conn
-	var mu sync.Mutex
-	s.each(func(c *Conn) {
-		mu.Lock()
-		defer mu.Unlock()
-		all = append(all, c)
-	})
-	const pause = 20 * time.Millisecond
-	rounds := max(int(d.Window/pause), 1)
-	for round := range rounds {
-		for _, c := range all[len(all)*round/rounds : len(all)*(round+1)/rounds] {
-			d.Close(c)
-		}
-		if round < rounds-1 {
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-				return
-			}
-		}
-	}
-}
-
-// each calls f for all connections.
-func (s *Server) each(f func(*Conn)) {
-	if s.poll != nil {
-		s.poll.each(f)
-	}
-	s.hearts.each(f)
-}
-
-// await waits until no connection is left.
-func (s *Server) await(ctx context.Context) error {
-	check := time.NewTicker(5 * time.Millisecond)
-	defer check.Stop()
-	for s.stats.live() > 0 {
-		select {
-		case <-check.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
 }

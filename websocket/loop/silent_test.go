@@ -37,7 +37,7 @@ func TestPeerThatNeverAnswersTheCloseFrameIsCutInTime(t *testing.T) {
 		}
 		select {
 		case <-closed:
-		case <-time.After(3 * time.Second):
+		case <-time.After(patience):
 			t.Errorf("goroutines %v: it is still there", goroutines)
 		}
 		conn.Close()

@@ -13,11 +13,11 @@ type Stats struct {
 	Opened       uint64        // since the start
 	MessagesIn   uint64        // received whole
 	BytesIn      uint64        // of payload received, inflated
-	BytesOut     uint64        // written to the lines
-	Writes       uint64        // system calls that wrote them
+	BytesOut     uint64        // written to the lines; of TLS that rides the loop, as encrypted
+	Writes       uint64        // system calls that wrote them; with goroutines, writes of as much as goes out together
 	Dropped      uint64        // messages dropped or conflated by a policy
 	SlowHandlers uint64        // times a handler held up its loop for longer than Options.SlowHandler
-	LoopLag      time.Duration // longest time that a loop was found busy with one round, lately
+	LoopLag      time.Duration // longest time that a loop was found busy with one round, so far
 }
 
 // counters are shared by all loops.
@@ -33,7 +33,10 @@ type counters struct {
 	lag          atomic.Int64
 }
 
-func (n *counters) live() int { return int(n.opened.Load() - n.gone.Load()) }
+func (n *counters) live() int {
+	gone := n.gone.Load() // first: what is opened meanwhile may be counted, what is gone may not
+	return int(n.opened.Load() - gone)
+}
 
 func (n *counters) received(messages, bytes int) {
 	n.messagesIn.Add(uint64(messages))

@@ -5,23 +5,37 @@ package loop
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
 	"github.com/ringdown/ringdown/websocket"
 	"github.com/ringdown/ringdown/websocket/internal/bridge"
 	"github.com/ringdown/ringdown/websocket/internal/buffers"
+	"github.com/ringdown/ringdown/websocket/internal/line"
+	"github.com/ringdown/ringdown/websocket/internal/outbox"
+	"github.com/ringdown/ringdown/websocket/internal/wheel"
 )
+
+// answerTimeout is how long the header of a stream may take to leave.
+const answerTimeout = 10 * time.Second
 
 // Stream answers an HTTP/1.1 request with a response that has no end, and takes its connection over: a [Conn] that is only
 // written to, with [Conn.Send]. It has the same outbox, policies and look for dead peers as a WebSocket; the handler's Open
 // and Close are called for it, Message never is. heartbeat is sent when nothing else was for the time of
 // KeepAlive.Interval; for Server-Sent Events a comment, ":\n\n", will do.
 //
-// The header is sent as it is, with Connection: close. ready is called with the connection before the handler's Open and may
-// set [Conn.Data]; it may be nil.
+// A peer that has acknowledged nothing for the time of KeepAlive.Interval and Timeout together is gone, where the system can
+// tell (Linux); elsewhere its probes of silent connections do the same in about that time.
+//
+// The header goes on top of what w has, with Connection: close. ready is called with the connection before the handler's Open
+// and may set [Conn.Data]; it may be nil.
+//
+// An error means that there is no stream: the request has been answered with a status and a sentence, or its connection was
+// lost. Only with [http.ErrServerClosed] has nothing been answered, for the caller to say what comes after the shutdown.
 func (s *Server) Stream(w http.ResponseWriter, r *http.Request, header http.Header, heartbeat string, ready func(*Conn)) error {
 	if r.ProtoMajor != 1 || r.ProtoMinor < 1 {
+		http.Error(w, "streams are served over HTTP/1.1 only", http.StatusHTTPVersionNotSupported)
 		return fmt.Errorf("websocket: a stream takes an HTTP/1.1 request, not %s", r.Proto)
 	}
 	if !s.begin() {
@@ -30,31 +44,39 @@ func (s *Server) Stream(w http.ResponseWriter, r *http.Request, header http.Head
 	defer s.adopting.Done()
 	nc, _, err := http.NewResponseController(w).Hijack() // whatever the client sends behind its request is not wanted
 	if err != nil {
+		http.Error(w, "the connection cannot become a stream; the server's log says why", http.StatusInternalServerError)
 		return fmt.Errorf("websocket: the http.ResponseWriter cannot be hijacked (a middleware that wraps it needs an Unwrap method): %w", err)
 	}
-	var answer bytes.Buffer
-	answer.WriteString("HTTP/1.1 200 OK\r\n")
-	all := header.Clone()
-	if all == nil {
-		all = make(http.Header)
-	}
-	all.Set("Connection", "close")
-	all.Write(&answer) // replaces line breaks in values
-	answer.WriteString("\r\n")
-	nc.SetDeadline(time.Now().Add(handshakeTimeout))
-	if _, err := nc.Write(answer.Bytes()); err != nil {
+	nc.SetDeadline(time.Now().Add(answerTimeout))
+	if _, err := nc.Write(streamHeader(w.Header(), header)); err != nil {
 		nc.Close()
-		return err
+		return fmt.Errorf("websocket: the header of a stream could not be written: %w", err)
 	}
 	nc.SetDeadline(time.Time{})
+	if s.set.Interval > 0 {
+		line.LimitSilence(nc, s.set.Interval, s.set.Timeout)
+	}
 	s.adopt(&bridge.Upgraded{NetConn: nc}, func(c *Conn) {
 		c.stream = true
-		c.more().heartbeat = heartbeat
+		c.needRare().heartbeat = heartbeat
 		if ready != nil {
 			ready(c)
 		}
 	})
 	return nil
+}
+
+// streamHeader is the head of the answer: what the writer had already, and header on top.
+func streamHeader(set, header http.Header) []byte {
+	all := make(http.Header, len(set)+len(header)+1)
+	maps.Copy(all, set)
+	maps.Copy(all, header)
+	all.Set("Connection", "close")
+	var answer bytes.Buffer
+	answer.WriteString("HTTP/1.1 200 OK\r\n")
+	all.Write(&answer) // replaces line breaks in values
+	answer.WriteString("\r\n")
+	return answer.Bytes()
 }
 
 // Send queues bytes for a stream, as they are. It is for connections of [Server.Stream]; what holds for [Conn.Write] holds
@@ -76,25 +98,25 @@ func (c *Conn) send(p []byte, key string, copied bool) error {
 		c.mu.Unlock()
 		return websocket.ErrClosing
 	}
-	c.heard.Store(true) // by the peer: no heartbeat is due
+	c.active.Store(true) // by the peer: no heartbeat is due
 	if !copied {
-		return c.queue(item{b: p, key: key})
+		return c.queue(outbox.Item{Bytes: p, Key: key})
 	}
 	if last := c.mayShare(len(p), c.server.now()); last != nil {
-		last.b = append(last.b, p...)
-		last.size += int32(len(p))
-		last.count++
-		c.out.bytes += len(p)
-		return c.settle()
+		last.Bytes = append(last.Bytes, p...)
+		c.out.Grown(last)
+		c.wake()
+		c.mu.Unlock()
+		return nil
 	}
-	return c.queue(item{b: append(buffers.Get(len(p)), p...), owned: true})
+	return c.queue(outbox.Item{Bytes: append(buffers.Get(len(p)), p...), Owned: true})
 }
 
 // beat is the heartbeat of a stream that has been quiet. Called under the lock.
-func (c *Conn) beat(now tick) {
+func (c *Conn) beat(now wheel.Tick) {
 	c.since = now
-	if beat := c.more().heartbeat; beat != "" && c.out.empty() {
-		c.out.add(item{b: []byte(beat), kind: control, at: now})
+	if beat := c.needRare().heartbeat; beat != "" && c.out.Empty() {
+		c.out.Add(outbox.Item{Bytes: []byte(beat), Kind: outbox.Control, At: now})
 		c.wake()
 	}
 }

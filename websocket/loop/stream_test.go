@@ -176,14 +176,48 @@ func TestAStreamHasTheSamePoliciesAsAWebSocket(t *testing.T) {
 func TestWhatCannotStreamIsToldWhy(t *testing.T) {
 	eachDriver(t, func(t *testing.T, d driver) {
 		s := d.start(t, loop.Handler{}, loop.Options{})
+		refused := func(r *http.Request, status int, words string) {
+			t.Helper()
+			w := httptest.NewRecorder()
+			wantError(t, s.Stream(w, r, nil, "", nil), nil, words)
+			if w.Code != status || w.Body.Len() == 0 {
+				t.Errorf("answered with %d %q, want %d", w.Code, w.Body, status)
+			}
+		}
 		r := httptest.NewRequest("GET", "/", nil)
-		wantError(t, s.Stream(httptest.NewRecorder(), r, nil, "", nil), nil, "cannot be hijacked")
+		refused(r, http.StatusInternalServerError, "cannot be hijacked")
 		r.ProtoMajor, r.Proto = 2, "HTTP/2.0"
-		wantError(t, s.Stream(httptest.NewRecorder(), r, nil, "", nil), nil, "not HTTP/2.0")
+		refused(r, http.StatusHTTPVersionNotSupported, "not HTTP/2.0")
 		if err := s.Shutdown(context.Background()); err != nil {
 			t.Error(err)
 		}
 		r.ProtoMajor = 1
-		wantError(t, s.Stream(httptest.NewRecorder(), r, nil, "", nil), http.ErrServerClosed, "")
+		w := httptest.NewRecorder()
+		wantError(t, s.Stream(w, r, nil, "", nil), http.ErrServerClosed, "")
+		if w.Body.Len() != 0 {
+			t.Errorf("answered with %q, which is the caller's to do", w.Body)
+		}
+	})
+}
+
+func TestAStreamKeepsTheHeadersOfMiddleware(t *testing.T) {
+	eachDriver(t, func(t *testing.T, d driver) {
+		s := d.start(t, loop.Handler{}, loop.Options{})
+		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Request-Id", "7")
+			w.Header().Set("Content-Type", "text/plain")
+			if err := s.Stream(w, r, http.Header{"Content-Type": {"text/event-stream"}}, "", func(c *loop.Conn) { c.CloseNow() }); err != nil {
+				t.Error(err)
+			}
+		}))
+		defer front.Close()
+		resp, err := http.Get(front.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Header; got.Get("X-Request-Id") != "7" || got.Get("Content-Type") != "text/event-stream" || len(got["Content-Type"]) != 1 {
+			t.Errorf("headers %v", got)
+		}
 	})
 }

@@ -48,6 +48,9 @@ func (l *Line) Opened() {}
 // Heard does nothing.
 func (l *Line) Heard(websocket.MessageType, []byte) {}
 
+// Refused ends the session: a client that has no words for it would not know that its message is lost.
+func (l *Line) Refused(err error) { l.session.End(err) }
+
 // Closed does nothing.
 func (l *Line) Closed(error) {}
 
@@ -56,6 +59,18 @@ func (l *Line) Session() *hub.Session { return l.session }
 
 // Conn is the connection, or nil while it is not open yet.
 func (l *Line) Conn() *loop.Conn { return l.conn.Load() }
+
+// About is what is known of the connection of a client that speaks a protocol over a transport.
+func (l *Line) About(transport, protocol string) hub.Description {
+	d := hub.Description{Transport: transport, Protocol: protocol}
+	if c := l.conn.Load(); c != nil {
+		d.Waiting = c.Waiting()
+		if address := c.RemoteAddr(); address != nil {
+			d.Remote = address.String()
+		}
+	}
+	return d
+}
 
 // Lines are those that the line belongs to.
 func (l *Line) Lines() *Lines { return l.lines }

@@ -44,6 +44,7 @@ type Client interface {
 	hub.Receiver
 	Opened()                             // the connection is there
 	Heard(websocket.MessageType, []byte) // the payload is lent
+	Refused(error)                       // instead of Heard: what the client has sent is not admitted; see [hub.Session.Admit]
 	Closed(error)                        // the connection has gone; the session is closed after it
 	Base() *Line
 }
@@ -74,7 +75,7 @@ func New(h *hub.Hub, o Options) (*Lines, error) {
 	var err error
 	ls.server, err = loop.New(loop.Handler{
 		Open:    func(c *loop.Conn) { opened(c) },
-		Message: func(c *loop.Conn, t websocket.MessageType, payload []byte) { c.Data.(Client).Heard(t, payload) },
+		Message: heard,
 		Close:   closed,
 		Drained: func(c *loop.Conn) { c.Data.(Client).Base().drained() },
 	}, &loop.Options{
@@ -159,6 +160,15 @@ func opened(c *loop.Conn) {
 	}
 }
 
+func heard(c *loop.Conn, t websocket.MessageType, payload []byte) {
+	client := c.Data.(Client)
+	if err := client.Base().session.Admit(len(payload)); err != nil {
+		client.Refused(err)
+		return
+	}
+	client.Heard(t, payload)
+}
+
 // closed gives the session's place back, and tells the log if the server has closed the line by itself.
 func closed(c *loop.Conn, err error) {
 	client := c.Data.(Client)
@@ -168,8 +178,10 @@ func closed(c *loop.Conn, err error) {
 	violation, violated := errors.AsType[*websocket.ProtocolError](err)
 	switch {
 	case errors.Is(err, loop.ErrSlowConsumer):
+		l.session.Blame(hub.Errorf(hub.SlowConsumer, "%w", err))
 		l.note(c, slog.LevelInfo, websocket.StatusTryAgainLater, err.Error())
 	case violated:
+		l.session.Blame(hub.Errorf(hub.BadRequest, "%w", err))
 		l.note(c, slog.LevelInfo, violation.Code, violation.Reason)
 	}
 }

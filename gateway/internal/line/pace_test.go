@@ -43,6 +43,12 @@ func TestLineIsWaitedForWhileItCatchesUpAndNoLongerThanPatience(t *testing.T) {
 
 func TestPublisherPausesForLateLinesAndForItsLoop(t *testing.T) {
 	var p pause
+	for i := range gather - 1 {
+		if _, ok := p.after(hub.Receipt{Subscribers: breath}); ok {
+			t.Fatalf("paused after %d publications, which may have come together", i+1)
+		}
+	}
+	p = pause{publications: gather}
 	if _, ok := p.after(hub.Receipt{Subscribers: breath - 1}); ok {
 		t.Error("paused before it was time to breathe")
 	}

@@ -143,6 +143,13 @@ func (a *Assembler) Release() {
 	a.pending, a.done = nil, false
 }
 
+// Free is Release for a message that was handed up and is done with; an unfinished one stays.
+func (a *Assembler) Free() {
+	if a.done {
+		a.Release()
+	}
+}
+
 // Abandon is Release for a message that is still being read: its memory is left to the garbage collector.
 func (a *Assembler) Abandon() {
 	if a.done {

@@ -1,0 +1,184 @@
+// Who a client is: tokens, turned into what the hub knows of a session.
+
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/ringdown/ringdown/auth"
+	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/server/config"
+)
+
+// identities tells who clients are. All of it may be used from any goroutine.
+type identities struct {
+	dev    bool // clients may name themselves
+	tokens atomic.Pointer[tokens]
+}
+
+// tokens is what the configuration says of tokens.
+type tokens struct {
+	verifier *auth.Verifier // nil where there are no keys
+	sources  auth.Sources
+	known    bool // a token is asked of everybody
+}
+
+// setTokens takes what the configuration says of tokens in the place of what it said before. Revocations stay.
+func (s *Server) setTokens(c *config.Auth) (err error) {
+	next := &tokens{known: !c.Anonymous, sources: auth.Sources{Cookie: c.Cookie, Query: c.Query, NoQuery: c.Query == ""}}
+	before := s.identities.tokens.Load()
+	if len(c.Keys) > 0 {
+		if next.verifier, err = auth.New(authOptions(c, s)); err != nil {
+			return err
+		}
+		if before != nil && before.verifier != nil {
+			for _, r := range before.verifier.Revocations() {
+				err = errors.Join(err, next.verifier.Revoke(r))
+			}
+		}
+	}
+	if err != nil {
+		next.verifier.Close()
+		return err
+	}
+	s.identities.tokens.Store(next)
+	if before != nil && before.verifier != nil {
+		time.AfterFunc(headerPatience, before.verifier.Close) // whoever is at it finishes
+	}
+	return nil
+}
+
+func authOptions(c *config.Auth, s *Server) auth.Options {
+	o := auth.Options{Issuer: c.Issuer, Audience: c.Audience, Leeway: c.Leeway, MaxTTL: c.MaxTTL, OnRevoke: s.revoked, Log: s.log}
+	if c.Leeway == 0 {
+		o.Leeway = -1
+	}
+	for _, k := range c.Keys {
+		o.Keys = append(o.Keys, auth.Key{ID: k.ID, Secret: auth.Secret(k.Secret), SecretFile: k.SecretFile, File: k.File, URL: k.URL})
+	}
+	return o
+}
+
+func (i *identities) close() {
+	if t := i.tokens.Load(); t.verifier != nil {
+		t.verifier.Close()
+	}
+}
+
+// identify tells who sends a request: whoever its token says. In dev mode clients may name themselves, by ?user=.
+func (i *identities) identify(r *http.Request) (hub.Identity, error) {
+	t := i.tokens.Load()
+	token, _, err := auth.FromRequest(r, t.sources)
+	if err != nil {
+		return hub.Identity{}, refusalOf(err)
+	}
+	var who hub.Identity
+	switch {
+	case token != "" && t.verifier != nil:
+		who, err = i.authenticate(r.Context(), token)
+	case token != "" && !i.dev:
+		err = hub.Errorf(hub.Unauthorized, "this server takes no tokens; give it keys (auth.keys), or send none")
+	case t.known && t.verifier != nil:
+		err = hub.Errorf(hub.Unauthorized, "a token is needed here: as Authorization: Bearer, as ?token=, or among the subprotocols of a WebSocket")
+	case i.dev:
+		who, err = named(r)
+	}
+	who.Address = addressOf(r)
+	return who, err
+}
+
+// named is a client by the name it gives itself.
+func named(r *http.Request) (hub.Identity, error) {
+	user := r.URL.Query().Get("user")
+	if err := hub.CheckChannel(user); err != nil && user != "" { // what suits a channel suits a user
+		return hub.Identity{}, hub.Errorf(hub.BadRequest, "the user is %.40q; name it with 1 to %d bytes of printable UTF-8", user, hub.MaxChannelName)
+	}
+	return hub.Identity{User: strings.Clone(user)}, nil // the rest of the request need not be kept
+}
+
+// authenticate tells who a token is from.
+func (i *identities) authenticate(ctx context.Context, token string) (hub.Identity, error) {
+	t := i.tokens.Load()
+	if t.verifier == nil {
+		return hub.Identity{}, hub.Errorf(hub.Unauthorized, "this server takes no tokens; give it keys (auth.keys)")
+	}
+	claims, err := t.verifier.Verify(ctx, token)
+	if err != nil {
+		return hub.Identity{}, refusalOf(err)
+	}
+	who := hub.Identity{User: claims.User, Info: claims.Info, Expires: t.verifier.Ends(claims), Token: claims.ID, Login: claims.Session, Issued: claims.IssuedAt}
+	if claims.Grants != nil {
+		who.Grants = grants{claims}
+	}
+	return who, nil
+}
+
+// refusalOf is a token's refusal by the hub's table.
+func refusalOf(err error) error {
+	code := hub.Unauthorized
+	switch auth.ReasonOf(err) {
+	case "":
+		return err
+	case auth.ErrExpired:
+		code = hub.TokenExpired
+	case auth.ErrRevoked:
+		code = hub.TokenRevoked
+	case auth.ErrUnavailable:
+		code = hub.Unavailable
+	}
+	return hub.Errorf(code, "%w", err)
+}
+
+// grants are what a token lets its client do.
+type grants struct{ *auth.Claims }
+
+var rights = map[hub.Right]auth.Rights{
+	hub.ToSubscribe:   auth.Subscribe,
+	hub.ToPublish:     auth.Publish,
+	hub.ToSeePresence: auth.Presence,
+	hub.ToReadHistory: auth.History,
+	hub.ToCall:        auth.Call,
+}
+
+// May implements [hub.Grants]. The right to subscribe covers what came before.
+func (g grants) May(right hub.Right, channel string) bool {
+	return g.Claims.May(rights[right], channel) || right == hub.ToReadHistory && g.Claims.May(auth.Subscribe, channel)
+}
+
+// addressOf is where a request comes from.
+func addressOf(r *http.Request) netip.Addr {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	address, _ := netip.ParseAddr(host)
+	return address.Unmap()
+}
+
+// headerPatience is longer than whoever has shown a token may still need until his session is open.
+const headerPatience = 15 * time.Second
+
+// revoked ends the sessions that a revocation is about: those that are open, and those whose tokens were found good just before
+// it came and which open now.
+func (s *Server) revoked(r auth.Revocation) {
+	s.end(r)
+	time.AfterFunc(headerPatience, func() { s.end(r) })
+}
+
+func (s *Server) end(r auth.Revocation) {
+	cause := hub.Errorf(hub.TokenRevoked, "the token was revoked; log in again")
+	for session := range s.hub.All {
+		who := session.Identity()
+		claims := auth.Claims{User: who.User, Session: who.Login, ID: who.Token, IssuedAt: who.Issued}
+		if r.Covers(&claims) {
+			session.End(cause)
+		}
+	}
+}

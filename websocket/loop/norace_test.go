@@ -1,0 +1,6 @@
+//go:build !race
+
+package loop_test
+
+// raceShare is by how much crowds are smaller.
+const raceShare = 1
