@@ -151,8 +151,8 @@ func (l *loader) readFile(name string) error {
 		return nil
 	}
 	l.walk(document.Content[0], root(), "", name, lines)
-	if document.Content[0].Kind != yaml.MappingNode {
-		return nil // walk has said so, or it is empty
+	if document.Content[0].Kind != yaml.MappingNode || len(l.problems) >= maxProblems {
+		return nil // enough is said; or it is empty
 	}
 	if err := a.values.Load(rawbytes.Provider(content), koanfyaml.Parser()); err != nil {
 		l.refuse(name, 0, "", "%s", yamlError(err))

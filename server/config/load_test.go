@@ -253,3 +253,14 @@ func TestFileIsNamedByFlagOrEnvironment(t *testing.T) {
 		t.Errorf("a huge file: %v", err)
 	}
 }
+
+func TestWrongFileIsRefusedWithABoundedAnswer(t *testing.T) {
+	var content strings.Builder
+	for i := range 60_000 {
+		fmt.Fprintf(&content, "key%d: value\n", i)
+	}
+	_, err := config.Load(sources(t, content.String(), nil))
+	if err == nil || strings.Count(err.Error(), "\n") > 200 {
+		t.Errorf("%.1000v", err)
+	}
+}

@@ -11,6 +11,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// maxProblems is how many mistakes are told before the unknown keys that follow are passed over: whoever made more has named the wrong
+// file.
+const maxProblems = 100
+
 // walk notes the lines of a section's keys, and refuses those that are unknown. lines may be nil.
 func (l *loader) walk(n *yaml.Node, section *field, prefix, where string, lines map[string]int) {
 	if n.Kind == yaml.AliasNode {
@@ -32,6 +36,9 @@ func (l *loader) walk(n *yaml.Node, section *field, prefix, where string, lines 
 		name, value := n.Content[i], n.Content[i+1]
 		if name.Tag == "!!merge" {
 			continue
+		}
+		if len(l.problems) >= maxProblems {
+			return
 		}
 		f := section.find(name.Value)
 		if f == nil {
