@@ -62,6 +62,7 @@ func (c *Conn) cut(err error) {
 	c.err = err
 	c.closing.Drop()
 	c.out.clear(false)
+	c.recount(0)
 	c.enter(stateGone)
 	c.wake()
 }

@@ -50,7 +50,7 @@ type Conn struct {
 	pausing    atomic.Bool   // by Go: the handler is not to be called
 	unfinished atomic.Uint32 // tick at which the unfinished message was begun, 0 if there is none
 
-	mu      sync.Mutex // guards what follows, down to drained
+	mu      sync.Mutex // guards what follows, down to counted
 	since   tick       // when the state was entered, or the peer was last heard
 	pinged  tick       // when the ping went out that was not answered; 0 if none
 	moved   tick       // when bytes last left while the peer was slow; 0 if it is not
@@ -61,8 +61,9 @@ type Conn struct {
 	out     outbox
 	err     error // why it has ended
 	closing wire.Closing
-	awaits  bool // NotifyDrained was called, and what waits is more than it asked for
-	drained bool // what waits has become little enough: the handler's Drained is due
+	awaits  bool  // NotifyDrained was called, and what waits is more than it asked for
+	drained bool  // what waits has become little enough: the handler's Drained is due
+	counted int32 // of what waits, in the server's counters; 0 while the peer keeps up
 
 	// For the goroutine that calls the handler.
 	told    bool // the handler's Close was called
@@ -235,10 +236,27 @@ func (c *Conn) settle() error {
 			drop.Messages, drop.Bytes = c.out.dropOldest(limit)
 		}
 	}
+	if c.counted != 0 || c.moved != 0 {
+		c.count()
+	}
 	c.wake()
 	c.mu.Unlock()
 	c.dropped(drop)
 	return nil
+}
+
+// count corrects the server's counter of what waits. It is called with the lock, and only for connections whose peer is slow: the
+// others have nothing waiting for longer than a moment, and shall not all write to one counter.
+func (c *Conn) count() {
+	c.recount(int32(c.out.held()) + c.out.leaving)
+}
+
+// recount is count when so many bytes wait.
+func (c *Conn) recount(waiting int32) {
+	if waiting != c.counted {
+		c.server.stats.waiting.Add(int64(waiting - c.counted))
+		c.counted = waiting
+	}
 }
 
 // overflow closes a connection whose peer is too slow. What waits is dropped, and the peer told with 1013 if it reads

@@ -25,6 +25,9 @@ func (e *encoder) next(c *Conn) []byte {
 	c.mu.Lock()
 	c.owed = 0
 	c.out.leaving = 0
+	if c.counted != 0 {
+		c.count()
+	}
 	if c.awaits && c.checkDrained() {
 		c.wake()
 	}

@@ -510,6 +510,7 @@ func (l *loop) leave(c *Conn) {
 	fd := c.place.fd
 	c.place.fd = -1
 	c.out.clear(false)
+	c.recount(0)
 	c.messages.Release()
 	c.mu.Unlock()
 	unix.Close(int(fd))

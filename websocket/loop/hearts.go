@@ -184,6 +184,9 @@ func (h *heart) leave() {
 	h.line.Release()
 	h.tell()
 	h.forget()
+	h.conn.mu.Lock()
+	h.conn.recount(0)
+	h.conn.mu.Unlock()
 	h.owner.server.stats.gone.Add(1)
 }
 

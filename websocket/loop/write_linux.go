@@ -53,6 +53,7 @@ func (l *loop) block(c *Conn) {
 	if c.secure() {
 		c.out.leaving = int32(len(c.aside.shim.out))
 	}
+	c.count()
 	c.mu.Unlock()
 	l.arm(c)
 	l.wheel.sooner(c, 1)
