@@ -111,7 +111,7 @@ func (c *client) Receive(*hub.Publication) hub.Reception { return hub.Taken }
 func (c *client) Notify(n *hub.Notice)                   { c.notices = append(c.notices, *n) }
 func (c *client) End(cause error)                        { c.ended = cause; c.session.Close() }
 func (c *client) Describe() hub.Description {
-	return hub.Description{Transport: "websocket", Protocol: "native", Remote: "192.0.2.7:4711", Waiting: 12}
+	return hub.Description{Transport: "websocket", Protocol: "native", Remote: "192.0.2.7:4711"}
 }
 
 func (n *node) open(user string, channels ...string) *client {
