@@ -162,7 +162,7 @@ func (h *Hub) Open(r Receiver, who Identity) (*Session, error) {
 		return nil, fmt.Errorf("%w: all %d sessions are taken", ErrFull, h.options.MaxSessions)
 	}
 	h.sessions[s.id] = s
-	s.sort, s.passing = h.sorts.find(about), about.Passing
+	s.sort, s.passing, s.fixed = h.sorts.find(about), about.Passing, about.Fixed
 	h.sorts[s.sort].Sessions++
 	h.totals.opened.Add(1)
 	if who.User != "" {

@@ -233,6 +233,23 @@ func TestSessionsAreTakenInAndOutAndEnded(t *testing.T) {
 	}
 }
 
+func TestWhoCannotBeTakenIntoAChannelIsNamed(t *testing.T) {
+	n := start(t, nil)
+	s := n.join(&client{fixed: true}, "ann", "news")
+	var done struct {
+		Sessions, Changed int
+		Errors            []struct {
+			Session, Channel string
+			Error            struct{ Code string }
+		}
+	}
+	n.ask(200, &done, "POST", "/subscribe", `{"user":"ann","channels":["offers"]}`)
+	if done.Sessions != 1 || done.Changed != 0 || len(done.Errors) != 1 || done.Errors[0].Session != s.session.ID() ||
+		done.Errors[0].Channel != "offers" || done.Errors[0].Error.Code != "not_allowed" {
+		t.Errorf("%+v", done)
+	}
+}
+
 func TestOnlyKeysWithTheRightAndTheChannelDoWhatIsAsked(t *testing.T) {
 	n := start(t, nil)
 	s := n.open("ann", "chat:1", "secret")

@@ -169,6 +169,7 @@ var good = []struct {
 	{"listSessions", "/users/nobody/sessions", "", 200},
 	{"subscribe", "", `{"session":"SESSION","channels":["extra","news"]}`, 200},
 	{"subscribe", "", `{"user":"ann","channels":["extra"]}`, 200},
+	{"subscribe", "", `{"user":"streamer","channels":["news","extra"]}`, 200},
 	{"unsubscribe", "", `{"session":"SESSION","channels":["extra"],"reason":"go"}`, 200},
 	{"unsubscribe", "", `{"user":"ann","channels":["extra"]}`, 200},
 	{"disconnect", "", `{"user":"nobody"}`, 200},
@@ -190,6 +191,7 @@ func TestTheDocumentAndTheHandlersAgree(t *testing.T) {
 	ann := n.open("ann", "news", "chat:1")
 	n.open("ann", "news")
 	n.open("", "plain:1")
+	n.join(&client{fixed: true}, "streamer", "news")
 	path := func(o *operation) string {
 		return strings.NewReplacer("{channel}", "news", "{session}", ann.session.ID(), "{user}", "ann").Replace(o.path)
 	}

@@ -103,6 +103,7 @@ func start(t testing.TB, change func(*api.Options)) *node {
 // client is a session that keeps what it is told.
 type client struct {
 	session *hub.Session
+	fixed   bool
 	notices []hub.Notice
 	ended   error
 }
@@ -111,12 +112,16 @@ func (c *client) Receive(*hub.Publication) hub.Reception { return hub.Taken }
 func (c *client) Notify(n *hub.Notice)                   { c.notices = append(c.notices, *n) }
 func (c *client) End(cause error)                        { c.ended = cause; c.session.Close() }
 func (c *client) Describe() hub.Description {
-	return hub.Description{Transport: "websocket", Protocol: "native", Remote: "192.0.2.7:4711"}
+	return hub.Description{Transport: "websocket", Protocol: "native", Remote: "192.0.2.7:4711", Fixed: c.fixed}
 }
 
 func (n *node) open(user string, channels ...string) *client {
 	n.t.Helper()
-	c := new(client)
+	return n.join(new(client), user, channels...)
+}
+
+func (n *node) join(c *client, user string, channels ...string) *client {
+	n.t.Helper()
 	var err error
 	if c.session, err = n.hub.Open(c, hub.Identity{User: user}); err != nil {
 		n.t.Fatal(err)
