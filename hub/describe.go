@@ -9,12 +9,13 @@ type Description struct {
 	Transport string // one of a few words: "websocket", "sse", "poll", …; "" if it is not known
 	Protocol  string // what is spoken over it, one of a few words: "native", "raw", …
 	Passing   bool   // the session is there for one request only
+	Fixed     bool   // the client speaks of the channels that it has named and no others, so the server cannot take it into one
 	Remote    string // the client's address; "" while it is not known, or not any more
 	Waiting   int    // bytes that wait to be written
 }
 
 // Describer is what a [Receiver] may be, too. Describe is called from any goroutine, also while the session is being opened. Transport,
-// Protocol and Passing do not change.
+// Protocol, Passing and Fixed do not change.
 type Describer interface {
 	Describe() Description
 }

@@ -52,3 +52,18 @@ func TestADismissalIsARefusalThatSaysWhetherToComeBack(t *testing.T) {
 		}
 	}
 }
+
+func TestTheServerTakesNobodyIntoAChannelWhoCannotBeToldOfIt(t *testing.T) {
+	h := start(t, hub.Options{})
+	s, err := h.Open(&sortOf{about: hub.Description{Transport: "sse", Fixed: true}}, hub.Identity{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Subscribe(t.Context(), "own", hub.SubscribeOptions{}); err != nil {
+		t.Errorf("its own channel: %v", err)
+	}
+	err = s.Subscribe(t.Context(), "offers", hub.SubscribeOptions{Forced: true})
+	if r, _ := hub.RefusalOf(err); err == nil || r.Code != hub.NotAllowed {
+		t.Errorf("one that the server wants: %v", err)
+	}
+}

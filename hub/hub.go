@@ -178,7 +178,7 @@ func (h *Hub) enlist(s *Session, who *Identity) error {
 		return Errorf(Full, "%w (all %d are taken)", ErrFull, most)
 	}
 	h.sessions[s.id] = s
-	s.sort, s.passing = h.sorts.find(about), about.Passing
+	s.sort, s.passing, s.fixed = h.sorts.find(about), about.Passing, about.Fixed
 	h.sorts[s.sort].Sessions++
 	h.totals.opened.Add(1)
 	if who.User != "" {

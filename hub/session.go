@@ -34,6 +34,7 @@ type Session struct {
 
 	sort    uint8 // see sorts; does not change
 	passing bool  // see Description; does not change
+	fixed   bool  // as passing
 }
 
 func newSessionID() string { return strings.ToLower(rand.Text()[:20]) }

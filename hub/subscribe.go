@@ -61,6 +61,9 @@ func (s *Session) Subscribe(ctx context.Context, name string, o SubscribeOptions
 		return err
 	}
 	rule := s.hub.Rule(name)
+	if o.Forced && s.fixed {
+		return Errorf(NotAllowed, "the client's protocol is about the channels that it has named itself, so it cannot be taken into %q; use the native protocol", name)
+	}
 	if !o.Forced {
 		if err := s.may(ToSubscribe, name, rule); err != nil {
 			return err

@@ -23,6 +23,7 @@ const sweepPace = 10 * time.Second
 type bounds struct {
 	max      int64
 	bytes    atomic.Int64
+	evicted  atomic.Uint64
 	evicting sync.Mutex // held by the one who makes room; taken before a channel's lock
 }
 
@@ -223,6 +224,7 @@ func (b *Broker) take(c *channel, excess int64) {
 	enough := c.bytes - excess
 	for c.bytes > enough && c.ring.len() > 0 {
 		c.forgetOldest()
+		b.bounds.evicted.Add(1)
 	}
 	for c.bytes > enough && c.keys.len() > 0 {
 		c.bytes -= c.keys.forgetOldest()

@@ -86,7 +86,7 @@ func (f *flow) reception() hub.Reception {
 func (f *flow) Describe() hub.Description {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return hub.Description{Transport: "sse", Protocol: "events", Remote: f.remote, Waiting: f.waiting}
+	return hub.Description{Transport: "sse", Protocol: "events", Fixed: true, Remote: f.remote, Waiting: f.waiting}
 }
 
 // End implements [hub.Receiver].

@@ -251,7 +251,7 @@ func (p *poll) something() bool {
 
 // Describe implements [hub.Describer].
 func (p *poll) Describe() hub.Description {
-	return hub.Description{Transport: "poll", Protocol: "json", Passing: true, Remote: p.remote}
+	return hub.Description{Transport: "poll", Protocol: "json", Passing: true, Fixed: true, Remote: p.remote}
 }
 
 // Receive implements [hub.Receiver].

@@ -78,7 +78,11 @@ func (c *raw) Heard(t websocket.MessageType, payload []byte) {
 func (c *raw) Receive(p *hub.Publication) hub.Reception { return c.Write(frames.Of(p)) }
 
 // Describe implements [hub.Describer].
-func (c *raw) Describe() hub.Description { return c.About("websocket", "raw") }
+func (c *raw) Describe() hub.Description {
+	d := c.About("websocket", "raw")
+	d.Fixed = true
+	return d
+}
 
 // Notify implements [hub.Receiver].
 func (c *raw) Notify(n *hub.Notice) {

@@ -81,7 +81,8 @@ type rare struct {
 	untold  [2]Drop // what the handler's Dropped was not told of: dropped, conflated
 	telling bool    // Dropped is being called
 
-	drainedAt int // of NotifyDrained
+	drainedAt int   // of NotifyDrained
+	counted   int64 // of what waits, in the server's counters; 0 while the peer keeps up
 }
 
 // needRare is the connection's rare, which it has from now on. Called with the lock, once the connection is anybody else's.

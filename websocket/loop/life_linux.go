@@ -137,6 +137,8 @@ func (l *loop) leave(c *Conn) {
 	c.mu.Lock()
 	fd := c.place.fd
 	c.place.fd = -1
+	c.blocked = 0
+	c.recount()
 	c.out.Clear(false)
 	c.messages.Release()
 	c.mu.Unlock()

@@ -137,6 +137,7 @@ func (s *Server) Accept(w http.ResponseWriter, r *http.Request, ready func(*Conn
 	defer s.adopting.Done()
 	u, err := s.accept(w, r)
 	if err != nil {
+		s.stats.refused.Add(1)
 		return err
 	}
 	s.adopt(u, ready)

@@ -127,6 +127,9 @@ func (ls *Lines) Remote() bool { return ls.hub.Remote() }
 // Context ends when all lines have.
 func (ls *Lines) Context() context.Context { return ls.ctx }
 
+// Stats are the counters of the connections.
+func (ls *Lines) Stats() loop.Stats { return ls.server.Stats() }
+
 // OutboxBytes is how much may wait for one client.
 func (ls *Lines) OutboxBytes() int { return ls.outbox }
 
