@@ -126,7 +126,6 @@ func TestReloadWithMistakesChangesNothing(t *testing.T) {
 func TestWhatANodeDoesNotHeedIsRefused(t *testing.T) {
 	for _, change := range []func(*config.Config){
 		func(c *config.Config) { c.Limits.Session.Messages = 1 },
-		func(c *config.Config) { c.Auth.Issuer = "https://login.example" },
 		func(c *config.Config) { c.Listen.TLS = config.TLS{Cert: "/a", Key: "/b"} },
 		func(c *config.Config) { c.Listen.Address = "unix:/run/ringdown.sock" },
 	} {

@@ -5,8 +5,9 @@ package config
 import (
 	"fmt"
 	"net/url"
-	"path"
 	"strings"
+
+	"github.com/ringdown/ringdown/internal/pattern"
 )
 
 func (c *checker) origins() {
@@ -66,8 +67,8 @@ func (c *checker) rules() {
 	seen := make(map[string]int)
 	for i, r := range c.Rules {
 		key := fmt.Sprintf("rules[%d]", i)
-		if _, err := path.Match(r.Pattern, ""); err != nil {
-			c.say(key+".pattern", `is %q, which matches nothing; close each [ with a ], and write it as "chat:*" or "news"`, r.Pattern)
+		if err := pattern.Check(r.Pattern); err != nil && r.Pattern != "" {
+			c.say(key+".pattern", `is %q, which matches nothing: %v; write it as "chat:*" or "news"`, r.Pattern, err)
 		}
 		if first, ok := seen[r.Pattern]; ok {
 			c.say(key+".pattern", "is %q as in rules[%d], which holds instead of it; make one rule of the two", r.Pattern, first)

@@ -11,6 +11,6 @@
 // RINGDOWN_LIMITS_MESSAGE_SIZE in the environment, and any key can be set on the command line with --set limits.message_size=1MiB.
 // [Loaded.Source] tells where a value came from, and [Diff] what of a new configuration a running node can take.
 //
-// The package is plain data: it opens the file that it is told to read and nothing else, and knows no other package of the module. A
+// The package is plain data: it opens the file that it is told to read and nothing else, and knows no other package of the module but that of patterns. A
 // [Config] may be read by several goroutines and is not to be changed once it is in use.
 package config

@@ -113,7 +113,7 @@ func TestBadFilesAreRefusedWithLineAndCure(t *testing.T) {
 		{"rules: [chat]", []string{"rules[0] is a text, and takes keys and values: pattern, subscribe"}},
 		{"rules: {pattern: a}", []string{"rules is a section, and takes a list whose elements have pattern"}},
 		{"rules:\n- pattern: a\n- patern: b", []string{":3: ", `"rules[1].patern" is unknown; did you mean "pattern"?`, "rules[1].pattern is missing"}},
-		{"rules: [{pattern: 'chat:['}]", []string{"rules[0].pattern", "close each ["}},
+		{"rules: [{pattern: 'chat:['}]", []string{"rules[0].pattern", "which matches nothing: "}},
 		{"rules:\n- pattern: '*'\n- pattern: chat", []string{":3: ", "rules[1] comes after rules[0], whose pattern is *", "move it up"}},
 		{"rules:\n- pattern: a\n- pattern: a", []string{"make one rule of the two"}},
 		{"rules: [{pattern: a, slow: drop}]", []string{"takes one of disconnect, drop_oldest, conflate"}},

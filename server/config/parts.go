@@ -6,7 +6,7 @@ import "time"
 
 // Rule is what holds in the channels that match a pattern. A key that is left out is what setDefaults says.
 type Rule struct {
-	Pattern    string  `key:"pattern" need:"yes" example:"chat:*" doc:"names of channels: * is any run of characters but /, ? is one, [a-z] a class; * alone is every name"`
+	Pattern    string  `key:"pattern" need:"yes" example:"chat:*" doc:"names of channels: * is any run of characters, ? is one, [a-z] one of a class"`
 	Subscribe  string  `key:"subscribe" oneof:"everyone, users, server" doc:"who may subscribe: everyone, users that are known, or no client"`
 	Publish    string  `key:"publish" oneof:"everyone, users, server" doc:"who may publish: everyone, users that are known, or the server alone"`
 	History    History `key:"history" doc:"what is kept for clients that come back and for those that ask"`
