@@ -154,8 +154,8 @@ func TestAReplayIsTriedAgain(t *testing.T) {
 
 // Whoever finds somebody else subscribing at the broker waits as long as its own context says.
 func TestSubscribeWaitsForAnothersNoLongerThanAsked(t *testing.T) {
-	asked := make(chan struct{})
-	b := &scripted{subscribe: func(ctx context.Context) error { close(asked); <-ctx.Done(); return ctx.Err() }}
+	asked, once := make(chan struct{}), sync.Once{}
+	b := &scripted{subscribe: func(ctx context.Context) error { once.Do(func() { close(asked) }); <-ctx.Done(); return ctx.Err() }}
 	h := start(t, hub.Options{Broker: b, Log: slog.New(slog.DiscardHandler)})
 	first, second := open(t, h), open(t, h)
 	long, cancelLong := context.WithCancel(t.Context())

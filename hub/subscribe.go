@@ -337,7 +337,7 @@ func (ch *channel) admit(sub *subscription, o SubscribeOptions, b beginning) boo
 		}
 	case same && len(b.last) > 0:
 		n.Position.Offset = b.last[0].Offset - 1
-		sub.waiting = &waiting{values: b.last, next: b.last[len(b.last)-1].Offset + 1, promised: from}
+		sub.waiting = &waiting{values: b.last, next: b.last[len(b.last)-1].Offset + 1}
 		from = behind
 	}
 	switch {

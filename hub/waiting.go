@@ -11,10 +11,9 @@ import (
 // waiting is what a subscription that is behind will be handed: first values; then, if next is set, what history holds from that
 // offset on, until that is all; otherwise what has gathered in the backlog.
 type waiting struct {
-	values   []*Publication
-	next     uint64
-	promised uint64 // what history has lost before this offset was never promised
-	backlog  *backlog
+	values  []*Publication
+	next    uint64
+	backlog *backlog
 }
 
 // page is how many publications are read from history, and handed over, at a time.
@@ -170,9 +169,7 @@ func (sub *subscription) refill(history History) {
 		history.Publications, lost = nil, ch.position.Offset+1-w.next
 	}
 	if lost > 0 {
-		if from, to := max(w.next, w.promised), w.next+lost-1; from <= to {
-			sub.tellGap(from, to)
-		}
+		sub.tellGap(w.next, w.next+lost-1)
 		w.next += lost
 	}
 	if w.values = history.Publications; len(w.values) > 0 {
