@@ -4,6 +4,7 @@ package loop
 
 import (
 	"crypto/tls"
+	"net"
 
 	"github.com/ringdown/ringdown/websocket"
 )
@@ -15,6 +16,7 @@ type aside struct {
 	tls      *tls.Conn
 	shim     *shim // beneath tls
 
+	remote    net.Addr              // the peer's, where the kernel does not know it: a proxy has told
 	heartbeat string                // of a stream
 	detach    func(*websocket.Conn) // by Detach
 }

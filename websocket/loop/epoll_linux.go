@@ -57,15 +57,15 @@ func newPoller(s *Server) (poller, error) {
 func (p *loops) adopt(u *bridge.Upgraded, ready func(*Conn)) bool {
 	nc := u.NetConn
 	secure, _ := nc.(*tls.Conn)
-	var beneath *shim
+	var under *shim
 	if secure != nil {
 		var ours bool
-		if beneath, ours = secure.NetConn().(*shim); !ours {
+		if under, ours = secure.NetConn().(*shim); !ours {
 			return false // its tls.Conn cannot be told to take its bytes from us
 		}
-		nc = beneath.Conn
+		nc = under.Conn
 	}
-	fd, ok := takeFD(nc)
+	fd, remote, ok := takeFD(nc)
 	if !ok {
 		return false
 	}
@@ -75,9 +75,12 @@ func (p *loops) adopt(u *bridge.Upgraded, ready func(*Conn)) bool {
 	if len(u.Early) > 0 {
 		c.more().rest = u.Early
 	}
+	if remote != nil {
+		c.more().remote = remote
+	}
 	if secure != nil {
-		beneath.Conn, beneath.looped = nil, true
-		c.more().tls, c.more().shim = secure, beneath
+		under.Conn, under.looped = nil, true
+		c.more().tls, c.more().shim = secure, under
 	}
 	c.init(p.server, l, u)
 	c.queued = true // what ready does must not bring the loop to it yet
@@ -88,27 +91,43 @@ func (p *loops) adopt(u *bridge.Upgraded, ready func(*Conn)) bool {
 	return true
 }
 
-// takeFD duplicates the descriptor of a TCP or Unix connection and closes the original.
-func takeFD(nc net.Conn) (fd int, ok bool) {
+// takeFD duplicates the descriptor of a TCP or Unix connection and closes the original. remote is the peer's address where it
+// is another than the kernel knows.
+func takeFD(nc net.Conn) (fd int, remote net.Addr, ok bool) {
+	bare := beneath(nc)
 	var socket syscall.Conn
-	switch nc := nc.(type) {
+	switch bare := bare.(type) {
 	case *net.TCPConn:
-		socket = nc
+		socket = bare
 	case *net.UnixConn:
-		socket = nc
+		socket = bare
 	default:
-		return 0, false // a wrapper, whose Read and Write would be passed by
+		return 0, nil, false // a wrapper, whose Read and Write would be passed by
 	}
 	raw, err := socket.SyscallConn()
 	if err != nil {
-		return 0, false
+		return 0, nil, false
+	}
+	if shown := nc.RemoteAddr(); shown != nil && shown != bare.RemoteAddr() {
+		remote = shown
 	}
 	var dupErr error
 	if err := raw.Control(func(old uintptr) { fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) }); err != nil || dupErr != nil {
-		return 0, false
+		return 0, nil, false
 	}
-	nc.Close()
-	return fd, true
+	nc.Close() // all of it: a wrapper may count
+	return fd, remote, true
+}
+
+// beneath is the connection that nc wraps without touching what passes, as it says by a method Socket; or nc.
+func beneath(nc net.Conn) net.Conn {
+	for {
+		wrapper, ok := nc.(interface{ Socket() net.Conn })
+		if !ok {
+			return nc
+		}
+		nc = wrapper.Socket()
+	}
 }
 
 func (p *loops) tick(now tick) {
@@ -592,15 +611,18 @@ func (l *loop) turnWheel() {
 	l.work()
 }
 
-func (l *loop) remoteAddr(c *Conn) net.Addr { return c.addr(unix.Getpeername) }
-func (l *loop) localAddr(c *Conn) net.Addr  { return c.addr(unix.Getsockname) }
+func (l *loop) remoteAddr(c *Conn) net.Addr { return c.addr(unix.Getpeername, true) }
+func (l *loop) localAddr(c *Conn) net.Addr  { return c.addr(unix.Getsockname, false) }
 
 // addr asks the kernel: an idle connection keeps no addresses.
-func (c *Conn) addr(name func(int) (unix.Sockaddr, error)) net.Addr {
+func (c *Conn) addr(name func(int) (unix.Sockaddr, error), remote bool) net.Addr {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.place.fd < 0 {
 		return nil
+	}
+	if remote && c.aside != nil && c.aside.remote != nil {
+		return c.aside.remote
 	}
 	sa, err := name(int(c.place.fd))
 	if err != nil {

@@ -81,11 +81,16 @@ func (s *shim) SetWriteDeadline(t time.Time) error {
 // NewTLSListener returns a listener whose connections are TLS that the event loop can take over. Give it to an http.Server
 // that leads to a [Server]; with the listener of tls.NewListener each connection would keep goroutines of its own.
 //
+// Without config.NextProtos clients get HTTP/1.1. If it lists "h2", those that offer it get HTTP/2 from the http.Server, for the
+// rest of a site; browsers offer only HTTP/1.1 for a WebSocket, and only connections with that can be taken over.
+//
 // Handshakes run at most 256 at a time and for at most 10 s. config must have a certificate, and may replace it while the
 // listener runs, through GetCertificate or GetConfigForClient.
 func NewTLSListener(inner net.Listener, config *tls.Config) net.Listener {
 	config = config.Clone()
-	config.NextProtos = []string{"http/1.1"} // a connection on HTTP/2 cannot be taken over
+	if len(config.NextProtos) == 0 {
+		config.NextProtos = []string{"http/1.1"} // a connection on HTTP/2 cannot be taken over
+	}
 	config.DynamicRecordSizingDisabled = true
 	l := &tlsListener{
 		Listener: inner, config: config,
