@@ -125,10 +125,13 @@ func readV2(r io.Reader, start []byte) (net.Addr, bool, error) {
 		return nil, true, nil
 	}
 	source, extensions, err := addressV2(transport, body)
+	if err == nil {
+		err = checkExtensions(header, body, extensions)
+	}
 	if err != nil {
 		return nil, false, err
 	}
-	return source, false, checkExtensions(header, body, extensions)
+	return source, false, nil
 }
 
 // addressV2 reads the source, and returns what stands behind the addresses. Transports other than TCP have no address for us.
