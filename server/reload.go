@@ -34,6 +34,10 @@ func (s *Server) Reload(next config.Config) ([]config.Change, error) {
 	if err := live.Check(); err != nil {
 		return nil, fmt.Errorf("what a running node can take contradicts what stays until it is started again: %w", err)
 	}
+	keys, err := apiKeys(&live.API)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.hub.SetRules(rules(&live)); err != nil {
 		return nil, err
 	}
@@ -44,6 +48,9 @@ func (s *Server) Reload(next config.Config) ([]config.Change, error) {
 		if err := s.setTokens(&live.Auth); err != nil {
 			return nil, errors.Join(err, s.hub.SetRules(rules(&s.config)), s.origins.Set(s.config.Origins))
 		}
+	}
+	if err := s.admin.keys.Replace(keys); err != nil { // cannot be: they were found sound
+		return nil, err
 	}
 	connections, limited := affordable(live.Limits.Connections, openFiles())
 	if limited != "" && live.Limits.Connections != s.config.Limits.Connections {
@@ -64,10 +71,10 @@ func (s *Server) setLevel(name string) {
 
 // notYet are the keys, or the sections, that the configuration knows and a node does not heed.
 var notYet = []string{
-	"listen.more", "listen.private", "listen.proxy_protocol", "listen.trusted_proxies", "listen.tls", "listen.acme",
+	"listen.more", "listen.proxy_protocol", "listen.trusted_proxies", "listen.tls", "listen.acme",
 	"limits.connections_per_address", "limits.new_connections", "limits.new_connections_in_all",
 	"limits.session", "limits.user", "limits.address", "limits.node", "limits.burst", "limits.outbox_age",
-	"backend", "api", "tracing", "drain.ready_delay",
+	"backend", "tracing",
 }
 
 // missing refuses a configuration that asks for what there is not yet: a limit or a key in which somebody trusts must not be passed

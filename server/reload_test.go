@@ -110,7 +110,7 @@ func TestReloadWithMistakesChangesNothing(t *testing.T) {
 			c.Limits.MessageSize, c.Limits.OutboxBytes = 128<<10, 4<<20
 			c.Rules = []config.Rule{{Pattern: "a", Subscribe: "everyone", Publish: "everyone", Slow: "disconnect", Backlog: 1, MaxPayload: 2 << 20}}
 		}},
-		{"cannot do yet", func(c *config.Config) { c.Listen.Private = "127.0.0.1:1" }},
+		{"cannot do yet", func(c *config.Config) { c.Tracing.Endpoint = "http://localhost:4318" }},
 	} {
 		next := node.Config()
 		c.change(&next)

@@ -37,6 +37,8 @@ type Options struct {
 	Log *slog.Logger
 	// Level is set to log.level whenever the configuration changes; nil leaves the level of Log alone.
 	Level *slog.LevelVar
+	// Version of the program, for the API and the metrics; "" if it is not known.
+	Version string
 }
 
 // Server is a node that holds its listener. Make one with New; run it once.
@@ -50,6 +52,7 @@ type Server struct {
 	channels *channelhttp.Gateway
 	native   *native.Gateway
 	origins  websocket.OriginList
+	admin    admin
 
 	mu         sync.Mutex // guards what follows
 	config     config.Config
@@ -72,7 +75,7 @@ func New(c config.Config, o Options) (*Server, error) {
 		dev: c.Dev, log: cmp.Or(o.Log, slog.Default()), level: o.Level, listener: listener, config: c,
 		stop: make(chan struct{}),
 	}
-	if err := s.start(); err != nil {
+	if err := s.start(o.Version); err != nil {
 		listener.Close()
 		return nil, err
 	}
@@ -90,7 +93,7 @@ func New(c config.Config, o Options) (*Server, error) {
 }
 
 // start starts the hub, and the gateways to it.
-func (s *Server) start() (err error) {
+func (s *Server) start(version string) (err error) {
 	c := &s.config
 	s.identities.dev = c.Dev
 	if err := s.setTokens(&c.Auth); err != nil {
@@ -98,7 +101,7 @@ func (s *Server) start() (err error) {
 	}
 	connections, _ := affordable(c.Limits.Connections, openFiles())
 	s.hub, err = hub.New(hub.Options{
-		Broker:           memory.New(memory.Options{MaxBytes: int(c.Limits.HistoryBytes)}),
+		Broker:           s.admin.keep(memory.New(memory.Options{MaxBytes: int(c.Limits.HistoryBytes)})),
 		Rules:            rules(c),
 		MaxSessions:      connections,
 		MaxSubscriptions: c.Limits.Subscriptions,
@@ -114,8 +117,10 @@ func (s *Server) start() (err error) {
 	if s.channels, err = s.newChannels(); err != nil {
 		return err
 	}
-	s.native, err = s.newNative()
-	return err
+	if s.native, err = s.newNative(); err != nil {
+		return err
+	}
+	return s.startAdmin(version)
 }
 
 func listen(c *config.Config) (net.Listener, error) {
@@ -147,6 +152,8 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // Serve answers clients until Shutdown, and then returns nil.
 func (s *Server) Serve() error {
 	s.announce()
+	s.announceAdmin()
+	go s.servePrivate()
 	go settle(s.stop, s.hub.Sessions)
 	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving on %s: %w", s.listener.Addr(), err)
@@ -154,10 +161,11 @@ func (s *Server) Serve() error {
 	return nil
 }
 
-// Shutdown stops listening, says goodbye to every client (close code 1012) and returns when all have gone: first the HTTP server,
+// Shutdown has /readyz say no for drain.ready_delay, stops listening, says goodbye to every client (close code 1012) and returns when all have gone: first the HTTP server,
 // of which the gateways' clients are a part until their connections are taken over, then the gateways, then the hub. When ctx ends
 // first it cuts what is left and returns the context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.drain(ctx)
 	s.log.Info("shutting down", "connections", s.hub.Sessions())
 	s.stopping.Do(func() { close(s.stop) })
 	gateways := make(chan error, 2)
@@ -169,6 +177,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	err = errors.Join(err, <-gateways, <-gateways, s.hub.Shutdown(ctx))
 	s.identities.close()
+	s.stopAdmin()
 	return err
 }
 

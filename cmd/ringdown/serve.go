@@ -36,7 +36,7 @@ Everything else can be said in a YAML file (--config), in the environment (RINGD
 
 SIGHUP reads the configuration again, takes what a running node can take, and says in the log
 what takes a restart. SIGINT or SIGTERM stops the node: every client is told (close code 1012),
-within drain.window, which is 10 seconds. A second signal stops it at once.`,
+within drain.window, which is 10 seconds, and after drain.ready_delay, which is none. A second signal stops it at once.`,
 		Example: `  ringdown serve --dev
   curl -N -H 'Accept: text/event-stream' localhost:8000/channels/news
   curl -d hello localhost:8000/channels/news
@@ -64,7 +64,7 @@ func serve(ctx context.Context, sources config.Sources, errs io.Writer) error {
 	level := new(slog.LevelVar)
 	log := newLog(loaded.Config.Log.Format, errs, level)
 	warn(log, loaded)
-	node, err := server.New(loaded.Config, server.Options{Log: log, Level: level})
+	node, err := server.New(loaded.Config, server.Options{Log: log, Level: level, Version: release()})
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,8 @@ func serve(ctx context.Context, sources config.Sources, errs io.Writer) error {
 		}
 	}
 	stop() // from here on a signal has its usual effect: the end
-	ctx, cancel := context.WithTimeout(context.Background(), node.Config().Drain.Window)
+	drain := node.Config().Drain
+	ctx, cancel := context.WithTimeout(context.Background(), drain.ReadyDelay+drain.Window)
 	defer cancel()
 	if err := node.Shutdown(ctx); err != nil {
 		return err

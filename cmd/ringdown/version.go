@@ -30,6 +30,12 @@ func build() string {
 	return fmt.Sprintf("%s %s %s/%s", versionOf(info), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
+// release is the version alone.
+func release() string {
+	info, _ := debug.ReadBuildInfo()
+	return versionOf(info)
+}
+
 // versionOf names the build: by its release, else by what the toolchain knows of the module and its repository.
 func versionOf(info *debug.BuildInfo) string {
 	if version != "" {

@@ -42,6 +42,9 @@ func sessionOf(s *hub.Session) session {
 	who, about := s.Identity(), s.Connection()
 	found := session{Session: s.ID(), User: who.User, Info: who.Info, Since: stamp{s.Since()}, Transport: about.Transport,
 		Protocol: about.Protocol, Remote: about.Remote, Subscriptions: s.Subscriptions(), Lag: lag{s.Lag(), about.Waiting}}
+	if address := s.Address(); address.IsValid() { // what the gateway sees may be a proxy
+		found.Remote = address.String()
+	}
 	if !who.Expires.IsZero() {
 		found.Expires = &stamp{who.Expires}
 	}

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/ringdown/ringdown/internal/pattern"
 )
 
 // minSecret is the shortest secret, in bytes: below that it can be guessed.
@@ -86,6 +88,11 @@ func (c *checker) api() {
 			c.say(at, "has both secret and secret_file, or neither; give it exactly one")
 		}
 		c.long(at+".secret", k.Secret)
+		for j, channel := range k.Channels {
+			if err := pattern.Check(channel); err != nil {
+				c.say(fmt.Sprintf("%s.channels[%d]", at, j), `is %q, which matches nothing: %v; write it as "chat:*" or "news"`, channel, err)
+			}
+		}
 		if first, ok := names[k.Name]; ok && k.Name != "" {
 			c.say(at+".name", "is %q as in api.keys[%d]; give each its own, so that logs tell them apart", k.Name, first)
 		} else {

@@ -61,10 +61,10 @@ func TestGoodFilesAreRead(t *testing.T) {
 		}},
 		{"a socket file", "listen: {address: 'unix:/run/ringdown.sock'}", func(c *config.Config) { c.Listen.Address = "unix:/run/ringdown.sock" }},
 		{"everything that names people", "auth:\n  keys:\n  - secret_file: /etc/k\n  - url: https://login.example/jwks\n  anonymous: false\n" +
-			"api: {keys: [{name: shop, secret_file: /etc/s, rights: [publish, presence]}]}\n", func(c *config.Config) {
+			"api: {keys: [{name: shop, secret_file: /etc/s, rights: [publish, read], channels: ['chat:*']}]}\n", func(c *config.Config) {
 			c.Auth.Keys = []config.AuthKey{{SecretFile: "/etc/k"}, {URL: "https://login.example/jwks"}}
 			c.Auth.Anonymous = false
-			c.API.Keys = []config.APIKey{{Name: "shop", SecretFile: "/etc/s", Rights: []string{"publish", "presence"}}}
+			c.API.Keys = []config.APIKey{{Name: "shop", SecretFile: "/etc/s", Rights: []string{"publish", "read"}, Channels: []string{"chat:*"}}}
 		}},
 	} {
 		t.Run(c.proves, func(t *testing.T) {

@@ -81,7 +81,8 @@ type APIKey struct {
 	Name       string   `key:"name" need:"yes" example:"shop" doc:"how the key is called in logs"`
 	Secret     Secret   `key:"secret" doc:"the key itself, 32 bytes or more; a file is the better place"`
 	SecretFile string   `key:"secret_file" doc:"file with the key"`
-	Rights     []string `key:"rights" need:"yes" oneof:"publish, presence, history, channels, sessions, subscribe, disconnect, revoke, info, all" doc:"what its holder may do"`
+	Rights     []string `key:"rights" need:"yes" oneof:"publish, read, manage, all" doc:"what its holder may do: publish; read channels, history, sessions and the state of the node; manage clients and revoke tokens"`
+	Channels   []string `key:"channels" example:"chat:*" doc:"patterns of the channels that the key is bound to; none binds it to no channel"`
 }
 
 // Log says how much is logged, and how.

@@ -1,0 +1,246 @@
+// The side of a node that is not for clients: the server API, metrics, health and profiles, and the private listener for them.
+
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/ringdown/ringdown/auth"
+	"github.com/ringdown/ringdown/broker/memory"
+	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/server/api"
+	sockets "github.com/ringdown/ringdown/server/listen"
+	"github.com/ringdown/ringdown/server/metrics"
+	"github.com/ringdown/ringdown/websocket/loop"
+)
+
+// admin is what operators and the programs behind a node use. Only draining changes once it is started; keys guards itself.
+type admin struct {
+	broker   *memory.Broker
+	keys     *api.Keys
+	api      *api.Handler
+	open     *api.Handler // as api, for dev mode without keys: it asks none of this machine
+	metrics  *metrics.Metrics
+	health   metrics.Health
+	draining atomic.Bool
+
+	private net.Listener // nil where listen.private is empty
+	http    *http.Server // behind private
+}
+
+// keep notes the broker, of which the metrics tell.
+func (a *admin) keep(b *memory.Broker) *memory.Broker {
+	a.broker = b
+	return b
+}
+
+// profileTimeout bounds answers on the private listener, where a profile may take minutes.
+const profileTimeout = 5 * time.Minute
+
+// startAdmin opens the private listener, if there is to be one, and prepares what the routes lead to. It is called once, when
+// the hub and the gateways are there.
+func (s *Server) startAdmin(version string) (err error) {
+	a := &s.admin
+	keys, err := apiKeys(&s.config.API)
+	if err != nil {
+		return err
+	}
+	if a.keys, err = api.NewKeys(keys); err != nil {
+		return err
+	}
+	a.health.Checks = []metrics.Check{{Name: "drain", Ready: s.notDraining}, {Name: "keys", Ready: s.identities.keysLoaded}}
+	a.metrics = metrics.New(metrics.Sources{
+		Hub:     s.hub,
+		Loops:   map[string]func() loop.Stats{"channels": s.channels.Stats, "native": s.native.Stats},
+		Store:   a.broker.Stats,
+		Version: version,
+		Ready:   func() bool { return len(a.health.Reasons(context.Background())) == 0 },
+	})
+	a.api, a.open = s.newAPI(version, false), s.newAPI(version, true)
+	if s.config.Listen.Private == "" {
+		return nil
+	}
+	return s.openPrivate()
+}
+
+// openPrivate opens the private listener.
+func (s *Server) openPrivate() error {
+	opened, err := sockets.Open([]sockets.Spec{{Address: s.config.Listen.Private}}, s.log)
+	if err != nil {
+		return fmt.Errorf("listen.private: %w", err)
+	}
+	limits := &s.config.Limits
+	s.admin.private = opened[0]
+	s.admin.http = &http.Server{
+		Handler:           s.privateRoutes(),
+		ReadHeaderTimeout: limits.HandshakeTimeout,
+		ReadTimeout:       limits.RequestTimeout,
+		WriteTimeout:      profileTimeout,
+		IdleTimeout:       limits.IdleTimeout,
+		MaxHeaderBytes:    int(limits.HeaderSize),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	return nil
+}
+
+// newAPI returns the API, either for whoever has a key or for every program on this machine.
+func (s *Server) newAPI(version string, open bool) *api.Handler {
+	started := time.Now()
+	name, _ := os.Hostname() // none is fine
+	return api.New(s.hub, api.Options{
+		Keys:   s.admin.keys,
+		Open:   open,
+		Revoke: s.revoke,
+		Node: func() api.Node {
+			return api.Node{Name: name, Version: version, Started: started, Draining: s.admin.draining.Load()}
+		},
+		Observe: s.admin.metrics.ObserveAPI,
+		Log:     s.log,
+	})
+}
+
+// serveAPI answers requests to the API. Keys may come and go while the node runs, and the first one closes the API of dev mode.
+func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
+	if s.apiIsOpen() {
+		s.admin.open.ServeHTTP(w, r)
+		return
+	}
+	s.admin.api.ServeHTTP(w, r)
+}
+
+// apiIsOpen tells whether programs on this machine need no key for the API.
+func (s *Server) apiIsOpen() bool { return s.dev && s.admin.keys.Len() == 0 }
+
+// adminRoutes adds what of all this is on the listeners for clients: health always, the rest where there is no private listener.
+func (s *Server) adminRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("/livez", s.admin.health.Live)
+	mux.HandleFunc("/readyz", s.admin.health.Ready)
+	if s.admin.private == nil {
+		s.inner(mux)
+	}
+}
+
+// inner adds what is on the private listener if there is one.
+func (s *Server) inner(mux *http.ServeMux) {
+	mux.Handle("/metrics", s.admin.metrics)
+	mux.HandleFunc(api.Prefix+"/", s.serveAPI)
+}
+
+// privateRoutes is what the private listener serves. The command line, which pprof would show, too, is not there: it may hold secrets.
+func (s *Server) privateRoutes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/livez", s.admin.health.Live)
+	mux.HandleFunc("/readyz", s.admin.health.Ready)
+	s.inner(mux)
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "there is nothing here; on this address there are /livez, /readyz, /metrics, "+api.Prefix+"/ and /debug/pprof/", http.StatusNotFound)
+	})
+	return s.guard(mux)
+}
+
+// PrivateAddr is the address of the private listener, with the port that the system chose if the configuration left it 0; nil if
+// there is none.
+func (s *Server) PrivateAddr() net.Addr {
+	if s.admin.private == nil {
+		return nil
+	}
+	return s.admin.private.Addr()
+}
+
+// servePrivate serves the private listener, until stopAdmin. A node whose private listener fails goes on serving its clients.
+func (s *Server) servePrivate() {
+	if s.admin.private == nil {
+		return
+	}
+	if err := s.admin.http.Serve(s.admin.private); !errors.Is(err, http.ErrServerClosed) {
+		s.log.Error("the private listener has failed; metrics and the API are gone until a restart", "address", s.admin.private.Addr(), "error", err)
+	}
+}
+
+// stopAdmin closes the private listener and cuts what is asked there, at the very end, so that a node can be watched while it drains.
+func (s *Server) stopAdmin() {
+	if s.admin.private != nil {
+		s.admin.http.Close()
+		s.admin.private.Close() // it may never have been served
+	}
+}
+
+// drain has /readyz say no and waits for drain.ready_delay, so that balancers look elsewhere, or until ctx ends. Only the first call
+// waits.
+func (s *Server) drain(ctx context.Context) {
+	delay := s.Config().Drain.ReadyDelay
+	if s.admin.draining.Swap(true) || delay == 0 {
+		return
+	}
+	s.log.Info("not ready any more; clients are told after drain.ready_delay", "delay", delay)
+	wait := time.NewTimer(delay)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+}
+
+func (s *Server) notDraining(context.Context) error {
+	if s.admin.draining.Load() {
+		return errors.New("the node is about to stop, and takes nobody new")
+	}
+	return nil
+}
+
+// keysLoaded tells why tokens of some issuer could not be verified. Which one is not for everybody to know; the log has it.
+func (i *identities) keysLoaded(context.Context) error {
+	t := i.tokens.Load()
+	if t.verifier == nil {
+		return nil
+	}
+	without, states := 0, t.verifier.Keys()
+	for _, state := range states {
+		if state.Keys == 0 {
+			without++
+		}
+	}
+	if without > 0 {
+		return fmt.Errorf("of %d sources of token keys (auth.keys) %d have none yet; the log says why", len(states), without)
+	}
+	return nil
+}
+
+// revoke has tokens refused and ends the sessions that they opened, by way of [Server.revoked]. The lock keeps keys from being
+// replaced meanwhile, with which the revocation would be lost.
+func (s *Server) revoke(r api.Revocation) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	verifier := s.identities.tokens.Load().verifier
+	if verifier == nil {
+		return hub.Errorf(hub.NotFound, "this server takes no tokens, so there is nothing to revoke; give it keys (auth.keys), or use disconnect")
+	}
+	return verifier.Revoke(auth.Revocation{User: r.User, Session: r.Session, Token: r.Token, Until: r.Until})
+}
+
+// announceAdmin says in the log where all this is, and how open.
+func (s *Server) announceAdmin() {
+	if s.apiIsOpen() {
+		s.log.Warn("DEV MODE: programs on this machine may use the server API without a key, until one is configured (api.keys)")
+	}
+	if s.admin.private != nil {
+		s.log.Info("listening for operators", "address", s.admin.private.Addr().String(), "serves", "/metrics /api/v1/ /debug/pprof/ /livez /readyz")
+		return
+	}
+	if address, ok := s.listener.Addr().(*net.TCPAddr); ok && !address.IP.IsLoopback() {
+		s.log.Info("whoever can reach this node can read /metrics; give it an address of its own with listen.private")
+	}
+}

@@ -1,0 +1,59 @@
+// Keys of the server API, out of the configuration.
+
+package server
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/ringdown/ringdown/server/api"
+	"github.com/ringdown/ringdown/server/config"
+)
+
+// maxKeyFile is more than a key can have, in bytes.
+const maxKeyFile = 4096
+
+// apiKeys returns the keys that are configured, found sound. Those in files are read; the error says which key is not sound, and never
+// what it is.
+func apiKeys(c *config.API) ([]api.Key, error) {
+	var keys []api.Key
+	for i, k := range c.Keys {
+		key := api.Key{Name: k.Name, Secret: string(k.Secret), Channels: k.Channels}
+		for _, right := range k.Rights {
+			if right == "all" {
+				key.Rights = []api.Right{api.Publish, api.Read, api.Manage}
+				break
+			}
+			key.Rights = append(key.Rights, api.Right(right))
+		}
+		if k.SecretFile != "" {
+			secret, err := readKey(k.SecretFile)
+			if err != nil {
+				return nil, fmt.Errorf("api.keys[%d].secret_file: %w", i, err)
+			}
+			key.Secret = secret
+		}
+		keys = append(keys, key)
+	}
+	_, err := api.NewKeys(keys)
+	return keys, err
+}
+
+// readKey reads a key from a file, without the space around it.
+func readKey(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", fmt.Errorf("the key cannot be read: %w; name a file that this program may read", err)
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if err != nil {
+		return "", fmt.Errorf("the key cannot be read: %w", err)
+	}
+	if len(content) > maxKeyFile {
+		return "", fmt.Errorf("%s has more than %d bytes; name a file that holds nothing but the key", name, maxKeyFile)
+	}
+	return strings.TrimSpace(string(content)), nil
+}
