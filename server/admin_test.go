@@ -62,9 +62,19 @@ func ask(t *testing.T, node *server.Server, status int, method, path, key, body 
 	return answer
 }
 
+// until asks again and again for what the API tells until it holds a text, and returns it.
+func until(t *testing.T, node *server.Server, path, text string) (answer string) {
+	t.Helper()
+	for answer = ""; !strings.Contains(answer, text); {
+		answer = ask(t, node, 200, "GET", path, apiKey, "")
+	}
+	return answer
+}
+
 func TestWhatIsPublishedByTheAPIReachesClients(t *testing.T) {
 	node := start(t, changed(withKey))
 	c := dial(t, node, "/channels/news")
+	until(t, node, "/api/v1/channels", `"subscribers":1`) // a handshake is over before the client is subscribed
 	ask(t, node, 401, "POST", "/api/v1/publish", "", `{"channel":"news","data":"no"}`)
 	ask(t, node, 401, "POST", "/api/v1/publish", apiKey+"x", `{"channel":"news","data":"no"}`)
 	ask(t, node, 201, "POST", "/api/v1/publish", apiKey, `{"channel":"news","data":"hello"}`)
@@ -95,7 +105,7 @@ func TestSessionsAreEndedByTheAPI(t *testing.T) {
 	var page struct {
 		Sessions []struct{ Session, Remote string }
 	}
-	if err := json.Unmarshal([]byte(ask(t, node, 200, "GET", "/api/v1/users/ann/sessions", apiKey, "")), &page); err != nil || len(page.Sessions) != 2 {
+	if err := json.Unmarshal([]byte(until(t, node, "/api/v1/users/ann/sessions", `"total":2`)), &page); err != nil || len(page.Sessions) != 2 {
 		t.Fatalf("%+v, %v", page, err)
 	}
 	if remote := page.Sessions[0].Remote; remote != "127.0.0.1" {
@@ -138,11 +148,30 @@ func TestKeysOfTheAPIComeAndGo(t *testing.T) {
 	}
 	ask(t, node, 200, "GET", "/api/v1/node", apiKey, "")
 	ask(t, node, 403, "POST", "/api/v1/publish", apiKey, `{"channel":"news","data":1}`)
-	next.API.Keys = []config.APIKey{{Name: "reader", SecretFile: file + ".gone", Rights: []string{"read"}}}
-	if _, err := node.Reload(next); err == nil || !strings.Contains(err.Error(), "api.keys[0].secret_file") {
-		t.Errorf("a file that is not there: %v", err)
+	short := filepath.Join(t.TempDir(), "short")
+	if err := os.WriteFile(short, []byte("hunter2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range []string{short, file + ".gone"} {
+		next.API.Keys = []config.APIKey{{Name: "reader", SecretFile: wrong, Rights: []string{"read"}}}
+		if _, err := node.Reload(next); err == nil || !strings.Contains(err.Error(), "api.keys[0].secret_file") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", filepath.Base(wrong), err)
+		}
 	}
 	ask(t, node, 200, "GET", "/api/v1/node", apiKey, "")
+}
+
+func TestARevocationOutlivesAReload(t *testing.T) {
+	node := guarded(t, withKey)
+	ask(t, node, 200, "POST", "/api/v1/revoke", apiKey, `{"token":"t1"}`)
+	next := node.Config()
+	next.Auth.Leeway = time.Second
+	if _, err := node.Reload(next); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := answerOf(t, node.Addr(), "GET", "/channels/news", mint(t, time.Minute), ""); status != 401 || !strings.Contains(body, "token_revoked") {
+		t.Errorf("%d: %s", status, body)
+	}
 }
 
 func TestTheAPIIsOpenInDevModeUntilItHasAKey(t *testing.T) {
@@ -209,6 +238,13 @@ func TestANodeWithoutTheKeysOfItsTokensIsNotReady(t *testing.T) {
 	ask(t, node, 200, "GET", "/livez", "", "")
 	if body := ask(t, node, 503, "GET", "/readyz", "", ""); !strings.Contains(body, "keys: of 1 sources") || strings.Contains(body, "jwks.json") {
 		t.Error(body)
+	}
+}
+
+func TestANodeStopsAfterItsReadyDelay(t *testing.T) {
+	node := start(t, changed(func(c *config.Config) { c.Drain.ReadyDelay = time.Millisecond }))
+	if err := node.Shutdown(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

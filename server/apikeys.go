@@ -12,8 +12,11 @@ import (
 	"github.com/ringdown/ringdown/server/config"
 )
 
-// maxKeyFile is more than a key can have, in bytes.
-const maxKeyFile = 4096
+// minKey and maxKeyFile bound keys in files, in bytes. The former is what the configuration asks of those that stand in it.
+const (
+	minKey     = 32
+	maxKeyFile = 4096
+)
 
 // apiKeys returns the keys that are configured, found sound. Those in files are read; the error says which key is not sound, and never
 // what it is.
@@ -55,5 +58,9 @@ func readKey(name string) (string, error) {
 	if len(content) > maxKeyFile {
 		return "", fmt.Errorf("%s has more than %d bytes; name a file that holds nothing but the key", name, maxKeyFile)
 	}
-	return strings.TrimSpace(string(content)), nil
+	key := strings.TrimSpace(string(content))
+	if len(key) < minKey {
+		return "", fmt.Errorf("the key in %s is %d bytes long, and can be guessed; make one of %d bytes or more, with `openssl rand -hex 32`", name, len(key), minKey)
+	}
+	return key, nil
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -112,7 +113,7 @@ func (c *client) Receive(*hub.Publication) hub.Reception { return hub.Taken }
 func (c *client) Notify(n *hub.Notice)                   { c.notices = append(c.notices, *n) }
 func (c *client) End(cause error)                        { c.ended = cause; c.session.Close() }
 func (c *client) Describe() hub.Description {
-	return hub.Description{Transport: "websocket", Protocol: "native", Remote: "192.0.2.7:4711", Fixed: c.fixed}
+	return hub.Description{Transport: "websocket", Protocol: "native", Remote: "10.0.0.1:4711", Fixed: c.fixed}
 }
 
 func (n *node) open(user string, channels ...string) *client {
@@ -123,7 +124,7 @@ func (n *node) open(user string, channels ...string) *client {
 func (n *node) join(c *client, user string, channels ...string) *client {
 	n.t.Helper()
 	var err error
-	if c.session, err = n.hub.Open(c, hub.Identity{User: user}); err != nil {
+	if c.session, err = n.hub.Open(c, hub.Identity{User: user, Address: netip.MustParseAddr("192.0.2.7")}); err != nil {
 		n.t.Fatal(err)
 	}
 	for _, channel := range channels {
