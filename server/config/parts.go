@@ -73,7 +73,7 @@ type Events struct {
 
 // API says who may use the HTTP API.
 type API struct {
-	Keys []APIKey `key:"keys" live:"yes" doc:"keys of your own services; without any, the API is closed"`
+	Keys []APIKey `key:"keys" live:"yes" doc:"keys of your own services; without any, the API is closed, but in dev mode open to programs on this machine"`
 }
 
 // APIKey is one key of the HTTP API.
