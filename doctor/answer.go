@@ -125,6 +125,8 @@ func (e *examination) statusCure(a *answer) string {
 	switch a.status {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		return fmt.Sprintf("use the address that it redirects to (%s): WebSockets and event streams of browsers do not follow a redirect well", quoted(a.header.Get("Location")))
+	case http.StatusBadRequest:
+		return "the request was not understood on its way: if a proxy sends a PROXY header (HAProxy: send-proxy-v2, nginx: proxy_protocol), the node must be configured to expect it"
 	case http.StatusUnauthorized, http.StatusProxyAuthRequired:
 		return "a proxy asks for a password; let the node's paths pass without"
 	case http.StatusForbidden:

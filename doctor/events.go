@@ -16,7 +16,7 @@ import (
 // unbuffered is the remedy for streams that are held back.
 var unbuffered = remedy{
 	nginx:   "proxy_buffering off; and neither proxy_ignore_headers X-Accel-Buffering nor gzip for text/event-stream",
-	haproxy: "no option http-buffer-request or compression for text/event-stream",
+	haproxy: "option http-no-delay, and no compression for text/event-stream",
 	caddy:   "reverse_proxy with flush_interval -1, and encode not for text/event-stream",
 }
 

@@ -28,10 +28,12 @@ func (e *examination) cure(r remedy) string {
 		return "HAProxy: " + r.haproxy
 	case caddy:
 		return "Caddy: " + r.caddy
-	case "":
-		return "nginx: " + r.nginx + "; HAProxy: " + r.haproxy + "; Caddy: " + r.caddy
 	}
-	return "in " + string(e.front) + ", or what stands behind it (nginx: " + r.nginx + "; HAProxy: " + r.haproxy + ")"
+	all := "nginx: " + strings.TrimSuffix(r.nginx, ";") + "; HAProxy: " + r.haproxy + "; Caddy: " + r.caddy
+	if e.front == "" {
+		return all
+	}
+	return "in " + string(e.front) + ", or what stands behind it (" + all + ")"
 }
 
 // marks are fields by which services give themselves away.

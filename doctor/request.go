@@ -19,9 +19,9 @@ const (
 
 // longReads is the remedy for lines that are cut because they are quiet.
 var longReads = remedy{
-	nginx:   "proxy_read_timeout 1h; (60s by default) and proxy_send_timeout 1h;",
-	haproxy: "timeout tunnel 1h for WebSockets, timeout server and timeout client above 60s for event streams and polls",
-	caddy:   "leave out read_timeout and write_timeout of reverse_proxy's transport",
+	nginx:   "proxy_read_timeout 120s; proxy_send_timeout 120s; (60s by default)",
+	haproxy: "timeout tunnel 120s for WebSockets, timeout server 120s and timeout client 120s for event streams and polls",
+	caddy:   "leave out the time-outs of reverse_proxy's transport, but for dial_timeout",
 }
 
 // request asks for what is kept in the channel, without the token, which has a step of its own.

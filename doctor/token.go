@@ -63,7 +63,7 @@ func (e *examination) inspect() {
 func (e *examination) authenticate(ctx context.Context) {
 	l, _, err := e.dial(ctx, dialling{noToken: true})
 	if err != nil {
-		e.ok("token", "a request with it is not refused") // why no WebSocket opens, another step says
+		e.ok("token", "the node takes a request with it") // why no WebSocket opens, another step says
 		return
 	}
 	defer l.CloseNow()

@@ -164,7 +164,7 @@ func (e *examination) notUpgraded(step string, response *http.Response, err erro
 		e.refused(step, "the handshake", a)
 	case strings.Contains(body, "came over HTTP/1.0"):
 		e.fail(step, "a proxy speaks HTTP/1.0 to the node, over which no WebSocket can be opened: "+a.said(), e.cure(passUpgrade))
-	case a.status == http.StatusUpgradeRequired, a.status == http.StatusBadRequest, a.status == http.StatusOK:
+	case a.status == http.StatusUpgradeRequired, a.status == http.StatusOK, a.status == http.StatusBadRequest && strings.Contains(body, "Upgrade"):
 		e.fail(step, "Upgrade was not passed on: a proxy strips it from the request; the node answered with "+a.said(), e.cure(passUpgrade))
 	case a.status == http.StatusHTTPVersionNotSupported:
 		e.fail(step, "a proxy speaks HTTP/2 to the node, over which no WebSocket is opened: "+a.said(), "let it speak HTTP/1.1 to the node")
