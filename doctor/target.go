@@ -21,11 +21,12 @@ type target struct {
 
 // parseTarget reads a URL. Its errors do not quote it: a URL may hold a password or a token.
 func parseTarget(raw string) (*target, error) {
+	unreadable := errors.New("the URL cannot be read; write it as https://rt.example.com or ws://127.0.0.1:8000/connect")
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, errors.New("the URL cannot be read; write it as https://rt.example.com or ws://127.0.0.1:8000/connect")
+		return nil, unreadable
 	}
-	t := &target{base: u}
+	t := &target{}
 	switch u.Scheme {
 	case "http", "ws":
 		u.Scheme = "http"
@@ -34,6 +35,10 @@ func parseTarget(raw string) (*target, error) {
 	default:
 		return nil, fmt.Errorf("the URL has the scheme %.20q; begin it with http://, https://, ws:// or wss://", u.Scheme)
 	}
+	if u, err = url.Parse(u.String()); err != nil { // which is strict about hosts with http only
+		return nil, unreadable
+	}
+	t.base = u
 	switch {
 	case u.Hostname() == "":
 		return nil, errors.New("the URL names no host; write it as https://rt.example.com or ws://127.0.0.1:8000/connect")

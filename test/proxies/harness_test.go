@@ -1,3 +1,5 @@
+//go:build unix
+
 // The harness: a node, and a proxy in front of it.
 
 package proxies
