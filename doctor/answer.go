@@ -59,7 +59,7 @@ func (e *examination) send(ctx context.Context, method string, at *url.URL, head
 	for name, values := range header {
 		request.Header[name] = values
 	}
-	e.authorize(request.Header)
+	e.sign(request.Header, e.withToken)
 	response, err := e.client.Do(request)
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // without the URL, which is known
@@ -67,8 +67,9 @@ func (e *examination) send(ctx context.Context, method string, at *url.URL, head
 	return response, err
 }
 
-func (e *examination) authorize(header http.Header) {
-	if e.withToken {
+// sign says who asks.
+func (e *examination) sign(header http.Header, withToken bool) {
+	if withToken {
 		header.Set("Authorization", "Bearer "+e.Token)
 	}
 	header.Set("User-Agent", "ringdown-doctor")

@@ -57,7 +57,7 @@ type Options struct {
 	Tell func(Finding)
 }
 
-// examination is one call of Examine. All of it belongs to that goroutine.
+// examination is one call of Examine. All of it belongs to that goroutine; those that idle starts read only.
 type examination struct {
 	Options
 	target *target
@@ -66,7 +66,8 @@ type examination struct {
 	client *http.Client
 	tls    *tls.Config
 
-	withToken bool          // the token may be sent, and the server has not refused it
+	secret    bool          // nobody on the way can read a token
+	withToken bool          // requests carry the token; false until it was judged
 	user      string        // whose the token is, if it says so
 	front     product       // who answers requests, as far as it names itself
 	trip      time.Duration // how long a request took

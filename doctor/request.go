@@ -28,10 +28,7 @@ var longReads = remedy{
 func (e *examination) request(ctx context.Context) bool {
 	ctx, cancel := e.within(ctx)
 	defer cancel()
-	with := e.withToken
-	e.withToken = false
 	a, err := e.ask(ctx, http.MethodGet, e.target.at(url.Values{"limit": {"1"}}, "channels", e.Channel), nil)
-	e.withToken = with
 	if err != nil {
 		e.fail("http", fmt.Sprintf("no answer: %v", err), unanswered(err))
 		return false

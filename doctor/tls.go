@@ -17,7 +17,7 @@ const soon = 14 * 24 * time.Hour
 
 // handshake does a handshake as a browser would, and then judges the certificate itself, so as to say all that is wrong with it.
 func (e *examination) handshake(ctx context.Context) bool {
-	e.withToken = e.Token != ""
+	e.secret = true
 	if !e.target.secure {
 		e.plain()
 		return true
@@ -49,7 +49,7 @@ func (e *examination) plain() {
 	case e.target.local():
 		e.ok("tls", "none, and none needed: the way does not leave this machine")
 	case e.Token != "":
-		e.withToken = false
+		e.secret = false
 		e.warn("tls", "none: anybody on the way can read and change what passes, so the token is not sent", "use https; let the node or a proxy end TLS")
 	default:
 		e.warn("tls", "none: anybody on the way can read and change what passes, and pages loaded over https may not connect", "use https; let the node or a proxy end TLS")

@@ -21,9 +21,10 @@ func (e *examination) token(ctx context.Context) {
 		return
 	}
 	e.inspect()
-	if !e.withToken {
+	if !e.secret {
 		return
 	}
+	e.withToken = true
 	bounded, cancel := e.within(ctx)
 	defer cancel()
 	a, err := e.ask(bounded, http.MethodGet, e.target.at(url.Values{"limit": {"1"}}, "channels", e.Channel), nil)

@@ -70,10 +70,7 @@ func (e *examination) dial(ctx context.Context, d dialling) (*line, *http.Respon
 	if d.path[0] == "connect" {
 		options.Subprotocols = []string{subprotocol}
 	}
-	with := e.withToken
-	e.withToken = with && !d.noToken
-	e.authorize(options.Header)
-	e.withToken = with
+	e.sign(options.Header, e.withToken && !d.noToken)
 	if d.origin != "" {
 		options.Header.Set("Origin", d.origin)
 	}
