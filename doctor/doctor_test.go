@@ -314,7 +314,9 @@ func TestTokensAreJudgedByTheServerAndNeverShown(t *testing.T) {
 	key, good := mint(t, time.Hour)
 	_, expired := mint(t, -time.Hour)
 	known := startNode(t, func(c *config.Config) { c.Auth.Keys = []config.AuthKey{{Secret: config.Secret(key.Secret)}} })
-	strict := startNode(t, func(c *config.Config) { c.Auth.Keys, c.Auth.Anonymous = []config.AuthKey{{Secret: config.Secret(key.Secret)}}, false })
+	strict := startNode(t, func(c *config.Config) {
+		c.Auth.Keys, c.Auth.Anonymous = []config.AuthKey{{Secret: config.Secret(key.Secret)}}, false
+	})
 	deaf := proxied(t, known, func(_ http.ResponseWriter, r *http.Request) bool { r.Header.Del("Authorization"); return false }, nil)
 	echo := proxied(t, known, func(w http.ResponseWriter, r *http.Request) bool {
 		token := r.Header.Get("Authorization")
