@@ -6,9 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"path"
 	"slices"
 	"strings"
+
+	"github.com/ringdown/ringdown/internal/pattern"
 )
 
 // Rights is a set of things that one may do in a channel.
@@ -51,8 +52,8 @@ func ParseRight(name string) (Rights, error) {
 
 // Grant gives rights in the channels that match a pattern.
 type Grant struct {
-	// Pattern is matched against the whole name as in [path.Match]: "*" is any run of characters but "/", "?" is one, "[a-z]"
-	// a class. The pattern "*" alone matches every name. This is how the rules of the hub read theirs.
+	// Pattern is matched against the whole name: "*" is any run of characters, "/" included, "?" is one, "[a-z]" one of a class,
+	// "[^a-z]" one that is not of it, and "\" takes their meaning away. This is how the rules of the hub read theirs.
 	Pattern string
 	Rights  Rights
 }
@@ -63,19 +64,13 @@ func (g Grant) check() error {
 	if g.Pattern == "" || len(g.Pattern) > maxPattern {
 		return refuse(ErrGrants, "a pattern of channels has %d bytes; give it 1 to %d, as chat:* or news", len(g.Pattern), maxPattern)
 	}
-	if _, err := path.Match(g.Pattern, ""); err != nil {
+	if pattern.Check(g.Pattern) != nil {
 		return refuse(ErrGrants, `the pattern of channels %.60q is broken; close its brackets, or write \[ for a bracket`, g.Pattern)
 	}
 	return nil
 }
 
-func (g Grant) covers(channel string) bool {
-	if g.Pattern == "*" {
-		return true
-	}
-	ok, _ := path.Match(g.Pattern, channel)
-	return ok
-}
+func (g Grant) covers(channel string) bool { return pattern.Match(g.Pattern, channel) }
 
 // parseGrants reads the claim "channels": {"chat:*": ["subscribe", "publish"], "news": ["subscribe"]}. The grants are in the
 // order of their patterns.
@@ -85,15 +80,15 @@ func parseGrants(raw json.RawMessage) ([]Grant, error) {
 		return nil, refuse(ErrGrants, `the token's "channels" is not an object of lists; write {"chat:*": ["subscribe", "publish"]}`)
 	}
 	grants := make([]Grant, 0, len(claim))
-	for _, pattern := range slices.Sorted(maps.Keys(claim)) {
-		g := Grant{Pattern: pattern}
+	for _, channels := range slices.Sorted(maps.Keys(claim)) {
+		g := Grant{Pattern: channels}
 		if err := g.check(); err != nil {
 			return nil, err
 		}
-		for _, name := range claim[pattern] {
+		for _, name := range claim[channels] {
 			right, err := ParseRight(name)
 			if err != nil {
-				return nil, refuse(ErrGrants, `in the token's "channels", at %.60q: %v`, pattern, err)
+				return nil, refuse(ErrGrants, `in the token's "channels", at %.60q: %v`, channels, err)
 			}
 			g.Rights |= right
 		}

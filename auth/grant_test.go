@@ -18,7 +18,7 @@ func TestGrantsAllowWhatTheySay(t *testing.T) {
 		{Subscribe | Publish | History, "chat:lobby", true}, // from two grants
 		{Subscribe | History, "chat:other", false},
 		{Presence, "chat:lobby", false},
-		{Subscribe, "chat:a/b", false},
+		{Subscribe, "chat:a/b", true},
 		{Subscribe, "Chat:lobby", false},
 		{Subscribe, "news", true},
 		{Publish, "news", false},

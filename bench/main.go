@@ -105,7 +105,7 @@ func parse(args []string) (s settings, err error) {
 	flags.StringVar(&s.reference, "ref", "ringdown", "the `server` that the others are compared with")
 	flags.StringVar(&s.jsonFile, "json", "", "`file` for all samples")
 	flags.DurationVar(&s.limit, "limit", 0, "begin no further measurement of libraries, and none of whole servers, after this time (default 7m30s; quick 80s)")
-	flags.DurationVar(&s.settle, "settle", 5*time.Second, "how long the memory of a whole server is watched at least before it is read; a server in Go collects garbage after 2m at the latest")
+	flags.DurationVar(&s.settle, "settle", 20*time.Second, "how long the memory of a whole server is watched at least before it is read; ringdown gives memory back 5 to 10s after a storm of connections, any server in Go after 2m at the latest")
 	flags.Func("program", "`server=path` of a server that is not to be built, as centrifugo=/usr/bin/centrifugo; repeatable", func(text string) error {
 		name, path, ok := strings.Cut(text, "=")
 		if !ok {

@@ -20,6 +20,7 @@ import (
 	"github.com/ringdown/ringdown/auth"
 	"github.com/ringdown/ringdown/doctor"
 	"github.com/ringdown/ringdown/server"
+	"github.com/ringdown/ringdown/server/config"
 	"github.com/ringdown/ringdown/websocket"
 )
 
@@ -29,11 +30,15 @@ const patience = 20 * time.Second
 // quietLog keeps handshakes that fail on purpose out of the tests' output.
 var quietLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 
+func dev(c *config.Config) { c.Dev = true }
+
 // startNode runs a node for as long as the test, and returns its URL.
-func startNode(t *testing.T, config server.Config) *url.URL {
+func startNode(t *testing.T, change func(*config.Config)) *url.URL {
 	t.Helper()
-	config.Listen, config.Log = "127.0.0.1:0", slog.New(slog.DiscardHandler)
-	node, err := server.New(config)
+	c := config.Default()
+	c.Listen.Address = "127.0.0.1:0"
+	change(&c)
+	node, err := server.New(c, server.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +107,7 @@ func expect(t *testing.T, r *doctor.Report, status doctor.Status, step, said, cu
 }
 
 func TestNothingIsWrongWithAHealthyNode(t *testing.T) {
-	node := startNode(t, server.Config{Dev: true})
+	node := startNode(t, dev)
 	var told []doctor.Finding
 	r := examine(t, doctor.Options{
 		URL: "ws://" + node.Host + "/channels/news", PID: os.Getpid(), Idle: time.Second,
@@ -238,7 +243,7 @@ func TestWhatAProxyDoesIsNamed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := proxied(t, startNode(t, server.Config{Dev: true}), c.intercept, c.mangle)
+			s := proxied(t, startNode(t, dev), c.intercept, c.mangle)
 			o := doctor.Options{URL: s.URL}
 			if strings.Contains(c.said, "no answer") || strings.Contains(c.said, "head") || strings.Contains(c.said, "frame") || strings.Contains(c.said, "byte") || c.step == "frames" {
 				o.Timeout = time.Second // which is waited for
@@ -272,7 +277,7 @@ func TestSilentServersDoNotHoldTheDoctorUp(t *testing.T) {
 }
 
 func TestAnInterruptedExaminationSaysSo(t *testing.T) {
-	node := startNode(t, server.Config{Dev: true})
+	node := startNode(t, dev)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r, err := doctor.Examine(ctx, doctor.Options{URL: node.String()})
@@ -284,14 +289,14 @@ func TestAnInterruptedExaminationSaysSo(t *testing.T) {
 
 func TestPagesOfAnotherOriginAreLookedAt(t *testing.T) {
 	const page = "https://app.example.com"
-	r := examine(t, doctor.Options{URL: startNode(t, server.Config{Dev: true, Origins: []string{page}}).String(), Origin: page})
+	r := examine(t, doctor.Options{URL: startNode(t, func(c *config.Config) { c.Dev, c.Origins = true, []string{page} }).String(), Origin: page})
 	expect(t, r, doctor.OK, "origin", page, "")
-	r = examine(t, doctor.Options{URL: startNode(t, server.Config{Dev: true}).String(), Origin: page})
+	r = examine(t, doctor.Options{URL: startNode(t, dev).String(), Origin: page})
 	expect(t, r, doctor.Failure, "origin", page, "--origin "+page)
 }
 
 // mint makes a key and a token signed with it.
-func mint(t *testing.T, ttl time.Duration) (auth.Key, string) {
+func mint(t *testing.T, ttl time.Duration) ([]config.AuthKey, string) {
 	t.Helper()
 	secret := strings.Repeat("k", 32)
 	key, err := auth.NewSigningKey("", []byte(secret))
@@ -302,14 +307,14 @@ func mint(t *testing.T, ttl time.Duration) (auth.Key, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return auth.Key{Secret: auth.Secret(secret)}, token
+	return []config.AuthKey{{Secret: config.Secret(secret)}}, token
 }
 
 func TestTokensAreJudgedByTheServerAndNeverShown(t *testing.T) {
 	key, good := mint(t, time.Hour)
 	_, expired := mint(t, -time.Hour)
-	known := startNode(t, server.Config{Auth: auth.Options{Keys: []auth.Key{key}}})
-	strict := startNode(t, server.Config{Auth: auth.Options{Keys: []auth.Key{key}}, RequireToken: true})
+	known := startNode(t, func(c *config.Config) { c.Auth.Keys = key })
+	strict := startNode(t, func(c *config.Config) { c.Auth.Keys, c.Auth.Anonymous = key, false })
 	deaf := proxied(t, known, func(_ http.ResponseWriter, r *http.Request) bool { r.Header.Del("Authorization"); return false }, nil)
 	echo := proxied(t, known, func(w http.ResponseWriter, r *http.Request) bool {
 		token := r.Header.Get("Authorization")
@@ -328,7 +333,7 @@ func TestTokensAreJudgedByTheServerAndNeverShown(t *testing.T) {
 		{"needed and missing", strict.String(), "", doctor.Failure, "poll", "a token is needed here", "get a token"},
 		{"expired, by this clock", known.String(), expired, doctor.Failure, "token", "expired 1h", "new one"},
 		{"expired, by the server's", known.String(), expired, doctor.Failure, "token", "401 Unauthorized", "new token"},
-		{"foreign", startNode(t, server.Config{}).String(), good, doctor.Failure, "token", "takes no tokens", ""},
+		{"foreign", startNode(t, func(*config.Config) {}).String(), good, doctor.Failure, "token", "takes no tokens", ""},
 		{"nonsense", known.String(), "not.a.token", doctor.Failure, "token", "it is no token", "token inspect"},
 		{"lost on the way", deaf.URL, good, doctor.Warning, "frames", "does not see the token", "Authorization"},
 		{"quoted by the server", echo.URL, good, doctor.Failure, "token", "this is Bearer (token)", ""},

@@ -72,7 +72,7 @@ func TestTheFirstRuleThatMatchesHolds(t *testing.T) {
 		{Pattern: "chat:vip", MaxPayload: 1}, {Pattern: "chat:[a-f]*", MaxPayload: 2}, {Pattern: "chat:?", MaxPayload: 3}, {Pattern: "chat/*/x", MaxPayload: 4},
 	}})
 	for channel, want := range map[string]int{
-		"chat:vip": 1, "chat:abc": 2, "chat:z": 3, "chat:zz": hub.DefaultMaxPayload, "chat/1/x": 4, "chat/1/2/x": hub.DefaultMaxPayload, "chat:a/b": hub.DefaultMaxPayload,
+		"chat:vip": 1, "chat:abc": 2, "chat:z": 3, "chat:zz": hub.DefaultMaxPayload, "chat/1/x": 4, "chat/1/2/x": 4, "chat:a/b": 2, "x/chat:vip": hub.DefaultMaxPayload,
 	} {
 		if got := h.Rule(channel).MaxPayload; got != want {
 			t.Errorf("%s: %d, want %d", channel, got, want)
@@ -91,6 +91,9 @@ func TestBadOptionsAreRefused(t *testing.T) {
 		"a broker of another hub": {Broker: started},
 		"an empty pattern":        {Broker: memory.New(memory.Options{}), Rules: []hub.Rule{{}}},
 		"a malformed pattern":     {Broker: memory.New(memory.Options{}), Rules: []hub.Rule{{Pattern: "[a"}}},
+		"negative sessions":       {Broker: memory.New(memory.Options{}), MaxSessions: -1},
+		"negative subscriptions":  {Broker: memory.New(memory.Options{}), MaxSubscriptions: -1},
+		"a negative window":       {Broker: memory.New(memory.Options{}), IdempotencyWindow: -1},
 		"a negative count":        {Broker: memory.New(memory.Options{}), Rules: []hub.Rule{{Pattern: "*", History: hub.Retention{Count: -1}}}},
 		"a negative age":          {Broker: memory.New(memory.Options{}), Rules: []hub.Rule{{Pattern: "*", History: hub.Retention{Age: -1}}}},
 		"a negative payload":      {Broker: memory.New(memory.Options{}), Rules: []hub.Rule{{Pattern: "*", MaxPayload: -1}}},
@@ -226,5 +229,47 @@ func TestEveryRefusalIsComplete(t *testing.T) {
 	cause := errors.New("cause")
 	if err := hub.Errorf(hub.Unavailable, "no: %w", cause); !errors.Is(err, cause) {
 		t.Error("the cause is not found")
+	}
+}
+
+// What was published has its place in history, and must not get another one.
+func TestAPublicationIsPublishedOnce(t *testing.T) {
+	h := ruled(t, history)
+	p := &hub.Publication{Channel: "lobby", Payload: []byte("1")}
+	first := post(t, h, p)
+	_, err := h.Publish(t.Context(), p, hub.PublishOptions{})
+	refused(t, "again", err, hub.BadRequest)
+	if p.Position() != first.Position {
+		t.Errorf("is at %v, was at %v", p.Position(), first.Position)
+	}
+}
+
+func TestADuplicatesReceiptCountsNobodyAsLate(t *testing.T) {
+	h := start(t, hub.Options{})
+	open(t, h, "lobby").room = 0
+	for _, lagging := range []int{1, 0} {
+		receipt, err := h.Publish(t.Context(), &hub.Publication{Channel: "lobby"}, hub.PublishOptions{IdempotencyKey: "k"})
+		if err != nil || receipt.Lagging != lagging || receipt.Late != lagging {
+			t.Errorf("%+v, %v; want %d lagging", receipt, err, lagging)
+		}
+	}
+}
+
+// One user's key must not swallow what another publishes.
+func TestIdempotencyKeysAreOfTheUser(t *testing.T) {
+	h := ruled(t, hub.Rule{Publish: hub.Everyone})
+	publish := func(user string) hub.Receipt {
+		c := newClient()
+		c.login(t, h, hub.Identity{User: user})
+		receipt, err := c.Publish(t.Context(), &hub.Publication{Channel: "lobby"}, hub.PublishOptions{IdempotencyKey: "1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return receipt
+	}
+	for _, user := range []string{"", "ann", "bob"} {
+		if publish(user).Duplicate || !publish(user).Duplicate {
+			t.Errorf("%q shares keys with others, or has none", user)
+		}
 	}
 }

@@ -15,7 +15,8 @@ type backlog struct {
 	leaving  []*Publication // older than all that gathers
 	gathers  []*Publication // nil where a newer one has taken the place
 	newest   map[string]int // index in gathers, by key; nil if the backlog does not conflate
-	lost     gap
+	lost     []gap          // in order; all of one that is before what waits is told first
+	tally    *tally
 	occupied int // of gathers that are not nil
 }
 
@@ -25,8 +26,8 @@ type gap struct{ From, To uint64 }
 // perPublication is what one that waits is charged beside its payload.
 const perPublication = 64
 
-func newBacklog(rule *Rule) *backlog {
-	b := &backlog{limit: rule.Backlog}
+func newBacklog(rule *Rule, t *tally) *backlog {
+	b := &backlog{limit: rule.Backlog, tally: t}
 	if rule.Slow == Conflate {
 		b.newest = make(map[string]int)
 	}
@@ -44,6 +45,7 @@ func (b *backlog) add(p *Publication) {
 			b.bytes -= size(b.gathers[at])
 			b.gathers[at] = nil
 			b.occupied--
+			b.tally.conflated.Add(1)
 		}
 		if len(b.gathers) >= 2*b.occupied+page {
 			b.compact()
@@ -66,41 +68,56 @@ func (b *backlog) compact() {
 	}
 }
 
-// drop drops the oldest.
+// drop drops the oldest, which is a loss unless a newer value of its key waits.
 func (b *backlog) drop() {
 	p := b.take()
-	if b.lost.To == 0 {
-		b.lost.From = p.Offset
+	b.tally.dropped.Add(1)
+	if _, newer := b.newest[p.Key]; newer {
+		return
 	}
-	b.lost.To = p.Offset
+	lost := gap{p.Offset, p.Offset}
+	for len(b.lost) > 0 && b.lost[0].From <= p.Offset+1 { // one gap of all that is before what waits
+		lost.From, lost.To = min(lost.From, b.lost[0].From), max(lost.To, b.lost[0].To)
+		b.lost = b.lost[1:]
+	}
+	b.lost = slices.Insert(b.lost, 0, lost)
 }
 
-// dropAll drops everything, because what comes after it up to an offset is lost as well.
-func (b *backlog) dropAll(from, to uint64) {
-	for b.len() > 0 {
-		b.drop()
+// skip notes that what comes next, from an offset to another, is lost.
+func (b *backlog) skip(from, to uint64) {
+	if last := len(b.lost) - 1; last >= 0 && b.lost[last].To+1 == from {
+		b.lost[last].To = to
+		return
 	}
-	if b.lost.To == 0 {
-		b.lost.From = from
-	}
-	b.lost.To = to
+	b.lost = append(b.lost, gap{from, to})
 }
 
-// next takes the oldest out; nil if there is none. gap is what was lost before it.
+// next takes the oldest out; nil if there is none. lost is what was lost before it: if that is something, p is nil.
 func (b *backlog) next() (p *Publication, lost gap) {
 	if b.len() > 0 {
-		p = b.take()
+		p = b.oldest()
 	}
-	lost, b.lost = b.lost, gap{}
-	return p, lost
+	if len(b.lost) > 0 && (p == nil || b.lost[0].From < p.Offset) {
+		lost, b.lost = b.lost[0], b.lost[1:]
+		return nil, lost
+	}
+	if p != nil {
+		b.take()
+	}
+	return p, gap{}
 }
 
-func (b *backlog) take() *Publication {
+// oldest is what take would take.
+func (b *backlog) oldest() *Publication {
 	if len(b.leaving) == 0 {
 		b.leaving, b.gathers, b.occupied = slices.DeleteFunc(b.gathers, func(p *Publication) bool { return p == nil }), nil, 0
 		clear(b.newest)
 	}
-	p := b.leaving[0]
+	return b.leaving[0]
+}
+
+func (b *backlog) take() *Publication {
+	p := b.oldest()
 	b.leaving[0] = nil
 	b.leaving = b.leaving[1:]
 	b.bytes -= size(p)

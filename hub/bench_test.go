@@ -33,7 +33,7 @@ func crowd(t testing.TB, n int) *hub.Hub {
 func TestFanOutAllocatesNothing(t *testing.T) {
 	h := crowd(t, 100)
 	p, ctx := &hub.Publication{Channel: "lobby", Payload: []byte("x")}, t.Context()
-	if n := testing.AllocsPerRun(100, func() { h.Publish(ctx, p, hub.PublishOptions{}) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { p.Offset = 0; h.Publish(ctx, p, hub.PublishOptions{}) }); n != 0 {
 		t.Errorf("%v allocations for a publication to 100 members", n)
 	}
 }
@@ -70,6 +70,7 @@ func BenchmarkFanOut(b *testing.B) {
 			p, ctx := &hub.Publication{Channel: "lobby", Payload: make([]byte, 128)}, b.Context()
 			b.ReportAllocs()
 			for b.Loop() {
+				p.Offset = 0 // as if it were another one
 				h.Publish(ctx, p, hub.PublishOptions{})
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(members), "ns/delivery")

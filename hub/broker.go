@@ -26,7 +26,8 @@ type Broker interface {
 	// subscribers by at least r.Age when r keeps anything.
 	Subscribe(ctx context.Context, channel string, r Retention) (Position, error)
 
-	// Unsubscribe is the opposite of Subscribe.
+	// Unsubscribe is the opposite of Subscribe. It does not wait for a network: what is to be told there is told later, before
+	// what a later Subscribe tells. Once that has returned, nothing is delivered that belongs before its position.
 	Unsubscribe(channel string)
 
 	// History reads what is kept. It does not fail for a channel that nobody has ever used: that is at offset 0 of an epoch.

@@ -32,6 +32,7 @@ type faulty struct {
 	line   func(p *hub.Publication) []*hub.Publication // what becomes of a delivery; nil for nothing bad
 	fails  map[string]bool                             // calls by name
 	before func()                                      // called before history is read
+	after  func()                                      // called once history was read
 	left   func()                                      // called once the broker was unsubscribed from
 	remote bool
 }
@@ -105,7 +106,14 @@ func (b *faulty) History(ctx context.Context, channel string, q hub.Query) (hub.
 	if err := b.fault("history"); err != nil {
 		return hub.History{}, err
 	}
-	return b.Broker.History(ctx, channel, q)
+	history, err := b.Broker.History(ctx, channel, q)
+	b.mu.Lock()
+	after := b.after
+	b.mu.Unlock()
+	if after != nil {
+		after()
+	}
+	return history, err
 }
 
 func (b *faulty) Join(ctx context.Context, channel string, m hub.Member) error {

@@ -3,17 +3,20 @@
 package hub
 
 import (
+	"context"
 	"hash/maphash"
 	"math"
 	"runtime"
 	"sync"
+	"time"
 )
 
 // channel is a name that somebody is subscribed to.
 type channel struct {
-	name string
-	rule *Rule
-	refs int // subscriptions and those on their way; guarded by the shard's lock
+	name  string
+	rule  *Rule
+	tally *tally
+	refs  int // subscriptions and those on their way; guarded by the shard's lock
 
 	attach   sync.Mutex // held while the broker is told; no other lock is held then
 	attached bool       // the broker delivers
@@ -25,7 +28,8 @@ type channel struct {
 	lags     lags // at the last publication
 	watching int  // subscriptions that asked for presence
 	crowd    crowd
-	healing  *healing // a hole is being filled; nil if there is none
+	healing  *healing    // a hole is being filled; nil if there is none
+	retry    *time.Timer // until that is tried again; nil if it is not to be
 }
 
 // member is a subscription together with what the fan-out needs, in one array.
@@ -37,8 +41,9 @@ type member struct {
 
 const behind = math.MaxUint64
 
-// lags counts members that read more slowly than is published, and those of them that are worth waiting for.
-type lags struct{ lagging, late int }
+// lags counts members that read more slowly than is published, those of them that are worth waiting for, and those that were not
+// handed the publication.
+type lags struct{ lagging, late, missed int }
 
 // parallel is how many members are worth a goroutine of their own.
 const parallel = 4096
@@ -62,7 +67,7 @@ func (h *Hub) acquire(name string) *channel {
 	defer sh.mu.Unlock()
 	ch := sh.channels[name]
 	if ch == nil {
-		ch = &channel{name: name, rule: h.Rule(name)}
+		ch = &channel{name: name, rule: h.Rule(name), tally: &sh.tally}
 		sh.channels[name] = ch
 	}
 	ch.refs++
@@ -102,14 +107,43 @@ func (h *Hub) count(ch *channel, change int) int {
 	return ch.refs
 }
 
-// subscribeNode has the broker deliver the channel, if it does not yet.
-func (h *Hub) subscribeNode(ch *channel, subscribe func() (Position, error)) error {
+// subscribeNode has the broker deliver the channel, if it does not yet. With a broker beyond a network, whoever waits for another's
+// subscribing waits no longer than ctx says.
+func (h *Hub) subscribeNode(ctx context.Context, ch *channel) error {
+	if !h.broker.Remote() {
+		return h.attach(ctx, ch)
+	}
+	h.count(ch, +1) // for the goroutine, which may outlive this call
+	done := make(chan error, 1)
+	started := h.work(func() {
+		defer h.release(ch)
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(h.ctx, cancel)()
+		done <- h.attach(ctx, ch)
+	})
+	if !started {
+		h.release(ch)
+		return ErrShutdown
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (h *Hub) attach(ctx context.Context, ch *channel) error {
 	ch.attach.Lock()
 	defer ch.attach.Unlock()
 	if ch.attached {
 		return nil
 	}
-	position, err := subscribe()
+	if err := ctx.Err(); err != nil { // it was somebody else's turn for too long
+		return err
+	}
+	position, err := h.broker.Subscribe(ctx, ch.name, ch.rule.History)
 	if err != nil {
 		return err
 	}
@@ -125,6 +159,14 @@ func (h *Hub) subscribeNode(ch *channel, subscribe func() (Position, error)) err
 // fanOut hands p to every member. Called with the channel's lock, like all below.
 func (ch *channel) fanOut(p *Publication) {
 	ch.position = p.Position()
+	ch.handAll(p)
+	if n := uint64(len(ch.members) - ch.lags.missed); n > 0 {
+		ch.tally.deliveries.Add(n)
+		ch.tally.deliveredBytes.Add(n * uint64(len(p.Payload)))
+	}
+}
+
+func (ch *channel) handAll(p *Publication) {
 	parts := min(len(ch.members)/parallel, runtime.GOMAXPROCS(0))
 	if parts < 2 {
 		ch.lags = hand(p, ch.members)
@@ -141,18 +183,34 @@ func (ch *channel) fanOut(p *Publication) {
 	for _, l := range found {
 		ch.lags.lagging += l.lagging
 		ch.lags.late += l.late
+		ch.lags.missed += l.missed
 	}
 }
 
 // hand gives p to some members, and returns how many of them lag.
 func hand(p *Publication, members []member) (l lags) {
-	for i := range members {
-		m := &members[i]
+	for done := 0; done < len(members); {
+		done += handOn(p, members[done:], &l)
+	}
+	return l
+}
+
+// handOn is hand until a receiver panics, and returns how many it got to. It adds to l.
+func handOn(p *Publication, members []member, l *lags) (got int) {
+	defer func() {
+		if got < len(members) {
+			members[got].session.broken(recover())
+			got++
+		}
+	}()
+	for ; got < len(members); got++ {
+		m := &members[got]
 		if p.Offset < m.from {
 			if m.from == behind {
 				m.missed(p)
 				l.lagging++
 			}
+			l.missed++
 			continue
 		}
 		switch m.receiver.Receive(p) {
@@ -165,7 +223,7 @@ func hand(p *Publication, members []member) (l lags) {
 			m.fellBehind(m)
 		}
 	}
-	return l
+	return got
 }
 
 // tellWatchers gives a notice to the members that asked for presence.
@@ -173,13 +231,13 @@ func (ch *channel) tellWatchers(n *Notice) {
 	n.Channel = ch.name
 	for i := range ch.members {
 		if m := &ch.members[i]; m.watches {
-			m.receiver.Notify(n)
+			m.notify(n)
 		}
 	}
 }
 
 func (ch *channel) add(sub *subscription, from uint64) {
-	sub.at = len(ch.members)
+	sub.at = int32(len(ch.members))
 	sub.joined = true
 	ch.members = append(ch.members, member{sub.session.receiver, sub, from})
 	if sub.watches {

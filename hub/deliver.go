@@ -9,8 +9,10 @@ import (
 
 // healing is a hole in what the broker delivered, being filled from history. What is delivered meanwhile waits for it.
 type healing struct {
-	held []*Publication
-	more bool // than can be held has come
+	epoch string // in which the hole is
+	held  []*Publication
+	again bool          // more than can be held has come, or another interruption
+	pause time.Duration // after which it is tried again if history cannot be read now
 }
 
 const (
@@ -18,10 +20,17 @@ const (
 	maxHeld = 4096
 	// healTimeout is how long the history may take.
 	healTimeout = 10 * time.Second
+	// After a failure healing is tried again, later each time, as long as the channel has members.
+	firstHealPause, maxHealPause = time.Second, time.Minute
+	// healers is how many channels read from history at the same time, so that a broker which comes back is not asked for all at once.
+	healers = 16
 )
 
+// sink is the hub as its broker sees it.
+type sink struct{ *Hub }
+
 // Deliver implements [Sink].
-func (h *Hub) Deliver(p *Publication) {
+func (h sink) Deliver(p *Publication) {
 	ch := h.channel(p.Channel)
 	if ch == nil {
 		return
@@ -33,10 +42,10 @@ func (h *Hub) Deliver(p *Publication) {
 		if len(ch.healing.held) < maxHeld {
 			ch.healing.held = append(ch.healing.held, p)
 		} else {
-			ch.healing.more = true
+			ch.healing.again = true
 		}
 	case ch.known && p.Epoch == ch.position.Epoch && p.Offset > ch.position.Offset+1:
-		h.heal(ch, p)
+		h.heal(ch, firstHealPause, p)
 	default:
 		ch.next(p)
 	}
@@ -78,13 +87,13 @@ func (ch *channel) renumber(position Position) {
 	for i := range ch.members {
 		m := &ch.members[i]
 		m.from = 0
-		m.waiting = waiting{pumping: m.waiting.pumping}
+		m.waiting = nil
 		m.tellGap(0, position.Offset)
 	}
 }
 
 // Interrupted implements [Sink].
-func (h *Hub) Interrupted(name string) {
+func (h sink) Interrupted(name string) {
 	if name != "" {
 		if ch := h.channel(name); ch != nil {
 			h.doubt(ch)
@@ -101,16 +110,22 @@ func (h *Hub) Interrupted(name string) {
 func (h *Hub) doubt(ch *channel) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.healing == nil && ch.known {
-		h.heal(ch)
+	switch {
+	case ch.healing != nil:
+		ch.healing.again = true // what was read may be from before
+	case ch.known:
+		h.heal(ch, firstHealPause)
 	}
 }
 
 // heal begins to read from history what comes after the channel's position. Called with the channel's lock.
-func (h *Hub) heal(ch *channel, held ...*Publication) {
-	ch.healing = &healing{held: held}
+func (h *Hub) heal(ch *channel, pause time.Duration, held ...*Publication) {
+	h.totals.heals.Add(1)
+	ch.healing = &healing{epoch: ch.position.Epoch, held: held, pause: pause}
 	started := h.work(func() {
+		h.healers <- struct{}{}
 		top := h.handOutMissing(ch)
+		<-h.healers
 		ch.mu.Lock()
 		defer ch.mu.Unlock()
 		h.healed(ch, top)
@@ -160,9 +175,12 @@ func (ch *channel) nextOf(all []*Publication) Position {
 
 // healed hands out what came while history was read. Called with the channel's lock.
 func (h *Hub) healed(ch *channel, top Position) {
-	held, more, epoch := ch.healing.held, ch.healing.more, ch.position.Epoch
+	done, epoch := ch.healing, ch.position.Epoch
 	ch.healing = nil
-	for _, p := range held {
+	for _, p := range done.held {
+		if p.Epoch == done.epoch && top.Epoch != "" && top.Epoch != done.epoch {
+			continue // of a numbering that is over; the gap of the new one covers it
+		}
 		ch.next(p)
 	}
 	// What history does not hold any more is lost, and nothing will come that would show it.
@@ -172,7 +190,25 @@ func (h *Hub) healed(ch *channel, top Position) {
 	case top.Epoch != "" && top.Epoch != epoch && ch.position.Epoch == epoch:
 		ch.renumber(top)
 	}
-	if more {
-		h.heal(ch)
+	switch {
+	case top.Epoch == "":
+		h.healLater(ch, done.pause)
+	case done.again:
+		h.heal(ch, firstHealPause)
 	}
+}
+
+// healLater looks once more whether something was missed that no later publication shows. Called with the channel's lock.
+func (h *Hub) healLater(ch *channel, pause time.Duration) {
+	if ch.retry != nil {
+		return
+	}
+	ch.retry = time.AfterFunc(pause, func() {
+		ch.mu.Lock()
+		defer ch.mu.Unlock()
+		ch.retry = nil
+		if len(ch.members) > 0 && ch.known && ch.healing == nil && h.ctx.Err() == nil {
+			h.heal(ch, min(2*pause, maxHealPause))
+		}
+	})
 }

@@ -27,6 +27,7 @@ const (
 	NotAllowed           Code = "not_allowed"
 	RateLimited          Code = "rate_limited"
 	Disconnected         Code = "disconnected"
+	NotFound             Code = "not_found"
 	NotSubscribed        Code = "not_subscribed"
 	AlreadySubscribed    Code = "already_subscribed"
 	NoHistory            Code = "no_history"
@@ -70,6 +71,7 @@ var refusals = []Refusal{
 	{RateLimited, "the client sends more than it may", "send less, or raise the limit; the sentence says when to go on", http.StatusTooManyRequests, 4429},
 	{Disconnected, "the server, or an operator, has ended the session", "see the reason", http.StatusForbidden, 4400},
 	{NotAllowed, "the channel's rule, or the client's token, does not let it do that", "authenticate, or change the rule", http.StatusForbidden, 1008},
+	{NotFound, "there is no such session or page", "compare the address with the documentation; a session may have ended", http.StatusNotFound, 0},
 	{NotSubscribed, "the session is not subscribed to the channel", "subscribe first", http.StatusConflict, 0},
 	{AlreadySubscribed, "the session is subscribed to the channel already", "unsubscribe first to begin from another cursor", http.StatusConflict, 0},
 	{NoHistory, "the channel's rule keeps no history", "give the channel's rule a history", http.StatusNotFound, 0},

@@ -7,3 +7,13 @@ func ChannelCount(h *Hub) (n int) {
 	}
 	return n
 }
+
+// SinkOf is what h gives to its broker.
+func SinkOf(h *Hub) Sink { return sink{h} }
+
+// Lingering returns how many leaves of h are remembered.
+func Lingering(h *Hub) int {
+	h.leaves.mu.Lock()
+	defer h.leaves.mu.Unlock()
+	return h.leaves.queue.Len() + len(h.leaves.of)
+}

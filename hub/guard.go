@@ -8,6 +8,9 @@ import "context"
 // client is told. Guards are asked in the order of Options.Guards, after rights were checked; they are not asked about what the
 // server itself does.
 type Guard interface {
+	// Open is asked before a session is opened; the session has its identity, and is not listed yet. It must not wait. It is the
+	// place for [Session.Keep].
+	Open(s *Session) error
 	// Message is asked for each message that a client sends, of so many bytes, before anything else is done with it. It must not
 	// wait. If the client is to be cut, the guard ends the session.
 	Message(s *Session, bytes int) error
@@ -15,10 +18,27 @@ type Guard interface {
 	Subscribe(ctx context.Context, s *Session, channel string) error
 	// Publish is asked before p is published. It may change p's payload, kind, event name and key.
 	Publish(ctx context.Context, s *Session, p *Publication) error
-	// Closed tells that a session is over.
+	// Closed tells that a session is over which Open let in.
 	Closed(s *Session)
 	// Waits tells whether Subscribe and Publish may wait for a network.
 	Waits() bool
+}
+
+// guardOpen asks the guards whether s may be opened. Those who let it in before another refused are told that it is over.
+func (h *Hub) guardOpen(s *Session) error {
+	for i, g := range h.options.Guards {
+		if err := g.Open(s); err != nil {
+			closeGuards(h.options.Guards[:i], s)
+			return h.failed(err, Unavailable, "whether this client may connect cannot be told now; try again")
+		}
+	}
+	return nil
+}
+
+func closeGuards(guards []Guard, s *Session) {
+	for _, g := range guards {
+		g.Closed(s)
+	}
 }
 
 // Admit asks the guards whether a message of the client may be taken. Gateways call it for each.

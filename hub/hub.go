@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,13 +24,14 @@ const (
 	DefaultIdempotencyWindow = 5 * time.Minute
 )
 
+// Each is an [*Error], with a line in the table of refusals.
 var (
 	// ErrFull is returned by Open when MaxSessions are open already.
-	ErrFull = errors.New("hub: full")
+	ErrFull error = &Error{Code: Full, Message: "the server holds as many sessions as it may; try again later"}
 	// ErrShutdown is returned by Open once Shutdown was called, and is the cause with which Shutdown ends sessions.
-	ErrShutdown = errors.New("hub: shutting down")
+	ErrShutdown error = &Error{Code: ShuttingDown, Message: "the server is shutting down; come back in a few seconds"}
 	// ErrEnded is returned when the session has ended or is closed.
-	ErrEnded = errors.New("hub: the session has ended")
+	ErrEnded error = &Error{Code: Unavailable, Message: "the session has ended; open another one"}
 )
 
 // Options are the parts and bounds of a hub. Only Broker must be given.
@@ -64,11 +66,14 @@ type Options struct {
 // Hub holds a node's sessions and channels. Make one with New.
 type Hub struct {
 	options Options
-	rules   []Rule
+	rules   atomic.Pointer[[]Rule]
+	bounds  bounds
 	broker  Broker
 	log     *slog.Logger
 	leaves  leaves
 	expiry  expiry
+	totals  totals
+	healers chan struct{} // holds one for each channel that reads what it missed
 
 	seed   maphash.Seed
 	shards [64]shard // of channels, by name
@@ -82,6 +87,7 @@ type Hub struct {
 	closing  bool
 	empty    chan struct{} // made by Shutdown, closed when the last session has gone
 	sessions map[string]*Session
+	sorts    sorts
 	users    map[string]map[*Session]struct{}
 }
 
@@ -89,6 +95,7 @@ type Hub struct {
 type shard struct {
 	mu       sync.RWMutex
 	channels map[string]*channel
+	tally    tally
 }
 
 // New returns a hub without sessions, and starts its broker. The error says which rule or option is wrong, or is the broker's.
@@ -96,8 +103,9 @@ func New(options Options) (*Hub, error) {
 	if options.Broker == nil {
 		return nil, errors.New("hub: Options.Broker is nil; for a single node give it memory.New(memory.Options{})")
 	}
-	options.MaxSessions = cmp.Or(options.MaxSessions, DefaultMaxSessions)
-	options.MaxSubscriptions = cmp.Or(options.MaxSubscriptions, DefaultMaxSubscriptions)
+	if options.MaxSessions < 0 || options.MaxSubscriptions < 0 || options.IdempotencyWindow < 0 {
+		return nil, errors.New("hub: MaxSessions, MaxSubscriptions or IdempotencyWindow is negative; leave it out for the default")
+	}
 	options.Linger = max(0, cmp.Or(options.Linger, DefaultLinger))
 	options.IdempotencyWindow = cmp.Or(options.IdempotencyWindow, DefaultIdempotencyWindow)
 	h := &Hub{
@@ -105,22 +113,21 @@ func New(options Options) (*Hub, error) {
 		broker:   options.Broker,
 		log:      cmp.Or(options.Log, slog.Default()),
 		seed:     maphash.MakeSeed(),
+		totals:   newTotals(),
+		healers:  make(chan struct{}, healers),
 		sessions: make(map[string]*Session),
 		users:    make(map[string]map[*Session]struct{}),
 	}
-	for _, rule := range append(slices.Clone(options.Rules), Rule{Pattern: "*"}) {
-		rule, err := rule.withDefaults()
-		if err != nil {
-			return nil, err
-		}
-		h.rules = append(h.rules, rule)
+	if err := h.SetRules(options.Rules); err != nil {
+		return nil, err
 	}
+	h.SetBounds(options.MaxSessions, options.MaxSubscriptions)
 	for i := range h.shards {
 		h.shards[i].channels = make(map[string]*channel)
 	}
 	h.leaves.hub = h
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	if err := h.broker.Start(h); err != nil {
+	if err := h.broker.Start(sink{h}); err != nil {
 		return nil, fmt.Errorf("hub: starting the broker: %w", err)
 	}
 	return h, nil
@@ -128,9 +135,10 @@ func New(options Options) (*Hub, error) {
 
 // Rule is what holds in a channel. It is not to be changed.
 func (h *Hub) Rule(channel string) *Rule {
-	for i := range h.rules {
-		if h.rules[i].matches(channel) {
-			return &h.rules[i]
+	rules := *h.rules.Load()
+	for i := range rules {
+		if rules[i].matches(channel) {
+			return &rules[i]
 		}
 	}
 	panic("unreachable: the last rule matches every name")
@@ -143,27 +151,43 @@ func (h *Hub) Remote() bool {
 }
 
 // Open starts a session of the client described by who, subscribed to nothing yet; what it will be told goes to r. It counts
-// against MaxSessions until its gateway closes it, also after its end. The error is [ErrShutdown], or wraps [ErrFull] and tells
-// how many there are.
+// against MaxSessions until its gateway closes it, also after its end. The error is [ErrShutdown], a guard's, or wraps [ErrFull] and
+// tells how many there are.
 func (h *Hub) Open(r Receiver, who Identity) (*Session, error) {
-	s := &Session{hub: h, receiver: r, id: newSessionID()}
-	s.who.Store(&who)
+	s := &Session{hub: h, receiver: r, id: newSessionID(), since: time.Now().UnixMilli(), address: who.Address}
+	s.who.Store(who.shared())
+	if err := h.guardOpen(s); err != nil {
+		return nil, err
+	}
+	if err := h.enlist(s, &who); err != nil {
+		closeGuards(h.options.Guards, s)
+		return nil, err
+	}
+	return s, nil
+}
+
+// enlist puts s on the lists.
+func (h *Hub) enlist(s *Session, who *Identity) error {
+	about := describe(s.receiver)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing {
-		return nil, ErrShutdown
+		return ErrShutdown
 	}
-	if len(h.sessions) >= h.options.MaxSessions {
-		return nil, fmt.Errorf("%w: all %d sessions are taken", ErrFull, h.options.MaxSessions)
+	if most := h.bounds.sessions.Load(); int64(len(h.sessions)) >= most {
+		return Errorf(Full, "%w (all %d are taken)", ErrFull, most)
 	}
 	h.sessions[s.id] = s
+	s.sort, s.passing, s.fixed = h.sorts.find(about), about.Passing, about.Fixed
+	h.sorts[s.sort].Sessions++
+	h.totals.opened.Add(1)
 	if who.User != "" {
 		h.addUser(who.User, s)
 	}
 	if !who.Expires.IsZero() {
 		h.expiry.set(s, who.Expires)
 	}
-	return s, nil
+	return nil
 }
 
 // addUser is called with h.mu held.
@@ -176,11 +200,8 @@ func (h *Hub) addUser(user string, s *Session) {
 
 // forget gives back the place of a session that is over.
 func (h *Hub) forget(s *Session) {
-	if !h.strike(s) {
-		return
-	}
-	for _, g := range h.options.Guards {
-		g.Closed(s)
+	if h.strike(s) {
+		closeGuards(h.options.Guards, s)
 	}
 }
 
@@ -192,6 +213,10 @@ func (h *Hub) strike(s *Session) bool {
 		return false
 	}
 	delete(h.sessions, s.id)
+	h.sorts[s.sort].Sessions--
+	if !s.passing {
+		h.totals.disconnects[s.cause()].Add(1)
+	}
 	h.expiry.set(s, time.Time{})
 	user := s.User()
 	if mine := h.users[user]; mine != nil {
@@ -239,8 +264,9 @@ func (h *Hub) SessionsOf(user string) []*Session {
 	return slices.Collect(maps.Keys(h.users[user]))
 }
 
-// Shutdown refuses new sessions, ends those that are open with ErrShutdown, waits until their gateways have closed them all,
-// and closes the broker. When ctx ends first, its error is returned.
+// Shutdown refuses new sessions, ends those that are open with ErrShutdown, waits until their gateways have closed them all, has
+// the broker told who is no longer present, and closes it. When ctx ends first, the rest is not waited for, and its error is
+// returned if sessions are still open.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	open, empty := h.refuse()
 	for _, s := range open {
@@ -252,7 +278,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = fmt.Errorf("hub: %d sessions are still open: %w", h.Sessions(), ctx.Err())
 	}
-	h.leaves.flush()
+	h.leaves.flush(ctx)
 	h.background.Lock()
 	h.cancel()
 	h.background.Unlock()

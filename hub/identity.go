@@ -16,12 +16,24 @@ type Identity struct {
 	Grants  Grants    // what it may do; nil leaves that to the rules of the channels
 	Expires time.Time // when it ends, and the session with it unless it is renewed; zero is never
 
-	// Address is where the client is, as far as is known; limits count by it.
+	// Address is where the client is, behind proxies that are trusted; the zero Addr if that is not known. Only [Hub.Open] looks at
+	// it; then it is the session's.
 	Address netip.Addr
 
 	Token  string    // the id of the token that says so, by which it can be revoked; or ""
 	Issued time.Time // when that token was made; or zero
 	Login  string    // the login at the issuer of the token, by which it can be revoked; or ""
+}
+
+// nobody is the identity of all clients of whom nothing is known.
+var nobody Identity
+
+// shared returns who, or what all who are nobody share.
+func (who Identity) shared() *Identity {
+	if who.User == "" && who.Info == nil && who.Grants == nil && who.Expires.IsZero() && who.Token == "" && who.Login == "" {
+		return &nobody
+	}
+	return &who
 }
 
 // Right is something that a client may do in a channel.
@@ -79,7 +91,7 @@ func (s *Session) Identity() *Identity { return s.who.Load() }
 
 // Renew gives the session another identity, with a later end or other rights. An anonymous session may become a user's; the
 // user of another cannot change: the error is then an [*Error] with [Unauthorized]. It may be [ErrEnded]. Subscriptions stay, also
-// those that the new identity could not begin.
+// those that the new identity could not begin. An identity without an address keeps the session's.
 func (s *Session) Renew(who Identity) error {
 	h := s.hub
 	h.mu.Lock()

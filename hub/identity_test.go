@@ -3,6 +3,7 @@ package hub_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -189,10 +190,15 @@ func TestTokensOnAnOpenConnection(t *testing.T) {
 // strict is a guard that refuses by the name of a channel, and shouts.
 type strict struct{ closed chan *hub.Session }
 
-func (g strict) Message(s *hub.Session, bytes int) error {
-	if s.Kept() == nil {
-		s.Keep(new(int))
+func (g strict) Open(s *hub.Session) error {
+	if s.User() == "nobody" {
+		return hub.Errorf(hub.NotAllowed, "not you")
 	}
+	s.Keep(new(int))
+	return nil
+}
+
+func (g strict) Message(s *hub.Session, bytes int) error {
 	if total := s.Kept().(*int); *total+bytes > 10 {
 		return hub.Errorf(hub.RateLimited, "too much")
 	} else {
@@ -249,5 +255,41 @@ func TestGuardsRefuseAndRewrite(t *testing.T) {
 	s.Close()
 	if got := <-g.closed; got != s || len(g.closed) != 0 {
 		t.Error("the guard is told once")
+	}
+}
+
+func TestGuardsDecideWhoMayConnect(t *testing.T) {
+	first, second := strict{make(chan *hub.Session, 1)}, strict{make(chan *hub.Session, 1)}
+	h, err := hub.New(hub.Options{Broker: memory.New(memory.Options{}), Guards: []hub.Guard{first, second}, MaxSessions: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Shutdown(context.WithoutCancel(t.Context()))
+	if _, err := h.Open(ending{make(chan error, 1)}, hub.Identity{User: "nobody"}); codeOf(err) != hub.NotAllowed {
+		t.Errorf("opened: %v", err)
+	}
+	if len(first.closed) != 0 {
+		t.Error("a guard was told of the end of a session that it had not let in")
+	}
+	s, err := h.Open(ending{make(chan error, 1)}, hub.Identity{User: "ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := h.Open(ending{make(chan error, 1)}, hub.Identity{User: "bob"}); !errors.Is(err, hub.ErrFull) {
+		t.Errorf("opened: %v", err)
+	}
+	if len(first.closed) != 1 || len(second.closed) != 1 {
+		t.Error("the guards were not told that the session which they let in found no place")
+	}
+	<-first.closed
+	<-second.closed
+}
+
+func TestASessionKeepsItsAddress(t *testing.T) {
+	home := netip.MustParseAddr("192.0.2.1")
+	s, _ := identified(t, hub.Options{}, hub.Identity{Address: home})
+	if err := s.Renew(hub.Identity{User: "ann"}); err != nil || s.Address() != home {
+		t.Errorf("%v, %v", s.Address(), err)
 	}
 }

@@ -3,6 +3,7 @@
 package hub
 
 import (
+	"container/list"
 	"context"
 	"sync"
 	"time"
@@ -59,7 +60,7 @@ func (s *Session) Presence(ctx context.Context, channel string, limit int) (Pres
 }
 
 // Present implements [Sink].
-func (h *Hub) Present(e PresenceEvent) {
+func (h sink) Present(e PresenceEvent) {
 	ch := h.channel(e.Channel)
 	if ch == nil {
 		return
@@ -97,105 +98,171 @@ func (ch *channel) tellCrowd() {
 type leaves struct {
 	hub *Hub
 
-	mu    sync.Mutex // guards what follows
-	queue []*leave   // in the order in which they are due
-	of    map[leaveKey]*leave
-	timer *time.Timer
+	mu      sync.Mutex          // guards what follows
+	of      map[leaveKey]*leave // those that linger, and those of which the broker is being told
+	queue   list.List           // of *leave: those that linger, in the order in which they are due
+	timer   *time.Timer
+	flushed bool // nobody lingers any more
 }
 
 type leaveKey struct{ channel, session string }
 
 type leave struct {
 	leaveKey
-	member    Member
-	due       time.Time
-	cancelled bool
-	leaving   chan struct{} // made when the broker is about to be told, closed when it has been
+	member  Member
+	due     time.Time
+	place   *list.Element // in the queue; nil if it is not in it
+	leaving chan struct{} // made when the broker is about to be told, closed when it has been
 }
 
-// later has the member leave the channel once it has lingered.
+// leavers is how many leaves are told to a broker beyond a network at the same time.
+const leavers = 16
+
+// later has the member leave the channel once it has lingered. It is called only for a session that cancel was called for, so the
+// broker is not being told of an earlier leave.
 func (l *leaves) later(channel string, m Member) {
-	le := &leave{leaveKey: leaveKey{channel, m.Session}, member: m, due: time.Now().Add(l.hub.options.Linger)}
+	le := &leave{leaveKey: leaveKey{channel, m.Session}, member: m}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if before := l.of[le.leaveKey]; before != nil {
+		l.takeOff(before)
+	}
 	if l.of == nil {
 		l.of = make(map[leaveKey]*leave)
 	}
-	if before := l.of[le.leaveKey]; before != nil {
-		before.cancelled = true
+	linger := l.hub.options.Linger
+	if l.flushed {
+		linger = 0
 	}
+	le.due = time.Now().Add(linger)
 	l.of[le.leaveKey] = le
-	l.queue = append(l.queue, le)
+	le.place = l.queue.PushBack(le)
 	if l.timer == nil {
-		l.timer = time.AfterFunc(l.hub.options.Linger, func() { l.hub.work(l.run) })
+		l.timer = time.AfterFunc(linger, func() { l.hub.work(l.run) })
 	}
 }
 
-// cancel keeps a session that comes back. One that is just leaving has left when cancel returns, so that it can join again.
-func (l *leaves) cancel(channel, session string) {
+// takeOff is called with the lock.
+func (l *leaves) takeOff(le *leave) {
+	if le.place != nil {
+		l.queue.Remove(le.place)
+		le.place = nil
+	}
+}
+
+// cancel keeps a session that comes back. One that is just leaving has left when cancel returns nil, so that it can join again; the
+// error is that of ctx.
+func (l *leaves) cancel(ctx context.Context, channel, session string) error {
 	l.mu.Lock()
 	le := l.of[leaveKey{channel, session}]
 	if le == nil {
 		l.mu.Unlock()
-		return
+		return nil
 	}
-	le.cancelled = true
-	delete(l.of, le.leaveKey)
+	l.takeOff(le)
 	leaving := le.leaving
+	if leaving == nil {
+		delete(l.of, le.leaveKey)
+	}
 	l.mu.Unlock()
-	if leaving != nil {
-		<-leaving
+	if leaving == nil {
+		return nil
+	}
+	select {
+	case <-leaving:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
 // run lets those leave that are due, and comes again for the others.
 func (l *leaves) run() {
-	for _, le := range l.take(time.Now()) {
-		l.leave(le)
-	}
+	l.leaveAll(l.hub.ctx, l.take(time.Now()))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.timer = nil; len(l.queue) > 0 {
-		l.timer = time.AfterFunc(time.Until(l.queue[0].due), func() { l.hub.work(l.run) })
+	l.timer = nil
+	if first := l.queue.Front(); first != nil {
+		l.timer = time.AfterFunc(time.Until(first.Value.(*leave).due), func() { l.hub.work(l.run) })
 	}
 }
 
-// flush lets all of them leave, at the end of the hub.
-func (l *leaves) flush() {
-	for _, le := range l.take(time.Now().Add(l.hub.options.Linger)) {
-		l.leave(le)
-	}
+// flush lets all of them leave, at the end of the hub, or as many as ctx has time for.
+func (l *leaves) flush(ctx context.Context) {
+	l.mu.Lock()
+	l.flushed = true
+	l.mu.Unlock()
+	l.leaveAll(ctx, l.take(time.Now().Add(l.hub.options.Linger)))
 }
 
 // take takes those out that are due.
 func (l *leaves) take(now time.Time) (due []*leave) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.queue) > 0 && !l.queue[0].due.After(now) {
-		le := l.queue[0]
-		l.queue = l.queue[1:]
-		if !le.cancelled {
-			le.leaving = make(chan struct{})
-			due = append(due, le)
+	for first := l.queue.Front(); first != nil; first = l.queue.Front() {
+		le := first.Value.(*leave)
+		if le.due.After(now) {
+			break
 		}
+		l.takeOff(le)
+		due = append(due, le)
 	}
 	return due
 }
 
-// leave tells the broker.
-func (l *leaves) leave(le *leave) {
-	defer func() {
-		close(le.leaving)
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if l.of[le.leaveKey] == le {
-			delete(l.of, le.leaveKey)
+// leaveAll tells the broker of some, a few at a time; when ctx ends, it has not told of all of them.
+func (l *leaves) leaveAll(ctx context.Context, all []*leave) {
+	told := 0
+	var telling sync.WaitGroup
+	room := make(chan struct{}, 1) // in order, where that takes no time
+	if l.hub.broker.Remote() {
+		room = make(chan struct{}, leavers)
+	}
+	for _, le := range all {
+		if ctx.Err() != nil {
+			break
 		}
-	}()
-	ctx, cancel := context.WithTimeout(l.hub.ctx, healTimeout)
+		room <- struct{}{}
+		told++
+		telling.Go(func() {
+			l.leave(ctx, le)
+			<-room
+		})
+	}
+	telling.Wait()
+	if n := len(all) - told; n > 0 && l.hub.broker.Remote() {
+		l.hub.log.Warn("the hub has no time left to tell its broker of sessions that have gone; they may be shown as present until it forgets them",
+			"sessions", n)
+	}
+}
+
+// leave tells the broker, unless the session has come back.
+func (l *leaves) leave(ctx context.Context, le *leave) {
+	told, ok := l.begin(le)
+	if !ok {
+		return
+	}
+	defer told()
+	ctx, cancel := context.WithTimeout(ctx, healTimeout)
 	defer cancel()
 	if err := l.hub.broker.Leave(ctx, le.channel, le.member); err != nil {
 		l.hub.log.Warn("a session that has gone may be shown as present until the broker forgets it", "channel", le.channel,
 			"session", le.session, "cause", err)
 	}
+}
+
+// begin reports whether the session is still to leave; told is then to be called once it has.
+func (l *leaves) begin(le *leave) (told func(), ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.of[le.leaveKey] != le {
+		return nil, false
+	}
+	le.leaving = make(chan struct{})
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		close(le.leaving)
+		delete(l.of, le.leaveKey)
+	}, true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -240,6 +241,50 @@ func TestPresenceOfManyAtTheSameTime(t *testing.T) {
 		}
 		if len(in) != 0 {
 			t.Errorf("the watcher believes that %v are there", in)
+		}
+	})
+}
+
+// However often a session comes and goes, it lingers once in a channel, and for as long as after its last time.
+func TestComingAndGoingLingersOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, hub.Options{Linger: 5 * time.Second, Rules: []hub.Rule{{Pattern: "*", Presence: true}}})
+		c := open(t, h)
+		for range 1000 {
+			c.subscribe(t, "room", hub.SubscribeOptions{})
+			c.Unsubscribe("room")
+		}
+		if n := hub.Lingering(h); n > 2 {
+			t.Errorf("%d leaves are remembered", n)
+		}
+		time.Sleep(4 * time.Second)
+		c.subscribe(t, "room", hub.SubscribeOptions{})
+		c.Unsubscribe("room")
+		time.Sleep(4 * time.Second)
+		if now, _ := h.Presence(t.Context(), "room", 1); now.Sessions != 1 {
+			t.Error("it was taken for gone after the time of an earlier leave")
+		}
+		time.Sleep(time.Second + time.Millisecond)
+		if now, _ := h.Presence(t.Context(), "room", 1); now.Sessions != 0 || hub.Lingering(h) != 0 {
+			t.Errorf("present: %d, remembered: %d", now.Sessions, hub.Lingering(h))
+		}
+	})
+}
+
+// A broker that does not answer must not hold up a shutdown for each who was present.
+func TestShutdownLeavesForAsLongAsItMay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &leaving{Broker: memory.New(memory.Options{}), takes: time.Second}
+		h := start(t, hub.Options{Broker: b, Rules: []hub.Rule{{Pattern: "*", Presence: true}}, Log: slog.New(slog.DiscardHandler)})
+		for range 100 {
+			open(t, h, "room").Close()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		began := time.Now()
+		h.Shutdown(ctx)
+		if took := time.Since(began); took > 3*time.Second || b.left.Load() < 1 {
+			t.Errorf("took %v, and %d have left", took, b.left.Load())
 		}
 	})
 }

@@ -14,7 +14,9 @@ import (
 type PublishOptions struct {
 	// IdempotencyKey makes repeating safe: a second publication with the key of one published in the same channel within
 	// Options.IdempotencyWindow is not published, and gets the receipt of the first. At most MaxIdempotencyKey bytes.
+	// Those who publish without being known as a user share the keys of a channel, so it is best chosen at random.
 	IdempotencyKey string
+	of             string // the user to whom the key belongs
 }
 
 // Publish publishes on behalf of the server: p is numbered and handed to every session subscribed to its channel, on every node.
@@ -30,7 +32,7 @@ func (h *Hub) Publish(ctx context.Context, p *Publication, o PublishOptions) (Re
 }
 
 // Publish publishes on behalf of the session's client, as [Hub.Publish] does, if the channel's rule lets it; otherwise the error
-// is an [*Error] with [NotAllowed]. The session need not be subscribed.
+// is an [*Error] with [NotAllowed]. The session need not be subscribed. An idempotency key is the user's own, if that is known.
 func (s *Session) Publish(ctx context.Context, p *Publication, o PublishOptions) (Receipt, error) {
 	if err := CheckChannel(p.Channel); err != nil {
 		return Receipt{}, err
@@ -45,7 +47,9 @@ func (s *Session) Publish(ctx context.Context, p *Publication, o PublishOptions)
 	if err := s.hub.guardPublish(ctx, s, p); err != nil {
 		return Receipt{}, err
 	}
-	p.Session, p.User = s.id, s.User()
+	if p.Session, p.User = s.id, s.User(); o.IdempotencyKey != "" && p.User != "" {
+		return s.hub.publish(ctx, p, rule, PublishOptions{IdempotencyKey: o.IdempotencyKey, of: p.User})
+	}
 	return s.hub.publish(ctx, p, rule, o)
 }
 
@@ -53,11 +57,22 @@ func (h *Hub) publish(ctx context.Context, p *Publication, rule *Rule, o Publish
 	if err := check(p, rule, o); err != nil {
 		return Receipt{}, err
 	}
-	done, err := h.broker.Publish(ctx, p, Storing{rule.History, o.IdempotencyKey, h.options.IdempotencyWindow})
+	if p.Offset != 0 {
+		return Receipt{}, Errorf(BadRequest, "the publication was published before, as %d of %q; make another one", p.Offset, p.Channel)
+	}
+	key := o.IdempotencyKey
+	if o.of != "" {
+		key = o.of + "\x00" + key // which no key that a client chooses holds
+	}
+	done, err := h.broker.Publish(ctx, p, Storing{rule.History, key, h.options.IdempotencyWindow})
 	if err != nil {
 		return Receipt{}, h.failed(err, Unavailable, "cannot publish in %q now; try again", p.Channel)
 	}
+	h.shard(p.Channel).tally.published(len(p.Payload), done.Duplicate)
 	subscribers, lags := h.audience(p.Channel)
+	if done.Duplicate { // nobody was handed anything now
+		lags.lagging, lags.late = 0, 0
+	}
 	return Receipt{done, subscribers, lags.lagging, lags.late}, nil
 }
 
@@ -92,7 +107,8 @@ func printable(s string) bool {
 	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }
 
-// History reads what is kept of a channel. The error is an [*Error] with [BadChannel], [NoHistory] or [Unavailable].
+// History reads what is kept of a channel. The error is an [*Error] with [BadChannel], [BadRequest] for a
+// limit below 1, [NoHistory] or [Unavailable].
 func (h *Hub) History(ctx context.Context, channel string, q Query) (History, error) {
 	if err := CheckChannel(channel); err != nil {
 		return History{}, err

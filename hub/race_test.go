@@ -231,7 +231,7 @@ func TestEverythingAtTheSameTime(t *testing.T) {
 					}
 					parts.Wait()
 					c.Close()
-					h.Interrupted("")
+					hub.SinkOf(h).Interrupted("")
 				}
 			})
 		}
@@ -304,7 +304,7 @@ func TestShutdownWhileEverythingGoesOn(t *testing.T) {
 					c.Session = s
 					c.Subscribe(t.Context(), "lobby", hub.SubscribeOptions{})
 					s.Publish(t.Context(), &hub.Publication{Channel: "lobby"}, hub.PublishOptions{})
-					h.Interrupted("")
+					hub.SinkOf(h).Interrupted("")
 					time.Sleep(time.Microsecond)
 					s.Close()
 				}

@@ -6,7 +6,7 @@ package hub
 //
 // Receive and Notify must not wait, and must not call the hub: they are called under the lock of a channel, which makes the
 // order in which its subscribers hear of things. Calls for one channel come one at a time; those for different channels may
-// come at the same time.
+// come at the same time. A session whose Receive or Notify panics is ended with [Internal], and the panic logged.
 type Receiver interface {
 	// Receive takes a publication over and tells what became of it.
 	Receive(p *Publication) Reception
@@ -25,7 +25,7 @@ type Reception uint8
 
 // What may become of a publication.
 const (
-	// Refused: not taken, because the client has gone or is about to go.
+	// Refused: not taken, because the client has gone or is about to go. What waits for it is not handed over any more.
 	Refused Reception = iota
 	// Taken: it is written, or soon will be.
 	Taken
@@ -44,7 +44,7 @@ type Notice struct {
 	// Of Subscribed.
 	Position  Position // where the channel is for this client: what comes next is after it
 	Asked     bool     // recovery was asked for
-	Recovered bool     // and what was missed follows, all of it
+	Recovered bool     // and what was missed follows, all of it; what history loses before it is handed over is told as a Gap
 	Forced    bool     // by the server
 	Rule      *Rule    // what holds in the channel; not to be changed
 	Tag       any      // SubscribeOptions.Tag
@@ -55,9 +55,9 @@ type Notice struct {
 	// Of Unsubscribed.
 	Reason string
 
-	// Of Presence. Member is nil if only the counts are told, because the channel is too large for more.
+	// Of Present.
 	Presence *PresenceEvent
-	Crowded  bool
+	Crowded  bool // only the counts are told, because the channel is too large for more: who it was does not matter
 }
 
 // NoticeType is what a notice tells.
@@ -75,7 +75,8 @@ const (
 	Present
 )
 
-// Receipt tells a publisher what became of its publication.
+// Receipt tells a publisher what became of its publication. Over a broker beyond a network, which delivers later, Lagging and Late
+// are those of an earlier publication.
 type Receipt struct {
 	Published
 	Subscribers int // sessions of this node that are subscribed

@@ -223,3 +223,23 @@ type noticed struct{ *hub.Notice }
 func (n noticed) Receive(*hub.Publication) hub.Reception { return hub.Taken }
 func (n noticed) Notify(notice *hub.Notice)              { *n.Notice = *notice }
 func (n noticed) End(error)                              {}
+
+// What is published between reading the last value and becoming a member was promised by that value, too.
+func TestWhatIsLostBetweenTheLastValueAndTheBeginningIsTold(t *testing.T) {
+	h, b := badLine(t, hub.Rule{Last: true})
+	open(t, h, "lobby") // keeps the channel
+	say(t, h, "lobby", "1")
+	c := open(t, h)
+	c.room = 1
+	reads := 0
+	b.set(func() {
+		b.after = func() {
+			if reads++; reads == 1 {
+				say(t, h, "lobby", "2", "3", "4")
+			}
+		}
+	})
+	c.subscribe(t, "lobby", hub.SubscribeOptions{})
+	c.take(100)
+	c.expect(t, "(subscribed at 0) 1 (gap 2-3) 4")
+}

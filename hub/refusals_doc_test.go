@@ -77,6 +77,9 @@ func TestRefusalOfKeepsTheCauseOfOtherErrorsBack(t *testing.T) {
 	}{
 		{hub.Errorf(hub.BadCursor, "the cursor %q is none", "x"), hub.BadCursor, `the cursor "x" is none`},
 		{fmt.Errorf("wrapped: %w", hub.Errorf(hub.Full, "full")), hub.Full, "full"},
+		{fmt.Errorf("%w!", hub.ErrFull), hub.Full, "the server holds as many sessions as it may; try again later"},
+		{hub.ErrShutdown, hub.ShuttingDown, "the server is shutting down; come back in a few seconds"},
+		{hub.ErrEnded, hub.Unavailable, "the session has ended; open another one"},
 		{os.ErrPermission, hub.Internal, "the server could not do it; its log says why"},
 	} {
 		if r, sentence := hub.RefusalOf(c.err); r.Code != c.code || sentence != c.sentence {

@@ -4,7 +4,8 @@ package hub
 
 import (
 	"fmt"
-	"path"
+
+	"github.com/ringdown/ringdown/internal/pattern"
 )
 
 // Access says who may do something.
@@ -35,8 +36,8 @@ const (
 // Rule is what holds in the channels that match a pattern. The zero value is a channel without history or presence to which
 // everybody may subscribe and only the server publishes.
 type Rule struct {
-	// Pattern is matched against the whole name as in [path.Match]: "*" is any run of characters but "/", "?" is one, "[a-z]"
-	// a class. The pattern "*" alone matches every name.
+	// Pattern is matched against the whole name: "*" is any run of characters, "/" included, "?" is one, "[a-z]" one of a class,
+	// "[^a-z]" one that is not of it, and "\" takes their meaning away.
 	Pattern string
 
 	Subscribe Access
@@ -66,17 +67,16 @@ const (
 	DefaultMaxPayload = 64 << 10
 )
 
-func (r *Rule) matches(channel string) bool {
-	if r.Pattern == "*" {
-		return true
-	}
-	ok, _ := path.Match(r.Pattern, channel)
-	return ok
+func (r *Rule) matches(channel string) bool { return Matches(r.Pattern, channel) }
+
+// Matches tells whether a pattern, as that of a [Rule], matches a channel's name. A broken pattern matches none.
+func Matches(p, channel string) bool {
+	return pattern.Match(p, channel)
 }
 
 func (r Rule) withDefaults() (Rule, error) {
-	if _, err := path.Match(r.Pattern, ""); err != nil || r.Pattern == "" {
-		return r, fmt.Errorf("hub: the rule's pattern is %q; write it as chat:* or news", r.Pattern)
+	if err := pattern.Check(r.Pattern); err != nil {
+		return r, fmt.Errorf("hub: the rule's pattern %q is broken: %w; write it as chat:* or news", r.Pattern, err)
 	}
 	if r.History.Count < 0 || r.History.Age < 0 || r.Backlog < 0 || r.MaxPayload < 0 {
 		return r, fmt.Errorf("hub: the rule for %q has a negative bound; leave it out for the default", r.Pattern)

@@ -5,6 +5,8 @@ package hub
 import (
 	"context"
 	"crypto/rand"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,19 +23,29 @@ type Session struct {
 	who      atomic.Pointer[Identity]
 	expires  *expiring // guarded by the lock of hub.expiry
 	kept     any       // see Keep
+	since    int64     // milliseconds of Unix time
+	address  netip.Addr
 
 	mu    sync.Mutex    // guards what follows; taken before the lock of a channel
-	first *subscription // the newest, which links to the others
-	count int
+	first *subscription // which links to the others
+	count int32
 	ended bool
+	why   uint8 // it ended: see causeOf
+
+	sort    uint8 // see sorts; does not change
+	passing bool  // see Description; does not change
+	fixed   bool  // as passing
 }
 
 func newSessionID() string { return strings.ToLower(rand.Text()[:20]) }
 
+// Address is where the client is, behind proxies that are trusted; the zero Addr if that is not known. It does not change.
+func (s *Session) Address() netip.Addr { return s.address }
+
 // ID names the session: 20 lower-case letters and digits, which nobody can guess.
 func (s *Session) ID() string { return s.id }
 
-// Keep has the session keep what a [Guard] needs to know of it; a guard calls it once, in its first call for the session.
+// Keep has the session keep what a [Guard] needs to know of it; a guard calls it in Open.
 func (s *Session) Keep(v any) { s.kept = v }
 
 // Kept is what was given to Keep, or nil.
@@ -42,7 +54,7 @@ func (s *Session) Kept() any { return s.kept }
 // End ends the session for the cause given, which must not be nil: it leaves its channels, and its receiver is told. The
 // session keeps its place until its gateway closes it. Only the first end counts.
 func (s *Session) End(cause error) {
-	if s.leaveAll() {
+	if s.leaveAll(cause) {
 		s.receiver.End(cause)
 	}
 }
@@ -50,32 +62,36 @@ func (s *Session) End(cause error) {
 // Close takes the session out of its channels and gives back its place in the hub. The receiver is not told: it is its
 // gateway that calls Close. It may be called more than once.
 func (s *Session) Close() {
-	s.leaveAll()
+	s.leaveAll(nil)
 	s.hub.forget(s)
 }
 
-// leaveAll ends all subscriptions, and reports whether the session was open until now.
-func (s *Session) leaveAll() bool {
+// leaveAll ends all subscriptions for a cause, nil if the client has gone, and reports whether the session was open until now. Once
+// it returns, nothing more is handed over and the leaves of all that the session was in are on their way, whoever began them; but
+// for those that a Subscribe is at, which are its own to end.
+func (s *Session) leaveAll(cause error) (first bool) {
 	s.mu.Lock()
-	if s.ended {
-		s.mu.Unlock()
-		return false
+	if first = !s.ended; first {
+		s.ended = true
+		s.blame(cause)
 	}
-	s.ended = true
-	first := s.first
-	s.first, s.count = nil, 0
 	s.mu.Unlock()
-	for sub := first; sub != nil; sub = sub.next {
-		s.hub.leave(sub)
+	for _, sub := range s.subscriptions() {
+		s.takeOut(sub, nil)
+		s.await(sub)
 	}
-	return true
+	return first
 }
 
-// Subscriptions returns the names of the session's channels, the newest first.
+// Subscriptions returns the names of the session's channels, in no order.
 func (s *Session) Subscriptions() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	names := []string{}
-	for _, sub := range s.subscriptions() {
-		names = append(names, sub.channel.name)
+	for sub := s.first; sub != nil; sub = sub.next {
+		if !sub.leaving {
+			names = append(names, sub.channel.name)
+		}
 	}
 	return names
 }
@@ -92,8 +108,21 @@ func (s *Session) subscriptions() []*subscription {
 }
 
 // Ready tells the hub that most of what a receiver held when it answered [Late] has been written: the session gets what was kept
-// for it meanwhile. It may be called at any time, but not from within a Receiver's methods, and waits for nothing.
+// for it meanwhile, until it is late again; where that came from one of several channels, it is the turn of the others next time.
+// It may be called at any time, but not from within a Receiver's methods, and waits for nothing.
 func (s *Session) Ready() {
+	if s.hub.broker.Remote() && s.reads() {
+		s.hub.work(s.catchUp)
+		return
+	}
+	s.catchUp()
+}
+
+// reads tells whether something of what waits for the session is to be read from history.
+func (s *Session) reads() bool { return slices.ContainsFunc(s.subscriptions(), (*subscription).reads) }
+
+// catchUp hands over what waits, one subscription after the other.
+func (s *Session) catchUp() {
 	s.mu.Lock()
 	only := s.first
 	if s.count > 1 {
@@ -101,12 +130,31 @@ func (s *Session) Ready() {
 	}
 	s.mu.Unlock()
 	if only != nil { // the common case, without a copy
-		s.hub.ready(only)
+		s.hub.catchUp(only)
 		return
 	}
 	for _, sub := range s.subscriptions() {
-		s.hub.ready(sub)
+		if s.hub.catchUp(sub) {
+			s.turn(sub)
+			return
+		}
 	}
+}
+
+// turn puts a subscription, and those before it, at the end of the list.
+func (s *Session) turn(to *subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, last := (*subscription)(nil), s.first
+	for sub := s.first; sub != nil; last, sub = sub, sub.next {
+		if sub == to {
+			at = sub
+		}
+	}
+	if at == nil || at.next == nil {
+		return
+	}
+	last.next, s.first, at.next = s.first, at.next, nil
 }
 
 // Lag is how many publications the hub holds back from the session because its client reads too slowly; what waits in the
@@ -126,7 +174,7 @@ type Call struct {
 	Payload []byte
 }
 
-// CallHandler answers calls. It is called on a goroutine of its own for each; ctx ends with the client's connection. An
+// CallHandler answers calls. It is called on the goroutine of whoever calls [Session.Call], for a gateway one of each call; ctx ends with the client's connection. An
 // [*Error] is told to the client as it is; of another error it learns only [CallFailed].
 type CallHandler func(ctx context.Context, s *Session, call Call) (kind Kind, answer []byte, err error)
 

@@ -179,3 +179,22 @@ func TestReadyServesEverySubscription(t *testing.T) {
 	slow.Ready() // for nothing
 	slow.expect(t, "")
 }
+
+// Old values that are dropped are no loss where the newer ones of their keys wait.
+func TestConflateTellsNoGapOfValuesThatAreOvertaken(t *testing.T) {
+	h := ruled(t, hub.Rule{Slow: hub.Conflate, Backlog: 15 * 68})
+	slow := open(t, h, "prices")
+	slow.room = 1
+	for range 3 {
+		for _, key := range strings.Split("abcdefghij", "") {
+			keyed(t, h, key+"=1")
+		}
+		slow.take(1)
+	}
+	slow.take(100)
+	for _, word := range slow.told() {
+		if strings.HasPrefix(word, "(gap") {
+			t.Errorf("was told %s", word)
+		}
+	}
+}

@@ -7,20 +7,32 @@ import (
 	"errors"
 )
 
-// subscription ties a session to a channel.
+// subscription ties a session to a channel. It is on the session's list from when its Subscribe begins until whoever takes it out
+// has left the channel, so that nobody is in a channel twice. Whoever sets leaving takes it out; while its Subscribe is still at
+// it, that does, for what it does at the broker must not come after.
 type subscription struct {
 	session *Session
-	as      *Identity     // who it was when it subscribed, in presence
-	next    *subscription // of the same session; guarded by session.mu
 	channel *channel
-	watches bool // presence
-	present bool // the broker may have been told of it; for the goroutine that subscribes
+	as      *Identity // who it was when it subscribed, in presence
+
+	// guarded by session.mu
+	next *subscription
+	left chan struct{} // made by those who wait for it, closed when it is off the list
 
 	// guarded by channel.mu
-	at      int  // its place in channel.members
-	joined  bool // it has one
-	gone    bool // it was left, perhaps before it had joined
-	waiting waiting
+	waiting *waiting // nil if it is up to date
+	at      int32    // its place in channel.members
+	joined  bool     // it has one
+	gone    bool     // it was left, perhaps before it had joined
+	pumping bool     // somebody is at what waits
+
+	watches bool // presence
+	present bool // the broker may have been told of it; for the goroutine that subscribes, then for whoever takes it out
+
+	// guarded by session.mu
+	settled bool // its Subscribe is done
+	leaving bool // somebody has said that it is to leave
+	over    bool // it is off the list
 }
 
 // SubscribeOptions say how to subscribe.
@@ -30,6 +42,8 @@ type SubscribeOptions struct {
 	After   Cursor
 	// Presence has the receiver told who comes and goes.
 	Presence bool
+	// Unseen keeps the session out of presence: for clients that are here for a moment only.
+	Unseen bool
 	// Forced is set when the server, not the client, wants it: the rule's Subscribe is not asked.
 	Forced bool
 	// Tag comes back in the notice.
@@ -47,6 +61,9 @@ func (s *Session) Subscribe(ctx context.Context, name string, o SubscribeOptions
 		return err
 	}
 	rule := s.hub.Rule(name)
+	if o.Forced && s.fixed {
+		return Errorf(NotAllowed, "the client's protocol is about the channels that it has named itself, so it cannot be taken into %q; use the native protocol", name)
+	}
 	if !o.Forced {
 		if err := s.may(ToSubscribe, name, rule); err != nil {
 			return err
@@ -56,39 +73,55 @@ func (s *Session) Subscribe(ctx context.Context, name string, o SubscribeOptions
 		return Errorf(NoPresence, "the channel %q has no presence; switch it on in the channel's rule, or do not ask for it", name)
 	}
 	sub := &subscription{session: s, as: s.who.Load(), watches: o.Presence}
-	if err := s.enter(sub, name); err != nil {
+	if err := s.enter(ctx, sub, name); err != nil {
 		return err
 	}
 	err := s.hub.join(ctx, sub, o)
-	switch {
-	case err == nil:
-	case s.remove(sub):
-		s.hub.leave(sub)
-	case sub.present: // it was left while it became present
-		s.hub.leaves.later(name, sub.member())
+	if s.settle(sub, err) {
+		s.finish(sub)
+		return err
 	}
-	return err
+	s.hub.catchUp(sub)
+	return nil
 }
 
-// enter adds sub to the session's list.
-func (s *Session) enter(sub *subscription, name string) error {
+// enter adds sub to the session's list, after one of the same channel that is leaving has left.
+func (s *Session) enter(ctx context.Context, sub *subscription, name string) error {
+	for {
+		before, err := s.enterUnless(sub, name)
+		if before == nil {
+			return err
+		}
+		select {
+		case <-before:
+		case <-ctx.Done():
+			return s.hub.failed(ctx.Err(), Unavailable, "the session has not left %q yet; try again", name)
+		}
+	}
+}
+
+// enterUnless is enter, unless there is one that is leaving: it then returns what is closed once that has left.
+func (s *Session) enterUnless(sub *subscription, name string) (leaving <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
-		return ErrEnded
+		return nil, ErrEnded
 	}
-	if s.find(name) != nil {
-		return Errorf(AlreadySubscribed, "the session is subscribed to %q already; unsubscribe first to begin elsewhere", name)
+	if before := s.find(name); before != nil && (before.leaving || before.hasParted()) {
+		return before.leftLater(), nil
+	} else if before != nil {
+		return nil, Errorf(AlreadySubscribed, "the session is subscribed to %q already; unsubscribe first to begin elsewhere", name)
 	}
-	if s.count >= s.hub.options.MaxSubscriptions {
-		return Errorf(TooManySubscriptions, "the session is subscribed to %d channels, which is the limit; unsubscribe from some",
+	if int64(s.count) >= s.hub.bounds.subscriptions.Load() {
+		return nil, Errorf(TooManySubscriptions, "the session is subscribed to %d channels, which is the limit; unsubscribe from some",
 			s.count)
 	}
 	sub.channel = s.hub.acquire(name)
 	sub.next = s.first
 	s.first = sub
 	s.count++
-	return nil
+	s.hub.totals.subscriptions.Add(1)
+	return nil, nil
 }
 
 // find is called with s.mu held.
@@ -101,68 +134,100 @@ func (s *Session) find(name string) *subscription {
 	return nil
 }
 
-// remove takes sub off the session's list, and reports whether it was there.
-func (s *Session) remove(sub *subscription) bool {
+// leftLater is called with s.mu held.
+func (sub *subscription) leftLater() <-chan struct{} {
+	if sub.left == nil {
+		sub.left = make(chan struct{})
+	}
+	return sub.left
+}
+
+// settle ends what Subscribe does, and reports whether it is to take sub out: because of its error, or because somebody wanted it
+// out meanwhile.
+func (s *Session) settle(sub *subscription, err error) (out bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub.settled = true
+	sub.leaving = sub.leaving || err != nil
+	return sub.leaving
+}
+
+// takeOut ends a subscription, and reports whether nobody had before. Once it returns, nothing more of the channel is handed over.
+// The receiver is told n, if it knows of the subscription and n is not nil; it must hear that before it can subscribe again.
+func (s *Session) takeOut(sub *subscription, n *Notice) (mine bool) {
+	mine = sub.part(n)
+	if s.claim(sub) {
+		s.finish(sub)
+	}
+	return mine
+}
+
+// claim says that sub is to leave, and reports whether the caller is to finish that.
+func (s *Session) claim(sub *subscription) (mine bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	mine = !sub.leaving && sub.settled
+	sub.leaving = true
+	return mine
+}
+
+// await waits for whoever takes sub out, unless that is a Subscribe that is still at it.
+func (s *Session) await(sub *subscription) {
+	var left <-chan struct{}
+	s.mu.Lock()
+	if sub.settled && !sub.over {
+		left = sub.leftLater()
+	}
+	s.mu.Unlock()
+	if left != nil {
+		<-left
+	}
+}
+
+// finish does the rest for a subscription that is to leave: it is out of its channel, then off the list.
+func (s *Session) finish(sub *subscription) {
+	sub.part(nil)
+	s.hub.leave(sub)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for at := &s.first; *at != nil; at = &(*at).next {
 		if *at == sub {
 			*at = sub.next
 			s.count--
-			return true
+			s.hub.totals.subscriptions.Add(-1)
+			break
 		}
 	}
-	return false
+	if sub.over = true; sub.left != nil {
+		close(sub.left)
+	}
 }
 
 // Subscribed tells whether the session is subscribed to a channel.
 func (s *Session) Subscribed(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.find(name) != nil
+	sub := s.find(name)
+	return sub != nil && !sub.leaving && !s.ended
 }
 
 // Unsubscribe takes the session out of a channel: once it returns, nothing more of the channel is handed over. The receiver is
 // not told. The error is an [*Error] with [NotSubscribed].
-func (s *Session) Unsubscribe(name string) error {
-	s.mu.Lock()
-	sub := s.find(name)
-	s.mu.Unlock()
-	if sub == nil || !s.remove(sub) {
-		return Errorf(NotSubscribed, "the session is not subscribed to %.300q", name)
-	}
-	s.hub.leave(sub)
-	return nil
-}
+func (s *Session) Unsubscribe(name string) error { return s.unsubscribe(name, nil) }
 
 // Expel is Unsubscribe by the server: the receiver is told why.
 func (s *Session) Expel(name, reason string) error {
+	return s.unsubscribe(name, &Notice{Type: Unsubscribed, Channel: name, Reason: reason})
+}
+
+func (s *Session) unsubscribe(name string, n *Notice) error {
 	s.mu.Lock()
 	sub := s.find(name)
 	s.mu.Unlock()
-	if sub == nil || !sub.tellGone(reason) {
-		return Errorf(NotSubscribed, "the session is not subscribed to %.300q", name)
+	if sub != nil && s.takeOut(sub, n) {
+		return nil
 	}
-	if s.remove(sub) { // not before it was told, for then it might already be told that it is subscribed again
-		s.hub.leave(sub)
-	}
-	return nil
-}
-
-// tellGone takes a subscription out of its channel and has the receiver told. It reports false if it was left already.
-func (sub *subscription) tellGone(reason string) bool {
-	ch := sub.channel
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	if sub.gone {
-		return false
-	}
-	told := sub.joined // otherwise Subscribe is still at it, and its error says so
-	sub.part()
-	if told {
-		sub.session.receiver.Notify(&Notice{Type: Unsubscribed, Channel: ch.name, Reason: reason})
-	}
-	return true
+	return Errorf(NotSubscribed, "the session is not subscribed to %.300q", name)
 }
 
 // join makes sub a member of its channel.
@@ -173,13 +238,15 @@ func (h *Hub) join(ctx context.Context, sub *subscription, o SubscribeOptions) e
 			return err
 		}
 	}
-	err := h.subscribeNode(ch, func() (Position, error) { return h.broker.Subscribe(ctx, ch.name, ch.rule.History) })
+	err := h.subscribeNode(ctx, ch)
 	if err != nil {
 		return h.failed(err, Unavailable, "cannot subscribe to %q now; try again", ch.name)
 	}
-	if ch.rule.Presence {
+	if ch.rule.Presence && !o.Unseen {
+		if err := h.leaves.cancel(ctx, ch.name, sub.session.id); err != nil {
+			return h.failed(err, Unavailable, "the session has not left the presence of %q yet; try again", ch.name)
+		}
 		sub.present = true
-		h.leaves.cancel(ch.name, sub.session.id)
 		if err := h.broker.Join(ctx, ch.name, sub.member()); err != nil {
 			return h.failed(err, Unavailable, "cannot enter the presence of %q now; try again", ch.name)
 		}
@@ -191,7 +258,6 @@ func (h *Hub) join(ctx context.Context, sub *subscription, o SubscribeOptions) e
 	if !ch.admit(sub, o, start) {
 		return sub.session.notAdmitted(ch.name)
 	}
-	h.catchUp(sub)
 	return nil
 }
 
@@ -257,44 +323,65 @@ func (ch *channel) admit(sub *subscription, o SubscribeOptions, b beginning) boo
 	}
 	n := Notice{Type: Subscribed, Channel: ch.name, Position: ch.position, Asked: o.Recover, Forced: o.Forced, Rule: ch.rule, Tag: o.Tag}
 	from := ch.position.Offset + 1
+	if b.recovered && ch.rule.History.Count == 0 && b.after != ch.position.Offset { // published since it was asked about
+		b.recovered = false
+	}
 	switch same := b.epoch == ch.position.Epoch; {
 	case same && b.recovered:
 		n.Recovered = true
 		n.Position.Offset = b.after
 		from = b.after + 1
 		if b.after < ch.position.Offset {
-			sub.waiting = waiting{next: from}
+			sub.waiting = &waiting{next: from}
 			from = behind
 		}
 	case same && len(b.last) > 0:
 		n.Position.Offset = b.last[0].Offset - 1
-		sub.waiting = waiting{values: b.last, next: b.last[len(b.last)-1].Offset + 1, promised: from}
+		sub.waiting = &waiting{values: b.last, next: b.last[len(b.last)-1].Offset + 1}
 		from = behind
 	}
-	sub.session.receiver.Notify(&n)
+	switch {
+	case n.Recovered:
+		ch.tally.recovered.Add(1)
+	case n.Asked:
+		ch.tally.missed.Add(1)
+	}
+	sub.notify(&n)
 	ch.add(sub, from)
 	return true
 }
 
-// leave is called once for each subscription that enter has added, after it is off the session's list.
+// leave has the broker know that a subscription has parted. Called once for each that enter has added.
 func (h *Hub) leave(sub *subscription) {
-	ch := sub.channel
-	ch.mu.Lock()
-	sub.part()
-	ch.mu.Unlock()
-	if ch.rule.Presence {
-		h.leaves.later(ch.name, sub.member())
+	if sub.present {
+		h.leaves.later(sub.channel.name, sub.member())
 	}
-	h.release(ch)
+	h.release(sub.channel)
 }
 
-// part ends what the channel has to do with sub. Called with the channel's lock.
-func (sub *subscription) part() {
-	sub.gone = true
-	if sub.joined {
-		sub.channel.remove(sub)
+// part ends what the channel has to do with sub, and reports whether nobody had before. If the receiver knows of the subscription,
+// it is told n, unless that is nil.
+func (sub *subscription) part(n *Notice) (mine bool) {
+	ch := sub.channel
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if sub.gone {
+		return false
 	}
-	sub.waiting = waiting{}
+	sub.gone, sub.waiting = true, nil
+	if sub.joined { // otherwise Subscribe is still at it, and its error says so
+		ch.remove(sub)
+		if n != nil {
+			sub.notify(n)
+		}
+	}
+	return true
+}
+
+func (sub *subscription) hasParted() bool {
+	sub.channel.mu.Lock()
+	defer sub.channel.mu.Unlock()
+	return sub.gone
 }
 
 // failed turns a broker's or handler's error into one that a client may see; the log gets all of it.
@@ -303,7 +390,9 @@ func (h *Hub) failed(err error, code Code, format string, values ...any) error {
 		return known
 	}
 	e := Errorf(code, format, values...)
-	h.log.Warn(e.Message, "cause", err)
+	if !errors.Is(err, context.Canceled) { // a client that hangs up is no news
+		h.log.Warn(e.Message, "cause", err)
+	}
 	e.cause = err
 	return e
 }

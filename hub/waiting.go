@@ -3,25 +3,31 @@
 
 package hub
 
+import (
+	"context"
+	"time"
+)
+
 // waiting is what a subscription that is behind will be handed: first values; then, if next is set, what history holds from that
 // offset on, until that is all; otherwise what has gathered in the backlog.
 type waiting struct {
-	values   []*Publication
-	next     uint64
-	promised uint64 // what history has lost before this offset was never promised
-	backlog  *backlog
-	pumping  bool // somebody is at it
+	values  []*Publication
+	next    uint64
+	backlog *backlog
 }
 
 // page is how many publications are read from history, and handed over, at a time.
 const page = 128
+
+// How long a subscription waits before it tries once more to read from history, the first time and at most.
+const replayPause, maxReplayPause = 100 * time.Millisecond, 400 * time.Millisecond
 
 // fellBehind is called when a receiver that was up to date is late: where the rule lets publications be dropped, what comes now
 // gathers until it is ready. m is the subscription's own. Called with the channel's lock.
 func (sub *subscription) fellBehind(m *member) {
 	if rule := sub.channel.rule; rule.Slow != Disconnect {
 		m.from = behind
-		sub.waiting.backlog = newBacklog(rule)
+		sub.waiting = &waiting{backlog: newBacklog(rule, sub.channel.tally)}
 	}
 }
 
@@ -37,17 +43,18 @@ func (sub *subscription) missed(p *Publication) {
 // see it there. Called with the channel's lock.
 func (sub *subscription) skipped(from, to uint64) {
 	if sub.waiting.next == 0 {
-		sub.waiting.backlog.dropAll(from, to)
+		sub.waiting.backlog.skip(from, to)
 	}
 }
 
 // lag is how many publications are held back.
 func (sub *subscription) lag() int {
-	ch, w := sub.channel, &sub.waiting
+	ch := sub.channel
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
+	w := sub.waiting
 	switch {
-	case !sub.joined || ch.members[sub.at].from != behind:
+	case w == nil:
 		return 0
 	case w.next != 0:
 		return len(w.values) + int(ch.position.Offset+1-min(w.next, ch.position.Offset+1))
@@ -55,77 +62,92 @@ func (sub *subscription) lag() int {
 	return len(w.values) + w.backlog.len()
 }
 
-// ready lets a subscription catch up, where it does not keep its caller waiting for the broker.
-func (h *Hub) ready(sub *subscription) {
-	ch := sub.channel
-	ch.mu.Lock()
-	reads := sub.waiting.next != 0
-	ch.mu.Unlock()
-	if reads && h.broker.Remote() {
-		h.work(func() { h.catchUp(sub) })
-		return
-	}
-	h.catchUp(sub)
+// reads tells whether what it waits for is to be read from history.
+func (sub *subscription) reads() bool {
+	sub.channel.mu.Lock()
+	defer sub.channel.mu.Unlock()
+	return sub.waiting != nil && sub.waiting.next != 0
 }
 
-// catchUp hands a subscription what it waits for, until it is up to date or its receiver is late.
-func (h *Hub) catchUp(sub *subscription) {
-	ch, w := sub.channel, &sub.waiting
+// catchUp hands a subscription what it waits for, until it is up to date or its receiver takes no more, which it reports.
+func (h *Hub) catchUp(sub *subscription) (late bool) {
+	ch := sub.channel
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if w.pumping {
-		return
+	if sub.pumping {
+		return false
 	}
-	w.pumping = true
-	for sub.behind() && sub.handOver() { // up to where history is needed
-		next := w.next
+	sub.pumping = true
+	defer func() { sub.pumping = false }()
+	for sub.waiting != nil {
+		more, late := sub.handOver() // up to where history is needed
+		if !more {
+			return late
+		}
+		w, next := sub.waiting, sub.waiting.next
 		ch.mu.Unlock()
-		history, err := h.broker.History(h.ctx, ch.name, Query{After: next - 1, Limit: page, Retention: ch.rule.History})
+		history, err := h.replay(ch, next)
 		ch.mu.Lock()
 		if err != nil {
 			h.log.Warn("recovery from history failed; subscribers are told of a gap", "channel", ch.name, "cause", err)
 		}
-		if sub.behind() && w.next == next { // otherwise the channel was renumbered meanwhile
+		if sub.waiting == w { // otherwise the channel was renumbered meanwhile, or left
 			sub.refill(history)
 		}
 	}
-	w.pumping = false
+	return false
 }
 
-// behind tells whether it is a member that is not up to date. Called with the channel's lock.
-func (sub *subscription) behind() bool {
-	return sub.joined && sub.channel.members[sub.at].from == behind
+// replay reads a page of history, and tries it again where the broker is beyond a network.
+func (h *Hub) replay(ch *channel, from uint64) (history History, err error) {
+	for pause := replayPause; ; pause *= 2 {
+		ctx, cancel := context.WithTimeout(h.ctx, healTimeout)
+		history, err = h.broker.History(ctx, ch.name, Query{After: from - 1, Limit: page, Retention: ch.rule.History})
+		cancel()
+		if err == nil || !h.broker.Remote() || pause > maxReplayPause {
+			return history, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-h.ctx.Done():
+			return History{}, err
+		}
+	}
 }
 
-// handOver hands over what is at hand, and reports whether more is to be read from history now. Called with the channel's lock.
-func (sub *subscription) handOver() (more bool) {
-	ch, w := sub.channel, &sub.waiting
+// handOver hands over what is at hand, and reports whether more is to be read from history now, or else whether the receiver takes
+// no more. Called with the channel's lock.
+func (sub *subscription) handOver() (more, late bool) {
+	ch, w := sub.channel, sub.waiting
 	for i, p := range w.values {
-		if sub.session.receiver.Receive(p) >= Late {
+		ch.tally.caughtUp.Add(1)
+		if sub.receive(p) != Taken {
 			w.values = w.values[i+1:]
 			sub.readEnough()
-			return false
+			return false, true
 		}
 	}
 	w.values = nil
 	if w.next != 0 {
 		if w.next <= ch.position.Offset {
-			return true
+			return true, false
 		}
 		sub.upToDate(w.next)
-		return false
+		return false, false
 	}
 	for {
 		p, gap := w.backlog.next()
 		if gap.To != 0 {
 			sub.tellGap(gap.From, gap.To)
+			continue
 		}
 		if p == nil {
 			sub.upToDate(ch.position.Offset + 1)
-			return false
+			return false, false
 		}
-		if sub.session.receiver.Receive(p) >= Late {
-			return false
+		ch.tally.caughtUp.Add(1)
+		if sub.receive(p) != Taken {
+			return false, true
 		}
 	}
 }
@@ -133,23 +155,21 @@ func (sub *subscription) handOver() (more bool) {
 // readEnough ends reading from history once nothing newer is there: what comes gathers instead, where the rule lets publications
 // be dropped. Called with the channel's lock when the receiver is late.
 func (sub *subscription) readEnough() {
-	ch, w := sub.channel, &sub.waiting
+	ch, w := sub.channel, sub.waiting
 	if w.next > ch.position.Offset && ch.rule.Slow != Disconnect {
-		w.next, w.backlog = 0, newBacklog(ch.rule)
+		w.next, w.backlog = 0, newBacklog(ch.rule, ch.tally)
 	}
 }
 
 // refill takes a page of history. What history does not hold any more is a gap. Called with the channel's lock.
 func (sub *subscription) refill(history History) {
-	ch, w := sub.channel, &sub.waiting
+	ch, w := sub.channel, sub.waiting
 	lost := history.Lost
 	if history.Top.Epoch != ch.position.Epoch || lost == 0 && len(history.Publications) == 0 {
 		history.Publications, lost = nil, ch.position.Offset+1-w.next
 	}
 	if lost > 0 {
-		if from, to := max(w.next, w.promised), w.next+lost-1; from <= to {
-			sub.tellGap(from, to)
-		}
+		sub.tellGap(w.next, w.next+lost-1)
 		w.next += lost
 	}
 	if w.values = history.Publications; len(w.values) > 0 {
@@ -158,12 +178,13 @@ func (sub *subscription) refill(history History) {
 }
 
 func (sub *subscription) tellGap(from, to uint64) {
-	sub.session.receiver.Notify(&Notice{Type: Gap, Channel: sub.channel.name,
+	sub.channel.tally.gaps.Add(1)
+	sub.notify(&Notice{Type: Gap, Channel: sub.channel.name,
 		Position: Position{sub.channel.position.Epoch, to}, From: from, To: to})
 }
 
 // upToDate has the subscription handed what comes from an offset on. Called with the channel's lock.
 func (sub *subscription) upToDate(from uint64) {
 	sub.channel.members[sub.at].from = from
-	sub.waiting = waiting{pumping: sub.waiting.pumping}
+	sub.waiting = nil
 }

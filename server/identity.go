@@ -4,37 +4,88 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ringdown/ringdown/auth"
 	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/server/config"
 )
 
-// identities tells who clients are.
+// identities tells who clients are. All of it may be used from any goroutine.
 type identities struct {
+	dev    bool // clients may name themselves
+	tokens atomic.Pointer[tokens]
+}
+
+// tokens is what the configuration says of tokens.
+type tokens struct {
 	verifier *auth.Verifier // nil where there are no keys
 	sources  auth.Sources
-	dev      bool // clients may name themselves
 	known    bool // a token is asked of everybody
+}
+
+// setTokens takes what the configuration says of tokens in the place of what it said before. Revocations stay.
+func (s *Server) setTokens(c *config.Auth) (err error) {
+	next := &tokens{known: !c.Anonymous, sources: auth.Sources{Cookie: c.Cookie, Query: c.Query, NoQuery: c.Query == ""}}
+	before := s.identities.tokens.Load()
+	if len(c.Keys) > 0 {
+		if next.verifier, err = auth.New(authOptions(c, s)); err != nil {
+			return err
+		}
+		if before != nil && before.verifier != nil {
+			for _, r := range before.verifier.Revocations() {
+				err = errors.Join(err, next.verifier.Revoke(r))
+			}
+		}
+	}
+	if err != nil {
+		next.verifier.Close()
+		return err
+	}
+	s.identities.tokens.Store(next)
+	if before != nil && before.verifier != nil {
+		time.AfterFunc(headerPatience, before.verifier.Close) // whoever is at it finishes
+	}
+	return nil
+}
+
+func authOptions(c *config.Auth, s *Server) auth.Options {
+	o := auth.Options{Issuer: c.Issuer, Audience: c.Audience, Leeway: c.Leeway, MaxTTL: c.MaxTTL, OnRevoke: s.revoked, Log: s.log}
+	if c.Leeway == 0 {
+		o.Leeway = -1
+	}
+	for _, k := range c.Keys {
+		o.Keys = append(o.Keys, auth.Key{ID: k.ID, Secret: auth.Secret(k.Secret), SecretFile: k.SecretFile, File: k.File, URL: k.URL})
+	}
+	return o
+}
+
+func (i *identities) close() {
+	if t := i.tokens.Load(); t.verifier != nil {
+		t.verifier.Close()
+	}
 }
 
 // identify tells who sends a request: whoever its token says. In dev mode clients may name themselves, by ?user=.
 func (i *identities) identify(r *http.Request) (hub.Identity, error) {
-	token, _, err := auth.FromRequest(r, i.sources)
+	t := i.tokens.Load()
+	token, _, err := auth.FromRequest(r, t.sources)
 	if err != nil {
 		return hub.Identity{}, refusalOf(err)
 	}
 	var who hub.Identity
 	switch {
-	case token != "" && i.verifier != nil:
+	case token != "" && t.verifier != nil:
 		who, err = i.authenticate(r.Context(), token)
 	case token != "" && !i.dev:
-		err = hub.Errorf(hub.Unauthorized, "this server takes no tokens; configure keys at the server, or send none")
-	case i.known:
+		err = hub.Errorf(hub.Unauthorized, "this server takes no tokens; give it keys (auth.keys), or send none")
+	case t.known && t.verifier != nil:
 		err = hub.Errorf(hub.Unauthorized, "a token is needed here: as Authorization: Bearer, as ?token=, or among the subprotocols of a WebSocket")
 	case i.dev:
 		who, err = named(r)
@@ -54,11 +105,15 @@ func named(r *http.Request) (hub.Identity, error) {
 
 // authenticate tells who a token is from.
 func (i *identities) authenticate(ctx context.Context, token string) (hub.Identity, error) {
-	claims, err := i.verifier.Verify(ctx, token)
+	t := i.tokens.Load()
+	if t.verifier == nil {
+		return hub.Identity{}, hub.Errorf(hub.Unauthorized, "this server takes no tokens; give it keys (auth.keys)")
+	}
+	claims, err := t.verifier.Verify(ctx, token)
 	if err != nil {
 		return hub.Identity{}, refusalOf(err)
 	}
-	who := hub.Identity{User: claims.User, Info: claims.Info, Expires: i.verifier.Ends(claims), Token: claims.ID, Login: claims.Session, Issued: claims.IssuedAt}
+	who := hub.Identity{User: claims.User, Info: claims.Info, Expires: t.verifier.Ends(claims), Token: claims.ID, Login: claims.Session, Issued: claims.IssuedAt}
 	if claims.Grants != nil {
 		who.Grants = grants{claims}
 	}
@@ -107,11 +162,14 @@ func addressOf(r *http.Request) netip.Addr {
 	return address.Unmap()
 }
 
+// headerPatience is longer than whoever has shown a token may still need until his session is open.
+const headerPatience = 15 * time.Second
+
 // revoked ends the sessions that a revocation is about: those that are open, and those whose tokens were found good just before
 // it came and which open now.
 func (s *Server) revoked(r auth.Revocation) {
 	s.end(r)
-	time.AfterFunc(headerTimeout, func() { s.end(r) })
+	time.AfterFunc(headerPatience, func() { s.end(r) })
 }
 
 func (s *Server) end(r auth.Revocation) {

@@ -4,20 +4,15 @@ package server
 
 import "fmt"
 
-// affordable is how many of the connections asked for (0 is DefaultMaxConnections) fit under the limit on open files (0 is
-// none), and a sentence for the log if these are fewer than somebody asked for.
+// affordable is how many of the connections asked for fit under the limit on open files (0 is none), and a sentence for the log if these are fewer than somebody asked for.
 //
 // A connection holds one file, and two for the moment of its handshake; listeners, event loops, plain HTTP and the log want
 // some, too.
 func affordable(asked, files int) (connections int, sentence string) {
-	connections = asked
-	if asked == 0 {
-		connections = DefaultMaxConnections
-	}
 	room := max(files-files/16-32, 1)
-	if files == 0 || connections <= room {
-		return connections, ""
+	if files == 0 || asked <= room {
+		return asked, ""
 	}
 	return room, fmt.Sprintf("open files are limited to %d; so at most %d clients can be connected at once, not %d "+
-		"(--max-connections): raise the limit, with ulimit -n or as LimitNOFILE= of a systemd unit", files, room, connections)
+		"(limits.connections, --max-connections): raise the limit, with ulimit -n or as LimitNOFILE= of a systemd unit", files, room, asked)
 }

@@ -10,9 +10,9 @@ func TestConnectionsFitUnderTheLimitOnOpenFiles(t *testing.T) {
 		asked, files, want int
 		sentence           string
 	}{
-		{0, 0, DefaultMaxConnections, ""},
-		{0, 1 << 20, DefaultMaxConnections, ""},
-		{0, 20_000, 18_718, "open files are limited to 20000; so at most 18718 clients can be connected at once, not 100000"},
+		{100_000, 0, 100_000, ""},
+		{100_000, 1 << 20, 100_000, ""},
+		{100_000, 20_000, 18_718, "open files are limited to 20000; so at most 18718 clients can be connected at once, not 100000"},
 		{500, 1024, 500, ""},
 		{1000, 1024, 928, "open files are limited to 1024"},
 		{10, 16, 1, "LimitNOFILE="},

@@ -4,7 +4,9 @@ package server
 
 import (
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/ringdown/ringdown/gateway/channelhttp"
@@ -15,20 +17,33 @@ import (
 
 // newChannels starts the gateway for clients that know nothing but the web.
 func (s *Server) newChannels() (*channelhttp.Gateway, error) {
-	return channelhttp.New(s.hub, channelhttp.Options{Accept: s.accept(), Identify: s.identities.identify, Log: s.log})
+	return channelhttp.New(s.hub, channelhttp.Options{
+		Accept: s.accept(), OutboxBytes: int(s.config.Limits.OutboxBytes), Identify: s.identities.identify, Log: s.log,
+	})
 }
 
 // newNative starts the gateway for clients that speak our own protocol. Around a payload a command has fields, and as text in JSON or
 // as base64 the payload itself may be longer.
 func (s *Server) newNative() (*native.Gateway, error) {
 	accept := s.accept()
-	accept.Limits.Message = max(native.DefaultMaxMessage, 2*s.config.MaxMessage)
-	return native.New(s.hub, native.Options{Accept: accept, Identify: s.identities.identify, Log: s.log})
+	accept.Limits.Message = max(native.DefaultMaxMessage, 2*int64(s.config.Limits.MessageSize))
+	return native.New(s.hub, native.Options{
+		Accept: accept, OutboxBytes: int(s.config.Limits.OutboxBytes), MaxCalls: s.config.Limits.Calls, Identify: s.identities.identify, Log: s.log,
+	})
 }
 
 // accept is how every gateway accepts connections.
 func (s *Server) accept() websocket.AcceptOptions {
-	return websocket.AcceptOptions{Origins: s.config.Origins, Limits: websocket.Limits{Message: s.config.MaxMessage}}
+	c := &s.config
+	return websocket.AcceptOptions{
+		OriginList: &s.origins,
+		Limits: websocket.Limits{
+			Message:      int64(c.Limits.MessageSize),
+			InflateRatio: c.Limits.DecompressedRatio,
+			FrameTimeout: c.Limits.MessageTimeout,
+		},
+		KeepAlive: websocket.KeepAlive{Interval: c.KeepAlive.Interval, Timeout: c.KeepAlive.Timeout},
+	}
 }
 
 func (s *Server) routes() http.Handler {
@@ -48,13 +63,29 @@ func (s *Server) routes() http.Handler {
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if s.config.Dev && !local(r.Host) {
+		if s.dev && !local(r.Host) {
 			http.Error(w, fmt.Sprintf("dev mode answers as localhost or as an IP address, not as %q; use http://%s/",
 				r.Host, s.listener.Addr()), http.StatusMisdirectedRequest)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// local tells whether a Host header names this machine in a way that no foreign page can bring about: localhost, or an
+// IP address. A name may be one that an attacker lets point to 127.0.0.1 ("DNS rebinding"), which would make his page
+// same-origin with ours.
+func local(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	return name == "localhost" || strings.HasSuffix(name, ".localhost")
 }
 
 // readOnly answers the methods that a page does not know.
@@ -65,7 +96,7 @@ func readOnly(w http.ResponseWriter, r *http.Request) {
 
 // notFound says what exists instead.
 func notFound(w http.ResponseWriter, r *http.Request) {
-	sentence := "there is nothing here; there are / (a chat in the browser), /channels/{channel} (WebSocket, Server-Sent Events, polling, POST) and " +
+	sentence := "there is nothing here; there are / (a chat in the browser), /everyone (one channel over every transport), /channels/{channel} (WebSocket, Server-Sent Events, polling, POST) and " +
 		"/connect (the native protocol)"
 	if strings.HasPrefix(r.URL.Path, "/channels/") {
 		sentence = "a channel is one name in the path, as in /channels/lobby; write a slash within the name as %2F"

@@ -6,16 +6,50 @@ import (
 	"time"
 
 	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/server/config"
 )
 
-// rules are what a node lets its clients do: everybody may listen; in dev mode everybody may speak, too.
-func (c *Config) rules() []hub.Rule {
+// The words of the configuration for what a rule says.
+var (
+	access   = map[string]hub.Access{"everyone": hub.Everyone, "users": hub.Users, "server": hub.Server}
+	policies = map[string]hub.Policy{"disconnect": hub.Disconnect, "drop_oldest": hub.DropOldest, "conflate": hub.Conflate}
+)
+
+// rules are what a node lets its clients do: what the configuration says; if it says nothing, everybody may listen, and in dev mode
+// everybody may speak, too.
+func rules(c *config.Config) []hub.Rule {
+	if len(c.Rules) == 0 {
+		return builtin(c)
+	}
+	var all []hub.Rule
+	for _, r := range c.Rules {
+		rule := hub.Rule{
+			Pattern:    r.Pattern,
+			Subscribe:  access[r.Subscribe],
+			Publish:    access[r.Publish],
+			History:    hub.Retention{Count: r.History.Count, Age: r.History.Age},
+			Last:       r.Last,
+			Presence:   r.Presence,
+			Slow:       policies[r.Slow],
+			Backlog:    int(r.Backlog),
+			MaxPayload: int(r.MaxPayload),
+		}
+		if r.MaxPayload == 0 {
+			rule.MaxPayload = int(c.Limits.MessageSize)
+		}
+		all = append(all, rule)
+	}
+	// What no rule matches is as if there were none: readable, with no memory.
+	return append(all, hub.Rule{Pattern: "*", MaxPayload: int(c.Limits.MessageSize)})
+}
+
+func builtin(c *config.Config) []hub.Rule {
 	if !c.Dev {
 		return []hub.Rule{{
 			Pattern:    "*",
 			Publish:    hub.Server,
 			History:    hub.Retention{Count: 100, Age: 5 * time.Minute},
-			MaxPayload: int(c.MaxMessage),
+			MaxPayload: int(c.Limits.MessageSize),
 		}}
 	}
 	everything := hub.Rule{
@@ -23,7 +57,7 @@ func (c *Config) rules() []hub.Rule {
 		Publish:    hub.Everyone,
 		History:    hub.Retention{Count: 1000, Age: 10 * time.Minute},
 		Presence:   true,
-		MaxPayload: int(c.MaxMessage),
+		MaxPayload: int(c.Limits.MessageSize),
 	}
 	ticker := everything // to try what conflation does
 	ticker.Pattern, ticker.Slow, ticker.Last = "ticker:*", hub.Conflate, true

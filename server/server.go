@@ -1,7 +1,9 @@
 // Package server makes a running node out of a configuration: a listener, an HTTP server, and the routes to the
 // gateways and pages.
 //
-//	node, err := server.New(server.Config{Dev: true})
+//	c := config.Default()
+//	c.Dev = true
+//	node, err := server.New(c, server.Options{})
 //	if err != nil {
 //		return err
 //	}
@@ -18,68 +20,70 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
-	"time"
 
-	"github.com/ringdown/ringdown/auth"
 	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/gateway/native"
 	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/server/config"
+	"github.com/ringdown/ringdown/websocket"
 )
 
-// The bounds of plain HTTP. WebSocket lines have their own once they are open.
-const (
-	headerTimeout  = 10 * time.Second // to send the head of a request
-	requestTimeout = 15 * time.Second // to send a whole request
-	answerTimeout  = 30 * time.Second // to take the answer
-	idleTimeout    = 60 * time.Second // between two requests of one connection
-	maxHeaderBytes = 32 << 10         // more than a handshake may have, so that its refusal comes with a sentence
-)
+// Options are what a node is given beside its configuration.
+type Options struct {
+	// Log is where the node writes what it does; nil means slog.Default.
+	Log *slog.Logger
+	// Level is set to log.level whenever the configuration changes; nil leaves the level of Log alone.
+	Level *slog.LevelVar
+}
 
 // Server is a node that holds its listener. Make one with New; run it once.
 type Server struct {
-	config   Config
+	dev      bool
 	log      *slog.Logger
+	level    *slog.LevelVar
 	listener net.Listener
 	http     *http.Server
 	hub      *hub.Hub
 	channels *channelhttp.Gateway
 	native   *native.Gateway
+	origins  websocket.OriginList
 
-	identities identities
+	mu         sync.Mutex // guards what follows
+	config     config.Config
+	identities identities // itself to be read without the lock
 
-	maxConnections int
-	limited        string // why there are not as many as were asked for, for the log
+	stop     chan struct{} // closed by Shutdown
+	stopping sync.Once
 }
 
 // New checks the configuration and opens the listener. The errors are sentences that say what to change.
-func New(config Config) (*Server, error) {
-	config.Listen = cmp.Or(config.Listen, DefaultListen)
-	if err := config.check(); err != nil {
+func New(c config.Config, o Options) (*Server, error) {
+	if err := errors.Join(c.Check(), missing(c)); err != nil {
 		return nil, err
 	}
-	listener, err := listen(&config)
+	listener, err := listen(&c)
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
-		config:   config,
-		log:      cmp.Or(config.Log, slog.Default()),
-		listener: listener,
+		dev: c.Dev, log: cmp.Or(o.Log, slog.Default()), level: o.Level, listener: listener, config: c,
+		stop: make(chan struct{}),
 	}
-	s.maxConnections, s.limited = affordable(config.MaxConnections, openFiles())
 	if err := s.start(); err != nil {
 		listener.Close()
 		return nil, err
 	}
+	s.setLevel(c.Log.Level)
 	s.http = &http.Server{
 		Handler:           s.routes(),
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       requestTimeout,
-		WriteTimeout:      answerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
+		ReadHeaderTimeout: c.Limits.HandshakeTimeout,
+		ReadTimeout:       c.Limits.RequestTimeout,
+		WriteTimeout:      c.Limits.AnswerTimeout,
+		IdleTimeout:       c.Limits.IdleTimeout,
+		MaxHeaderBytes:    int(c.Limits.HeaderSize), // more than a handshake may have, so that its refusal comes with a sentence
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	return s, nil
@@ -87,22 +91,24 @@ func New(config Config) (*Server, error) {
 
 // start starts the hub, and the gateways to it.
 func (s *Server) start() (err error) {
-	s.identities = identities{sources: s.config.Tokens, dev: s.config.Dev, known: s.config.RequireToken}
-	options := hub.Options{
-		Broker:      memory.New(memory.Options{}),
-		Rules:       s.config.rules(),
-		MaxSessions: s.maxConnections,
-		Log:         s.log,
+	c := &s.config
+	s.identities.dev = c.Dev
+	if err := s.setTokens(&c.Auth); err != nil {
+		return err
 	}
-	if len(s.config.Auth.Keys) > 0 {
-		s.config.Auth.OnRevoke, s.config.Auth.Log = s.revoked, s.log
-		if s.identities.verifier, err = auth.New(s.config.Auth); err != nil {
-			return err
-		}
-		options.Authenticate = s.identities.authenticate
-	}
-	s.hub, err = hub.New(options)
+	connections, _ := affordable(c.Limits.Connections, openFiles())
+	s.hub, err = hub.New(hub.Options{
+		Broker:           memory.New(memory.Options{MaxBytes: int(c.Limits.HistoryBytes)}),
+		Rules:            rules(c),
+		MaxSessions:      connections,
+		MaxSubscriptions: c.Limits.Subscriptions,
+		Authenticate:     s.identities.authenticate,
+		Log:              s.log,
+	})
 	if err != nil {
+		return err
+	}
+	if err := s.origins.Set(c.Origins); err != nil {
 		return err
 	}
 	if s.channels, err = s.newChannels(); err != nil {
@@ -112,10 +118,14 @@ func (s *Server) start() (err error) {
 	return err
 }
 
-func listen(config *Config) (net.Listener, error) {
-	address, err := config.address()
+func listen(c *config.Config) (net.Listener, error) {
+	address, err := net.ResolveTCPAddr("tcp", c.Listen.Address)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot listen on %q: %w; write it as host:port, for instance 127.0.0.1:8000", c.Listen.Address, err)
+	}
+	if c.Dev && !address.IP.IsLoopback() { // a name may mean any machine, so the check of the configuration is not enough
+		return nil, fmt.Errorf("dev mode lets anybody publish, so it listens on loopback only, and %q is open to others; "+
+			"use --listen 127.0.0.1:%d, or leave out --dev", c.Listen.Address, address.Port)
 	}
 	listener, err := net.ListenTCP("tcp", address)
 	switch {
@@ -126,7 +136,7 @@ func listen(config *Config) (net.Listener, error) {
 		return nil, fmt.Errorf("port %d needs privileges that this program does not have; choose a port above 1023 with --listen",
 			address.Port)
 	case err != nil:
-		return nil, fmt.Errorf("cannot listen on %s: %w; choose an address of this machine with --listen", config.Listen, err)
+		return nil, fmt.Errorf("cannot listen on %s: %w; choose an address of this machine with --listen", c.Listen.Address, err)
 	}
 	return listener, nil
 }
@@ -137,6 +147,7 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // Serve answers clients until Shutdown, and then returns nil.
 func (s *Server) Serve() error {
 	s.announce()
+	go settle(s.stop, s.hub.Sessions)
 	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving on %s: %w", s.listener.Addr(), err)
 	}
@@ -148,6 +159,7 @@ func (s *Server) Serve() error {
 // first it cuts what is left and returns the context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.log.Info("shutting down", "connections", s.hub.Sessions())
+	s.stopping.Do(func() { close(s.stop) })
 	gateways := make(chan error, 2)
 	s.http.RegisterOnShutdown(func() { gateways <- s.channels.Shutdown(ctx) }) // once nobody new can come
 	s.http.RegisterOnShutdown(func() { gateways <- s.native.Shutdown(ctx) })
@@ -155,25 +167,31 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err != nil {
 		s.http.Close()
 	}
-	return errors.Join(err, <-gateways, <-gateways, s.hub.Shutdown(ctx))
+	err = errors.Join(err, <-gateways, <-gateways, s.hub.Shutdown(ctx))
+	s.identities.close()
+	return err
 }
 
 // announce says in the log where the node is and how open it is.
 func (s *Server) announce() {
 	host := visible(s.listener.Addr().(*net.TCPAddr))
-	if s.config.Dev {
+	c := s.Config()
+	switch {
+	case s.dev && len(c.Rules) == 0:
 		s.log.Warn("DEV MODE: anybody on this machine may publish, without a token; do not use it in production")
-	} else {
-		s.log.Info("clients may listen but not publish: publishing needs authentication, which this version does not have yet; " +
-			"start with --dev to try it on this machine")
+	case s.dev:
+		s.log.Warn("DEV MODE: anybody on this machine may pass for any user, without a token; do not use it in production")
+	case len(c.Rules) == 0:
+		s.log.Info("clients may listen but not publish: there are no rules that let them; start with --dev to try it on this machine")
 	}
-	if asked := s.config.MaxConnections; s.limited != "" && asked != 0 && asked != DefaultMaxConnections {
-		s.log.Warn(s.limited)
-	} else if s.limited != "" {
-		s.log.Info(s.limited)
+	connections, limited := affordable(c.Limits.Connections, openFiles())
+	if limited != "" && c.Limits.Connections != config.Default().Limits.Connections {
+		s.log.Warn(limited)
+	} else if limited != "" {
+		s.log.Info(limited)
 	}
 	s.log.Info("listening", "page", "http://"+host+"/", "channels", "http://"+host+"/channels/{channel}",
-		"max_connections", s.maxConnections)
+		"max_connections", connections)
 }
 
 // visible is an address that a client on this machine can use.

@@ -15,17 +15,15 @@ import (
 	"time"
 
 	"github.com/ringdown/ringdown/server"
+	"github.com/ringdown/ringdown/server/config"
 	"github.com/ringdown/ringdown/websocket"
 )
 
 // start runs a node on a port of its own for as long as the test, unless the test shuts it down itself.
-func start(t *testing.T, config server.Config) *server.Server {
+func start(t *testing.T, c config.Config, log ...*slog.Logger) *server.Server {
 	t.Helper()
-	config.Listen = "127.0.0.1:0"
-	if config.Log == nil {
-		config.Log = slog.New(slog.DiscardHandler)
-	}
-	node, err := server.New(config)
+	c.Listen.Address = "127.0.0.1:0"
+	node, err := server.New(c, server.Options{Log: append(log, slog.New(slog.DiscardHandler))[0]})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,6 +39,15 @@ func start(t *testing.T, config server.Config) *server.Server {
 	return node
 }
 
+// changed is the default configuration with a change.
+func changed(change func(*config.Config)) config.Config {
+	c := config.Default()
+	change(&c)
+	return c
+}
+
+func inDevMode() config.Config { return changed(func(c *config.Config) { c.Dev = true }) }
+
 func dial(t *testing.T, node *server.Server, path string) *websocket.Conn {
 	t.Helper()
 	c, _, err := websocket.Dial(t.Context(), fmt.Sprintf("ws://%s%s", node.Addr(), path), nil)
@@ -54,26 +61,26 @@ func dial(t *testing.T, node *server.Server, path string) *websocket.Conn {
 func TestUnsafeConfigurationsAreRefusedWithTheCure(t *testing.T) {
 	for _, c := range []struct {
 		proves   string
-		config   server.Config
+		change   func(*config.Config)
 		sentence string
 	}{
-		{"dev mode on every address", server.Config{Dev: true, Listen: ":0"}, "use --listen 127.0.0.1:0, or leave out --dev"},
-		{"dev mode on every IPv4 address", server.Config{Dev: true, Listen: "0.0.0.0:8000"}, "listens on loopback only"},
-		{"dev mode on every IPv6 address", server.Config{Dev: true, Listen: "[::]:8000"}, "listens on loopback only"},
-		{"dev mode on a public address", server.Config{Dev: true, Listen: "192.0.2.1:8000"}, "listens on loopback only"},
-		{"no port", server.Config{Listen: "127.0.0.1"}, "write it as host:port"},
-		{"not a port", server.Config{Listen: "127.0.0.1:http:"}, "write it as host:port"},
-		{"another machine's address", server.Config{Listen: "192.0.2.1:0"}, "choose an address of this machine"},
-		{"every origin", server.Config{Origins: []string{"*"}}, "list the origins of your own pages"},
-		{"origin without scheme", server.Config{Origins: []string{"app.example.com"}}, `"https://app.example.com"`},
-		{"origin with path", server.Config{Origins: []string{"https://a.example/"}}, `write it as "https://a.example"`},
-		{"pattern in the middle", server.Config{Origins: []string{"*.*.example.com"}}, "not a host pattern"},
-		{"empty pattern", server.Config{Origins: []string{"*."}}, "not a host pattern"},
-		{"negative message", server.Config{MaxMessage: -1}, "max-message"},
-		{"negative connections", server.Config{MaxConnections: -1}, "max-connections"},
+		{"dev mode on every address", func(c *config.Config) { c.Dev = true; c.Listen.Address = ":0" }, "use --listen 127.0.0.1:0, or leave out --dev"},
+		{"dev mode on every IPv4 address", func(c *config.Config) { c.Dev = true; c.Listen.Address = "0.0.0.0:8000" }, "listens on loopback only"},
+		{"dev mode on every IPv6 address", func(c *config.Config) { c.Dev = true; c.Listen.Address = "[::]:8000" }, "listens on loopback only"},
+		{"dev mode on a public address", func(c *config.Config) { c.Dev = true; c.Listen.Address = "192.0.2.1:8000" }, "listens on loopback only"},
+		{"no port", func(c *config.Config) { c.Listen.Address = "127.0.0.1" }, "write it as host:port"},
+		{"not a port", func(c *config.Config) { c.Listen.Address = "127.0.0.1:http:" }, "write it as host:port"},
+		{"another machine's address", func(c *config.Config) { c.Listen.Address = "192.0.2.1:0" }, "choose an address of this machine"},
+		{"every origin", func(c *config.Config) { c.Origins = []string{"*"} }, "list the origins of your own pages"},
+		{"origin without scheme", func(c *config.Config) { c.Origins = []string{"app.example.com"} }, `"https://app.example.com"`},
+		{"origin with path", func(c *config.Config) { c.Origins = []string{"https://a.example/"} }, `write it as "https://a.example"`},
+		{"pattern in the middle", func(c *config.Config) { c.Origins = []string{"*.*.example.com"} }, "not a host pattern"},
+		{"empty pattern", func(c *config.Config) { c.Origins = []string{"*."} }, "not a host pattern"},
+		{"negative message", func(c *config.Config) { c.Limits.MessageSize = -1 }, "limits.message_size"},
+		{"negative connections", func(c *config.Config) { c.Limits.Connections = -1 }, "limits.connections"},
 	} {
 		t.Run(c.proves, func(t *testing.T) {
-			node, err := server.New(c.config)
+			node, err := server.New(changed(c.change), server.Options{})
 			if err == nil {
 				t.Fatalf("it listens on %v", node.Addr())
 			}
@@ -86,7 +93,7 @@ func TestUnsafeConfigurationsAreRefusedWithTheCure(t *testing.T) {
 
 func TestDevModeListensOnLoopback(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "127.0.0.2:0", "localhost:0"} {
-		node, err := server.New(server.Config{Dev: true, Listen: address, Log: slog.New(slog.DiscardHandler)})
+		node, err := server.New(changed(func(c *config.Config) { c.Dev, c.Listen.Address = true, address }), server.Options{Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Errorf("%s: %v", address, err)
 			continue
@@ -108,7 +115,7 @@ func TestTheLogSaysWhetherAnybodyMayPublish(t *testing.T) {
 	}{{true, "level=WARN msg=\"DEV MODE"}, {false, "listen but not publish"}} {
 		var log bytes.Buffer
 		t.Run(fmt.Sprint(c.dev), func(t *testing.T) {
-			node := start(t, server.Config{Dev: c.dev, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			node := start(t, changed(func(n *config.Config) { n.Dev = c.dev }), slog.New(slog.NewTextHandler(&log, nil)))
 			dial(t, node, "/channels/lobby") // by then it serves
 		})
 		for _, want := range []string{c.want, "http://127.0.0.1:", "/channels/{channel}"} {
@@ -121,12 +128,12 @@ func TestTheLogSaysWhetherAnybodyMayPublish(t *testing.T) {
 
 func TestPublishingNeedsDevMode(t *testing.T) {
 	ctx := t.Context()
-	dev := dial(t, start(t, server.Config{Dev: true}), "/channels/lobby")
+	dev := dial(t, start(t, inDevMode()), "/channels/lobby")
 	dev.Write(ctx, websocket.Text, []byte("hello"))
 	if _, payload, err := dev.Read(ctx); err != nil || string(payload) != "hello" {
 		t.Errorf("in dev mode: %q, %v", payload, err)
 	}
-	safe := dial(t, start(t, server.Config{}), "/channels/lobby")
+	safe := dial(t, start(t, config.Default()), "/channels/lobby")
 	safe.Write(ctx, websocket.Text, []byte("hello"))
 	if _, _, err := safe.Read(ctx); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
 		t.Errorf("outside dev mode: %v, want close code 1008", err)
@@ -142,7 +149,7 @@ func TestWhatAChannelKeepsAndWhoMayPublish(t *testing.T) {
 		{true, http.StatusCreated, `"data":"hello"`},
 		{false, http.StatusForbidden, `"messages":[]`},
 	} {
-		node := start(t, server.Config{Dev: c.dev})
+		node := start(t, changed(func(n *config.Config) { n.Dev = c.dev }))
 		url := fmt.Sprintf("http://%s/channels/lobby?user=ann", node.Addr())
 		response, err := http.Post(url, "text/plain", strings.NewReader("hello"))
 		if err != nil {
@@ -164,7 +171,7 @@ func TestWhatAChannelKeepsAndWhoMayPublish(t *testing.T) {
 }
 
 func TestNativeClientsMeetThoseOfTheChannels(t *testing.T) {
-	node := start(t, server.Config{Dev: true})
+	node := start(t, inDevMode())
 	ctx := t.Context()
 	c := dial(t, node, "/connect")
 	c.Write(ctx, websocket.Text, []byte(`[{"type":"subscribe","channel":"lobby","id":1},{"type":"publish","channel":"lobby","data":"hello"}]`))
@@ -187,7 +194,10 @@ func TestNativeClientsMeetThoseOfTheChannels(t *testing.T) {
 
 func TestConfiguredLimitsHold(t *testing.T) {
 	ctx := t.Context()
-	node := start(t, server.Config{Dev: true, MaxMessage: 10, MaxConnections: 1, Origins: []string{"https://app.example.com"}})
+	node := start(t, changed(func(c *config.Config) {
+		c.Dev, c.Origins = true, []string{"https://app.example.com"}
+		c.Limits.MessageSize, c.Limits.Connections = 10, 1
+	}))
 	url := fmt.Sprintf("ws://%s/channels/lobby", node.Addr())
 	listed := http.Header{"Origin": {"https://app.example.com"}}
 	c, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{Header: listed})
@@ -205,7 +215,7 @@ func TestConfiguredLimitsHold(t *testing.T) {
 }
 
 func TestAnswersToPlainRequests(t *testing.T) {
-	node := start(t, server.Config{Dev: true})
+	node := start(t, inDevMode())
 	for _, c := range []struct {
 		proves, method, path, host string
 		status                     int
@@ -213,7 +223,8 @@ func TestAnswersToPlainRequests(t *testing.T) {
 	}{
 		{"the front page", "GET", "/", "", 200, "text/html", "<title>Ringdown</title>"},
 		{"its script", "GET", "/chat.js", "", 200, "text/javascript", "import"},
-		{"its looks", "GET", "/chat.css", "", 200, "text/css", "prefers-color-scheme"},
+		{"its looks", "GET", "/look.css", "", 200, "text/css", "prefers-color-scheme"},
+		{"the page of all transports", "GET", "/everyone", "", 200, "text/html", "every client"},
 		{"its icon", "GET", "/favicon.svg", "", 200, "image/svg+xml", "<svg"},
 		{"as localhost", "GET", "/", "localhost:8000", 200, "text/html", "Ringdown"},
 		{"as a subdomain of localhost", "GET", "/", "chat.localhost", 200, "text/html", "Ringdown"},
@@ -258,7 +269,7 @@ func TestAnswersToPlainRequests(t *testing.T) {
 }
 
 func TestHeaderOfAHandshakeThatIsTooLargeIsRefusedWithASentence(t *testing.T) {
-	node := start(t, server.Config{Dev: true})
+	node := start(t, inDevMode())
 	for _, c := range []struct {
 		size     int
 		sentence string
@@ -285,7 +296,7 @@ func TestHeaderOfAHandshakeThatIsTooLargeIsRefusedWithASentence(t *testing.T) {
 }
 
 func TestShutdownSaysGoodbyeAndStopsListening(t *testing.T) {
-	node := start(t, server.Config{Dev: true})
+	node := start(t, inDevMode())
 	c := dial(t, node, "/channels/lobby")
 	done := make(chan error, 1)
 	go func() { done <- node.Shutdown(t.Context()) }()
@@ -302,7 +313,7 @@ func TestShutdownSaysGoodbyeAndStopsListening(t *testing.T) {
 }
 
 func TestShutdownWaitsForNoPollAndNoEventStream(t *testing.T) {
-	node := start(t, server.Config{Dev: true})
+	node := start(t, inDevMode())
 	answers := make(chan error, 2)
 	for _, query := range []string{"wait=60s", "transport=sse"} {
 		response := make(chan struct{})
@@ -330,7 +341,7 @@ func TestShutdownWaitsForNoPollAndNoEventStream(t *testing.T) {
 }
 
 func TestShutdownIsBoundedEvenIfAClientNeverAnswers(t *testing.T) {
-	node := start(t, server.Config{Dev: true})
+	node := start(t, inDevMode())
 	conn, err := net.Dial("tcp", node.Addr().String())
 	if err != nil {
 		t.Fatal(err)

@@ -172,6 +172,32 @@ test('new hope leaves a line alone that is open or closed', () => {
   assert.equal(line.state, 'open');
 });
 
+test('the server may ask for a longer wait, and not for ever', () => {
+  const { line } = newLine();
+  line.open();
+  for (const [asked, wait] of [[1_500, 1_500], [100, 500], [3_600_000, 5_000]]) {
+    latest().accept();
+    line.callBackAfter(asked);
+    latest().end(1012, 'back soon');
+    assert.equal(line.retryAt - Date.now(), wait);
+    line.retryNow();
+  }
+});
+
+test('a line that is wanted moves to another URL at once', () => {
+  const { line, said } = newLine();
+  line.moveTo('ws://test/a');
+  assert.equal(sockets.length, 0);
+  line.open();
+  latest().accept();
+  line.moveTo('ws://test/a');
+  assert.equal(sockets.length, 1);
+  line.moveTo('ws://test/b');
+  assert.ok(sockets[0].closed);
+  assert.deepEqual(sockets.map(({ url }) => url), ['ws://test/a', 'ws://test/b']);
+  assert.deepEqual(said, ['state connecting', 'state open', 'state connecting']);
+});
+
 test('a handshake that takes too long is given up', () => {
   const { line, said } = newLine();
   line.open();

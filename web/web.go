@@ -8,35 +8,59 @@ import (
 	"embed"
 	"fmt"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 )
 
-//go:embed chat
+//go:embed chat everyone look.css favicon.svg
 var files embed.FS
 
+// The types of the files, by the ends of their names.
+var contentTypes = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
+}
+
 // pages are the embedded files by the path at which they are served, as a [http.ServeMux] pattern has it.
-var pages = map[string]struct{ file, contentType string }{
-	"/{$}":         {"chat/chat.html", "text/html; charset=utf-8"},
-	"/chat.css":    {"chat/chat.css", "text/css; charset=utf-8"},
-	"/chat.js":     {"chat/chat.js", "text/javascript; charset=utf-8"},
-	"/channel.js":  {"chat/channel.js", "text/javascript; charset=utf-8"},
-	"/refusal.js":  {"chat/refusal.js", "text/javascript; charset=utf-8"},
-	"/line.js":     {"chat/line.js", "text/javascript; charset=utf-8"},
-	"/log.js":      {"chat/log.js", "text/javascript; charset=utf-8"},
-	"/favicon.svg": {"chat/favicon.svg", "image/svg+xml"},
+var pages = map[string]string{
+	"/{$}":         "chat/chat.html",
+	"/everyone":    "everyone/everyone.html",
+	"/look.css":    "look.css",
+	"/favicon.svg": "favicon.svg",
+
+	"/chat.css":        "chat/chat.css",
+	"/chat.js":         "chat/chat.js",
+	"/channel.js":      "chat/channel.js",
+	"/conversation.js": "chat/conversation.js",
+	"/elsewhere.js":    "chat/elsewhere.js",
+	"/line.js":         "chat/line.js",
+	"/log.js":          "chat/log.js",
+	"/message.js":      "chat/message.js",
+	"/people.js":       "chat/people.js",
+	"/refusal.js":      "chat/refusal.js",
+
+	"/everyone.css":        "everyone/everyone.css",
+	"/everyone/page.js":    "everyone/page.js",
+	"/everyone/publish.js": "everyone/publish.js",
+	"/everyone/socket.js":  "everyone/socket.js",
+	"/everyone/events.js":  "everyone/events.js",
+	"/everyone/poll.js":    "everyone/poll.js",
+	"/everyone/native.js":  "everyone/native.js",
 }
 
 // Pages returns what to serve, by path pattern. Each file carries a tag of its content, so that a browser asks every
 // time and is sent it once.
 func Pages() map[string]http.Handler {
 	handlers := make(map[string]http.Handler, len(pages))
-	for path, page := range pages {
-		content, err := files.ReadFile(page.file)
+	for pattern, file := range pages {
+		content, err := files.ReadFile(file)
 		if err != nil {
 			panic(err) // the map above names a file that is not embedded
 		}
-		handlers[path] = static(content, page.contentType)
+		handlers[pattern] = static(content, contentTypes[path.Ext(file)])
 	}
 	return handlers
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -33,13 +34,17 @@ func get(t *testing.T, path string, header http.Header) *httptest.ResponseRecord
 
 func TestPagesNeedNothingThatTheirPolicyForbids(t *testing.T) {
 	forbidden := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|<script>|javascript:|innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(`)
+	var files []string
 	elsewhere := regexp.MustCompile(`(?i)(src|href|url|from|import)\s*[=(]?\s*['"]?(https?:)?//`)
-	files, err := fs.Glob(os.DirFS("chat"), "*")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
+	for pattern, want := range map[string]int{"*.css": 1, "*.svg": 1, "chat/*": 10, "everyone/*": 8} {
+		found, err := fs.Glob(os.DirFS("."), pattern)
+		if err != nil || len(found) < want {
+			t.Fatal(pattern, found, err)
+		}
+		files = append(files, found...)
 	}
 	for _, file := range files {
-		content, err := os.ReadFile("chat/" + file)
+		content, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,6 +69,34 @@ func TestPolicyAllowsThisServerOnly(t *testing.T) {
 	}
 	if strings.Contains(policy, "unsafe") {
 		t.Errorf("the policy %q is unsafe", policy)
+	}
+}
+
+// TestPagesLoadOnlyWhatIsServed follows every address of a file in the pages and their scripts.
+func TestPagesLoadOnlyWhatIsServed(t *testing.T) {
+	link := regexp.MustCompile(`(?:src|href|data-file)="(/[^"]*)"|from '(\./[^']*)'`)
+	seen := map[string]bool{}
+	var follow func(at string)
+	follow = func(at string) {
+		if seen[at] {
+			return
+		}
+		seen[at] = true
+		answer := get(t, at, nil)
+		if answer.Code != http.StatusOK || answer.Header().Get("Content-Type") == "" {
+			t.Errorf("%s: %d, %q", at, answer.Code, answer.Header().Get("Content-Type"))
+		}
+		for _, m := range link.FindAllStringSubmatch(answer.Body.String(), -1) {
+			if m[1] != "" {
+				follow(m[1])
+			} else {
+				follow(path.Join(path.Dir(at), m[2]))
+			}
+		}
+	}
+	follow("/everyone")
+	if want := len(web.Pages()); len(seen) != want {
+		t.Errorf("the pages load %d files, and %d are served", len(seen), want)
 	}
 }
 
@@ -93,7 +126,7 @@ func TestUnchangedPageIsSentOnce(t *testing.T) {
 
 // TestScripts runs the tests of the page's scripts, which are written for Node's own test runner.
 func TestScripts(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "node", "--test", "line_test.mjs").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "node", "--test", "line_test.mjs", "conversation_test.mjs").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v (the tests need Node; make test-deps installs it)\n%s", err, out)
 	}

@@ -29,6 +29,9 @@ type AcceptOptions struct {
 	// that send no Origin are no browsers and always may (RFC 6455 §10.2).
 	Origins []string
 
+	// OriginList, if it is not nil, is asked instead of Origins: a list that can change while the server runs.
+	OriginList *OriginList
+
 	// AnyOrigin lets pages of every origin connect, with the cookies of whoever visits them. It is right only for servers
 	// that do not go by cookies, client certificates or the client's place in the network.
 	AnyOrigin bool
@@ -111,7 +114,7 @@ func serverLog(r *http.Request) *log.Logger {
 // their options checked once, at the start.
 type Acceptor struct {
 	opts    AcceptOptions
-	origins handshake.Origins
+	origins *OriginList
 	set     *settings
 }
 
@@ -124,9 +127,11 @@ func NewAcceptor(opts *AcceptOptions) (*Acceptor, error) {
 	if a.opts.MaxHeaderBytes <= 0 {
 		a.opts.MaxHeaderBytes = defaultHeaderBytes
 	}
-	var err error
-	if a.origins, err = handshake.ParseOrigins(a.opts.Origins); err != nil {
-		return nil, fmt.Errorf("websocket: AcceptOptions.Origins: %w", err)
+	if a.origins = a.opts.OriginList; a.origins == nil {
+		a.origins = new(OriginList)
+		if err := a.origins.Set(a.opts.Origins); err != nil {
+			return nil, fmt.Errorf("websocket: AcceptOptions.Origins: %w", err)
+		}
 	}
 	a.set = newSettings(wire.Server, a.opts.Compression, a.opts.Limits, a.opts.KeepAlive, a.opts.CorkBursts)
 	return a, nil
@@ -159,7 +164,7 @@ func (a *Acceptor) CheckOrigin(r *http.Request) error {
 	if a.opts.AnyOrigin {
 		return nil
 	}
-	if refusal := a.origins.Check(r); refusal != nil {
+	if refusal := a.origins.check(r); refusal != nil {
 		return &HandshakeError{Status: refusal.Status, Reason: refusal.Reason}
 	}
 	return nil
@@ -199,7 +204,7 @@ func (a *Acceptor) negotiate(r *http.Request) (subprotocol string, agreed *defla
 		return "", nil, refusal
 	}
 	if !a.opts.AnyOrigin {
-		if refusal = a.origins.Check(r); refusal != nil {
+		if refusal = a.origins.check(r); refusal != nil {
 			return "", nil, refusal
 		}
 	}

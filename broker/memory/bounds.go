@@ -23,6 +23,7 @@ const sweepPace = 10 * time.Second
 type bounds struct {
 	max      int64
 	bytes    atomic.Int64
+	evicted  atomic.Uint64
 	evicting sync.Mutex // held by the one who makes room; taken before a channel's lock
 }
 
@@ -170,7 +171,10 @@ func (b *Broker) drop(c *channel) {
 	delete(sh.channels, c.name)
 }
 
-// evict makes room if there is too much: so much that it is not called for again at once. Called without locks.
+// evictions is from how many channels one call takes something, so that no caller waits long; more only while there is too much.
+const evictions = 64
+
+// evict makes room if there is too much: so much, if it can soon, that it is not called for again at once. Called without locks.
 func (b *Broker) evict() {
 	if b.bounds.bytes.Load() <= b.bounds.max {
 		return
@@ -181,12 +185,16 @@ func (b *Broker) evict() {
 		return
 	}
 	goal := b.bounds.max - b.bounds.max/16
-	for excess := b.bounds.bytes.Load() - goal; excess > 0; excess = b.bounds.bytes.Load() - goal {
+	for n := 0; ; n++ {
+		bytes := b.bounds.bytes.Load()
+		if excess := bytes - goal; excess <= 0 || n >= evictions && bytes <= b.bounds.max {
+			return // the rest is for the next call
+		}
 		c := b.leastRecent()
 		if c == nil {
 			return
 		}
-		b.take(c, excess)
+		b.take(c, bytes-goal)
 	}
 }
 
@@ -216,6 +224,7 @@ func (b *Broker) take(c *channel, excess int64) {
 	enough := c.bytes - excess
 	for c.bytes > enough && c.ring.len() > 0 {
 		c.forgetOldest()
+		b.bounds.evicted.Add(1)
 	}
 	for c.bytes > enough && c.keys.len() > 0 {
 		c.bytes -= c.keys.forgetOldest()

@@ -3,6 +3,7 @@
 package memory
 
 import (
+	"maps"
 	"time"
 
 	"github.com/ringdown/ringdown/hub"
@@ -14,10 +15,14 @@ const maxKeys = 100_000
 // keyCost is what a key is charged beside its own length, in bytes: its place in the map and in the queue.
 const keyCost = 192
 
+// smallMap is up to how many keys a map is not worth to be made anew.
+const smallMap = 64
+
 // keys are the idempotency keys of a channel. The zero value is empty.
 type keys struct {
 	answers map[string]answer
 	queue   ring[string] // the oldest first
+	peak    int          // the most that answers has held; a map does not give memory back
 }
 
 type answer struct {
@@ -50,6 +55,7 @@ func (k *keys) add(key string, p hub.Published, until time.Time) (cost int64) {
 		cost = costOfKey(key)
 	}
 	k.answers[key] = answer{p, until}
+	k.peak = max(k.peak, len(k.answers))
 	for k.len() > maxKeys {
 		cost -= k.forgetOldest()
 	}
@@ -65,10 +71,19 @@ func (k *keys) expired(now time.Time) bool {
 func (k *keys) forgetOldest() int64 {
 	key := k.queue.pop()
 	delete(k.answers, key)
-	if k.len() == 0 {
-		k.answers = nil
+	switch {
+	case k.len() == 0:
+		k.answers, k.peak = nil, 0
+	case k.peak > smallMap && k.len() <= k.peak/4:
+		k.shrink()
 	}
 	return costOfKey(key)
+}
+
+func (k *keys) shrink() {
+	answers := make(map[string]answer, k.len())
+	maps.Copy(answers, k.answers)
+	k.answers, k.peak = answers, k.len()
 }
 
 func costOfKey(key string) int64 { return int64(len(key)) + keyCost }

@@ -7,7 +7,7 @@
 //
 // It does what [hub.Broker] says, never waits for anything but other callers of the same channel, and never fails, except with
 // [hub.Unavailable] once it is closed. A publication is numbered, kept and delivered under the lock of its channel: two
-// channels never wait for each other. Publishing in a channel that keeps nothing allocates nothing.
+// channels never wait for each other. Publishing in a channel that keeps nothing allocates nothing, if somebody is subscribed to it.
 //
 // A channel has a numbering while this node is subscribed to it, while anything of it is kept (publications, idempotency keys,
 // presence), and, if its retention keeps publications, for the retention's age after it was last used. After that the next use
@@ -38,9 +38,10 @@ const DefaultMaxBytes = 256 << 20
 
 // Options are the bounds of a broker.
 type Options struct {
-	// MaxBytes is about how much memory the publications and keys kept by all channels may take, in bytes. Each publication
-	// is charged its payload twice, because encodings of it are kept with it, and something for its fields; each channel
-	// something for itself. 0 means DefaultMaxBytes.
+	// MaxBytes is about how much memory the publications and keys kept by all channels may take, in bytes. Each publication is charged
+	// its payload twice, because an encoding of it is kept with it, and something for its fields; each channel something for itself.
+	// It is more where clients of several protocols read a channel, each of which has an encoding of its own: about a payload more
+	// for each, and up to six where JSON must escape all of it, as in a text of control characters. 0 means DefaultMaxBytes.
 	MaxBytes int
 }
 

@@ -223,7 +223,7 @@ func TestInterruptEndsASubscribeWithStatus0(t *testing.T) {
 	for transport := range transports {
 		t.Run(transport, func(t *testing.T) {
 			program := exec.Command(os.Args[0], "subscribe", "news", "--url", url, "--transport", transport)
-			program.Env = append(os.Environ(), "RINGDOWN_TEST_AS_PROGRAM=1")
+			program.Env = append(os.Environ(), "TEST_AS_RINGDOWN=1")
 			var errs lockedBuffer
 			program.Stderr = &errs
 			if err := program.Start(); err != nil {
@@ -344,7 +344,7 @@ func peerHTTP(t *testing.T, answer http.HandlerFunc) string {
 // restartable runs a node in dev mode at an address until stop is called, or the test ends.
 func restartable(t *testing.T, address string) (actual string, stop func()) {
 	t.Helper()
-	node, err := server.New(server.Config{Dev: true, Listen: address, Log: slog.New(slog.DiscardHandler)})
+	node, err := server.New(devConfig(address), server.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

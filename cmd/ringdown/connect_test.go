@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"github.com/ringdown/ringdown/server"
+	"github.com/ringdown/ringdown/server/config"
 	"github.com/ringdown/ringdown/websocket"
 )
 
 // devNode runs a node in dev mode for as long as the test, and returns the URL of a channel.
 func devNode(t *testing.T) string {
 	t.Helper()
-	node, err := server.New(server.Config{Dev: true, Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)})
+	node, err := server.New(devConfig("127.0.0.1:0"), server.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,4 +276,11 @@ func TestAnswersAreAwaitedAfterTheEndOfAScript(t *testing.T) {
 	}, nil)
 	runCommand(t, strings.NewReader("question\n"), "connect", url, "--wait", "1h").
 		check(t, 0, "answer\n", "1000 normal closure: done")
+}
+
+// devConfig is the configuration of a node in dev mode.
+func devConfig(address string) config.Config {
+	c := config.Default()
+	c.Dev, c.Listen.Address = true, address
+	return c
 }

@@ -1,6 +1,7 @@
 // Command ringdown is a realtime server, and the tools to talk to it:
 //
 //	ringdown serve     runs a node
+//	ringdown config    shows and checks the configuration of a node
 //	ringdown publish   publishes in a channel of a node
 //	ringdown subscribe shows what is published in channels of a node, over any transport
 //	ringdown connect   talks over a WebSocket from the terminal, or from a pipe
@@ -37,7 +38,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("ringdown {{.Version}}\n")
-	root.AddCommand(serveCommand(), publishCommand(), subscribeCommand(), connectCommand(), benchCommand(), tokenCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(serveCommand(), configCommand(), publishCommand(), subscribeCommand(), connectCommand(), benchCommand(), tokenCommand(), doctorCommand(),
+		versionCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help lists what there is", err, cmd.CommandPath())
 	})

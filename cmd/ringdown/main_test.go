@@ -11,7 +11,7 @@ import (
 
 // TestMain lets a test start this program as a process of its own: see serveProcess.
 func TestMain(m *testing.M) {
-	if os.Getenv("RINGDOWN_TEST_AS_PROGRAM") != "" {
+	if os.Getenv("TEST_AS_RINGDOWN") != "" {
 		main()
 	}
 	os.Exit(m.Run())
@@ -82,9 +82,9 @@ func TestWrongCommandLinesAreExplained(t *testing.T) {
 		{[]string{"serve", "--dev", "--listen", ":8000"}, "dev mode lets anybody publish, so it listens on loopback only"},
 		{[]string{"serve", "--origin", "*"}, "list the origins of your own pages"},
 		{[]string{"serve", "--max-message", "many"}, "max-message"},
-		{[]string{"serve", "--max-message", "0"}, "--max-message is 0, and clients could say nothing; give it a positive number of bytes"},
+		{[]string{"serve", "--max-message", "0"}, "--max-message: limits.message_size is 0; give it a positive number of bytes"},
 		{[]string{"serve", "--max-message", "-1"}, "give it a positive number of bytes"},
-		{[]string{"serve", "--max-connections", "0"}, "--max-connections is 0, and nobody could connect; give it a positive number"},
+		{[]string{"serve", "--max-connections", "0"}, "--max-connections: limits.connections is 0; give it a positive number"},
 		{[]string{"serve", "extra"}, "extra"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {

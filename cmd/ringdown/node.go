@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ringdown/ringdown/server"
+	"github.com/ringdown/ringdown/server/config"
 	"github.com/ringdown/ringdown/websocket"
 )
 
@@ -25,7 +25,7 @@ type nodeOptions struct {
 
 func (o *nodeOptions) addTo(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&o.address, "url", "http://"+server.DefaultListen, "`URL` of the node")
+	flags.StringVar(&o.address, "url", "http://"+config.Default().Listen.Address, "`URL` of the node")
 	flags.StringArrayVarP(&o.headers, "header", "H", nil, "`field` to add to requests, as 'Name: value'; repeatable")
 	flags.BoolVar(&o.insecure, "insecure", false, "do not verify the node's TLS certificate")
 }

@@ -4,24 +4,19 @@ package main
 
 import (
 	"context"
-	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/server"
+	"github.com/ringdown/ringdown/server/config"
 )
 
-// stopWithin is how long a node that was told to stop may take to say goodbye to its clients.
-const stopWithin = 10 * time.Second
-
 func serveCommand() *cobra.Command {
-	config := server.Config{}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a node: channels for every web client, and a chat page to try them",
@@ -32,51 +27,44 @@ At /connect clients have many channels over one WebSocket, by the protocol of do
 Safe by default: a node listens on this machine only unless --listen says otherwise, and a
 browser page may connect only if it comes from the node itself or from an --origin.
 
-Publishing needs authentication, which this version does not have yet. So clients may listen
-to a channel but not publish: that is refused with status 403, or close code 1008. With --dev
-anybody may publish; therefore a node in dev mode listens on loopback only.
+Clients may listen to a channel but not publish, unless a rule of the configuration lets them:
+that is refused with status 403, or close code 1008. With --dev anybody may publish; therefore
+a node in dev mode listens on loopback only.
 
-SIGINT or SIGTERM stops the node: every client is told (close code 1012), within 10 seconds.
-A second signal stops it at once.`,
+Everything else can be said in a YAML file (--config), in the environment (RINGDOWN_…) or with
+--set; later sources win. "ringdown config" shows what there is, and what holds.
+
+SIGHUP reads the configuration again, takes what a running node can take, and says in the log
+what takes a restart. SIGINT or SIGTERM stops the node: every client is told (close code 1012),
+within drain.window, which is 10 seconds. A second signal stops it at once.`,
 		Example: `  ringdown serve --dev
   curl -N -H 'Accept: text/event-stream' localhost:8000/channels/news
   curl -d hello localhost:8000/channels/news
-  ringdown serve --listen :8080 --origin https://app.example.com --origin '*.example.org'`,
+  ringdown serve --listen :8080 --origin https://app.example.com --origin '*.example.org'
+  ringdown serve --config /etc/ringdown.yaml --set log.level=debug`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkBounds(config); err != nil {
-				return err
-			}
-			config.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			return serve(cmd.Context(), config)
+			return serve(cmd.Context(), config.Sources{Environ: os.Environ(), Flags: cmd.Flags()}, cmd.ErrOrStderr())
 		},
 	}
-	flags := cmd.Flags()
-	flags.SortFlags = false
-	flags.BoolVar(&config.Dev, "dev", false, "let anybody publish; loopback only")
-	flags.StringVar(&config.Listen, "listen", server.DefaultListen, "`address` to listen on, host:port")
-	flags.StringArrayVar(&config.Origins, "origin", nil,
-		"`origin` whose pages may connect, as https://app.example.com or *.example.com; repeatable")
-	flags.Int64Var(&config.MaxMessage, "max-message", channelhttp.DefaultMaxMessage, "longest message from a client, in `bytes`")
-	flags.IntVar(&config.MaxConnections, "max-connections", server.DefaultMaxConnections,
-		"most clients at once, a `number`; fewer where the limit on open files is lower")
+	cmd.Flags().SortFlags = false
+	config.AddFlags(cmd.Flags())
 	return cmd
 }
 
-// checkBounds refuses zero, which the configuration takes for "not said".
-func checkBounds(config server.Config) error {
-	switch {
-	case config.MaxMessage == 0:
-		return errors.New("--max-message is 0, and clients could say nothing; give it a positive number of bytes")
-	case config.MaxConnections == 0:
-		return errors.New("--max-connections is 0, and nobody could connect; give it a positive number")
-	}
-	return nil
-}
-
 // serve runs a node until ctx ends or a signal comes.
-func serve(ctx context.Context, config server.Config) error {
-	node, err := server.New(config)
+func serve(ctx context.Context, sources config.Sources, errs io.Writer) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	loaded, err := config.Load(sources)
+	if err != nil {
+		return err
+	}
+	level := new(slog.LevelVar)
+	log := newLog(loaded.Config.Log.Format, errs, level)
+	warn(log, loaded)
+	node, err := server.New(loaded.Config, server.Options{Log: log, Level: level})
 	if err != nil {
 		return err
 	}
@@ -85,16 +73,61 @@ func serve(ctx context.Context, config server.Config) error {
 	serving := make(chan error, 1)
 	go func() { serving <- node.Serve() }()
 
-	select {
-	case err := <-serving:
-		return err
-	case <-ctx.Done():
+	for running := true; running; {
+		select {
+		case err := <-serving:
+			return err
+		case <-hangup:
+			reload(node, sources, log)
+		case <-ctx.Done():
+			running = false
+		}
 	}
 	stop() // from here on a signal has its usual effect: the end
-	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), node.Config().Drain.Window)
 	defer cancel()
 	if err := node.Shutdown(ctx); err != nil {
 		return err
 	}
 	return <-serving
+}
+
+func newLog(format string, to io.Writer, level slog.Leveler) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(to, options))
+	}
+	return slog.New(slog.NewTextHandler(to, options))
+}
+
+// warn tells what is allowed but unwise.
+func warn(log *slog.Logger, loaded *config.Loaded) {
+	for _, warning := range loaded.Warnings {
+		log.Warn(warning)
+	}
+}
+
+// reload reads the configuration again. One with mistakes changes nothing.
+func reload(node *server.Server, sources config.Sources, log *slog.Logger) {
+	loaded, err := config.Load(sources)
+	var changes []config.Change
+	if err == nil {
+		changes, err = node.Reload(loaded.Config)
+	}
+	if err != nil {
+		log.Error("the configuration was not reloaded, and the one before still holds", "error", err)
+		return
+	}
+	warn(log, loaded)
+	later := 0
+	for _, c := range changes {
+		change := []any{"key", c.Key, "from", c.Old, "to", c.New, "source", loaded.Source(c.Key)}
+		if c.Live {
+			log.Info("changed", change...)
+		} else {
+			later++
+			log.Warn("this change takes a restart", change...)
+		}
+	}
+	log.Info("configuration reloaded", "file", loaded.File, "changed", len(changes)-later, "need_restart", later)
 }

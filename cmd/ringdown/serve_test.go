@@ -26,7 +26,7 @@ type process struct {
 func serveProcess(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.CommandContext(t.Context(), os.Args[0], append([]string{"serve"}, args...)...), log: new(lockedBuffer)}
-	p.Env = append(os.Environ(), "RINGDOWN_TEST_AS_PROGRAM=1")
+	p.Env = append(os.Environ(), "TEST_AS_RINGDOWN=1")
 	stderr, err := p.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -33,6 +33,7 @@ import (
 	"github.com/ringdown/ringdown/gateway/internal/line"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/websocket"
+	"github.com/ringdown/ringdown/websocket/loop"
 )
 
 // What an [Options] field is when it is left zero.
@@ -134,6 +135,9 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	return g.servePoll(w, r, q)
 }
+
+// Stats are the counters of the gateway's connections on the event loop.
+func (g *Gateway) Stats() loop.Stats { return g.lines.Stats() }
 
 // Shutdown refuses new clients, answers those that poll, ends event streams, closes WebSockets with 1012, spread over up to four
 // seconds if they are many, and waits until all connections that it has taken over have gone. When ctx ends first, what is left is

@@ -16,6 +16,7 @@ import (
 type flow struct {
 	listener
 	session *hub.Session
+	remote  string
 	bound   int           // bytes that may wait
 	news    chan struct{} // 1 if there is something to write, or nothing more will be
 
@@ -81,6 +82,13 @@ func (f *flow) reception() hub.Reception {
 	return hub.Overdue
 }
 
+// Describe implements [hub.Describer].
+func (f *flow) Describe() hub.Description {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return hub.Description{Transport: "sse", Protocol: "events", Fixed: true, Remote: f.remote, Waiting: f.waiting}
+}
+
 // End implements [hub.Receiver].
 func (f *flow) End(cause error) {
 	f.mu.Lock()
@@ -102,7 +110,7 @@ func (f *flow) wake() {
 
 // flowEvents serves the stream until it ends.
 func (g *Gateway) flowEvents(w http.ResponseWriter, r *http.Request, q *request) error {
-	f := &flow{listener: g.newListener(q), bound: g.options.OutboxBytes, news: make(chan struct{}, 1)}
+	f := &flow{listener: g.newListener(q), remote: r.RemoteAddr, bound: g.options.OutboxBytes, news: make(chan struct{}, 1)}
 	var err error
 	if f.session, err = g.hub.Open(f, q.who); err != nil {
 		return err

@@ -19,6 +19,13 @@ func (s *stream) Receive(p *hub.Publication) hub.Reception { return s.receive(s,
 
 func (s *stream) Notify(n *hub.Notice) { s.notify(s, n) }
 
+// Describe implements [hub.Describer].
+func (s *stream) Describe() hub.Description {
+	d := s.About("sse", "events")
+	d.Fixed = true
+	return d
+}
+
 // End implements [hub.Receiver].
 func (s *stream) End(cause error) {
 	s.Send(lastWords(cause), nil)

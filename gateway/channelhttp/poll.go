@@ -21,6 +21,7 @@ type poll struct {
 	gateway *Gateway
 	request *request
 	session *hub.Session
+	remote  string
 	news    chan struct{} // closed when there is something to answer, or nothing will come
 
 	mu       sync.Mutex // guards what follows
@@ -31,13 +32,14 @@ type poll struct {
 	gaps     []notice
 	lost     bool // the cursor could not be recovered in some channel
 	cursor   map[string]hub.Position
+	ended    error // why the session was ended while there was nothing to answer; nil if it may come again
 }
 
 func (g *Gateway) servePoll(w http.ResponseWriter, r *http.Request, q *request) error {
 	control := http.NewResponseController(w)
 	control.SetReadDeadline(time.Time{}) // what is not supported need not be changed
 	control.SetWriteDeadline(time.Now().Add(q.wait + answerTimeout))
-	p := &poll{gateway: g, request: q, news: make(chan struct{}), cursor: make(map[string]hub.Position)}
+	p := &poll{gateway: g, request: q, remote: r.RemoteAddr, news: make(chan struct{}), cursor: make(map[string]hub.Position)}
 	var err error
 	if p.session, err = g.hub.Open(p, q.who); err != nil {
 		return err
@@ -88,7 +90,8 @@ func (p *poll) gather(ctx context.Context) error {
 	}
 	for _, channel := range unread {
 		after, known := p.known(channel)
-		o := hub.SubscribeOptions{Recover: q.resume || known, After: after}
+		// A client without a name that polls would be somebody else each time, and linger.
+		o := hub.SubscribeOptions{Recover: q.resume || known, After: after, Unseen: q.who.User == ""}
 		if err := p.session.Subscribe(ctx, channel, o); err != nil {
 			return err
 		}
@@ -96,7 +99,9 @@ func (p *poll) gather(ctx context.Context) error {
 	if waits {
 		p.await(ctx)
 	}
-	return nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended
 }
 
 // known is where to go on in a channel.
@@ -244,6 +249,11 @@ func (p *poll) something() bool {
 	return p.told
 }
 
+// Describe implements [hub.Describer].
+func (p *poll) Describe() hub.Description {
+	return hub.Description{Transport: "poll", Protocol: "json", Passing: true, Fixed: true, Remote: p.remote}
+}
+
 // Receive implements [hub.Receiver].
 func (p *poll) Receive(publication *hub.Publication) hub.Reception { return p.take(publication) }
 
@@ -259,11 +269,15 @@ func (p *poll) Notify(n *hub.Notice) {
 	}
 }
 
-// End implements [hub.Receiver]: the client gets what there is, and is told when it comes again.
-func (p *poll) End(error) {
+// End implements [hub.Receiver]: the client gets what there is, and is told when it comes again; but if there is nothing, and it
+// should not come again as it is, it is told now.
+func (p *poll) End(cause error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.told {
+		if r, _ := hub.RefusalOf(cause); r.Status < http.StatusInternalServerError {
+			p.ended = cause
+		}
 		p.told = true
 		close(p.news)
 	}

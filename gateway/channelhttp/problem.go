@@ -28,6 +28,7 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refusal, sentence := hub.RefusalOf(line.Refusal(err))
 	g.log.Info("refused", "remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path, "origin", r.Header.Get("Origin"),
 		"status", refusal.Status, "code", string(refusal.Code), "cause", err)
+	g.hub.Refused(refusal.Code)
 	body, _ := json.Marshal(problem{"about:blank", http.StatusText(refusal.Status), refusal.Status, refusal.Code, sentence})
 	header := w.Header()
 	header.Set("Content-Type", "application/problem+json")

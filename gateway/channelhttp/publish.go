@@ -33,6 +33,9 @@ type silent struct{}
 func (silent) Receive(*hub.Publication) hub.Reception { return hub.Refused }
 func (silent) Notify(*hub.Notice)                     {}
 func (silent) End(error)                              {}
+func (silent) Describe() hub.Description {
+	return hub.Description{Transport: "post", Protocol: "json", Passing: true, Fixed: true}
+}
 
 func (g *Gateway) publish(w http.ResponseWriter, r *http.Request, q *request) error {
 	if q.several() {

@@ -77,6 +77,13 @@ func (c *raw) Heard(t websocket.MessageType, payload []byte) {
 // Receive implements [hub.Receiver].
 func (c *raw) Receive(p *hub.Publication) hub.Reception { return c.Write(frames.Of(p)) }
 
+// Describe implements [hub.Describer].
+func (c *raw) Describe() hub.Description {
+	d := c.About("websocket", "raw")
+	d.Fixed = true
+	return d
+}
+
 // Notify implements [hub.Receiver].
 func (c *raw) Notify(n *hub.Notice) {
 	switch {

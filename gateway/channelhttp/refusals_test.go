@@ -32,7 +32,7 @@ func (failing) History(context.Context, string, hub.Query) (hub.History, error) 
 }
 
 // elsewhere are the codes that no plain request can bring about: those of the native protocol, of presence and of open lines.
-var elsewhere = []hub.Code{hub.UnknownType, hub.TooManyCommands, hub.NotSubscribed, hub.AlreadySubscribed, hub.NoHistory, hub.NoPresence,
+var elsewhere = []hub.Code{hub.UnknownType, hub.TooManyCommands, hub.NotFound, hub.NotSubscribed, hub.AlreadySubscribed, hub.NoHistory, hub.NoPresence,
 	hub.UnknownMethod, hub.CallFailed, hub.SlowConsumer, hub.TokenRevoked, hub.RateLimited, hub.Disconnected}
 
 func TestBadInputIsRefusedWithACodeAndASentence(t *testing.T) {

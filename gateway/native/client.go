@@ -115,6 +115,9 @@ func (c *client) drain() {
 // Receive implements [hub.Receiver].
 func (c *client) Receive(p *hub.Publication) hub.Reception { return c.Write(c.gateway.frames.Of(p)) }
 
+// Describe implements [hub.Describer].
+func (c *client) Describe() hub.Description { return c.About("websocket", "native") }
+
 // Notify implements [hub.Receiver].
 func (c *client) Notify(n *hub.Notice) {
 	switch n.Type {
@@ -204,5 +207,6 @@ func (c *client) sayError(id string, err error) {
 		return
 	}
 	refusal, sentence := hub.RefusalOf(line.Refusal(err))
+	c.gateway.hub.Refused(refusal.Code)
 	c.say(begin("error", id).text("code", string(refusal.Code)).text("message", sentence).end())
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/ringdown/ringdown/gateway/internal/message"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/websocket"
+	"github.com/ringdown/ringdown/websocket/loop"
 )
 
 // Subprotocol is the WebSocket subprotocol of version 1. A client may ask for it, and need not.
@@ -107,6 +108,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // refuse answers a request that gets no session.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refusal, sentence := hub.RefusalOf(err)
+	g.hub.Refused(refusal.Code)
 	g.log.Info("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "status", refusal.Status, "cause", sentence)
 	if refusal.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "5")
@@ -118,6 +120,9 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		number("status", uint64(refusal.Status)).text("code", string(refusal.Code)).text("detail", sentence)
 	w.Write(append(problem.end(), '\n'))
 }
+
+// Stats are the counters of the gateway's connections on the event loop.
+func (g *Gateway) Stats() loop.Stats { return g.lines.Stats() }
 
 // Shutdown refuses new connections, tells the clients of those that are open to come back, and closes them with 1012, spread
 // over up to four seconds if they are many. It waits until all have gone and no call is being answered. When ctx ends first,

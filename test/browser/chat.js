@@ -1,4 +1,4 @@
-// Chat pages in a real browser, each in a context of its own, as if on different machines. A command does to a page what
+// Our pages in a real browser, each in a context of its own, as if on different machines. A command does to a page what
 // a person could do, or waits for what a person could see.
 //
 // The argument of the script is the path of the browser.
@@ -18,7 +18,8 @@ async function until(name, what, condition, argument) {
   } catch (error) {
     const shown = await page.evaluate(() => ({
       state: document.querySelector('#state')?.textContent,
-      messages: Array.from(document.querySelectorAll('#log li.message'), (li) => li.innerText),
+      people: document.querySelector('#people-line')?.textContent,
+      messages: Array.from(document.querySelectorAll('#log li, .heard li'), (li) => li.innerText),
     }));
     throw new Error(`${name} waited for ${what}, and shows ${JSON.stringify(shown, null, 2)}\n${error.message}`);
   }
@@ -67,8 +68,68 @@ serve(
       return pages.get(name).page.isVisible('#nothing-yet');
     },
 
+    /** Gives the user of a page a name. */
     async name({ name, text }) {
-      await pages.get(name).page.fill('#name', text);
+      const { page } = pages.get(name);
+      await page.fill('#name', text);
+      await page.press('#name', 'Enter');
+    },
+
+    /** Waits until the page says that these are here. */
+    people({ name, line }) {
+      return until(name, `#people-line to say ${line}`, (line) => document.querySelector('#people-line').textContent === line, line);
+    },
+
+    /** Waits until the page marks a gap after the message that holds a text, and before any other message. */
+    gap({ name, after }) {
+      return until(
+        name,
+        `a gap after ${after}`,
+        (after) => Array.from(document.querySelectorAll('#log li.gap'), (li) => li.previousElementSibling?.innerText ?? '').some((text) => text.includes(after)),
+        after,
+      );
+    },
+
+    /** Tells how many gaps the page marks. */
+    gaps({ name }) {
+      return pages.get(name).page.locator('#log li.gap').count();
+    },
+
+    /** Tells which messages of the page are shown as those of its user. */
+    own({ name }) {
+      return pages.get(name).page.$$eval('#log li.own .body', (bodies) => bodies.map((body) => body.innerText));
+    },
+
+    async reload({ name }) {
+      await pages.get(name).page.reload();
+    },
+
+    async close({ name }) {
+      await pages.get(name).page.context().close();
+    },
+
+    /** Publishes by the form of the page of all clients. */
+    async publish({ name, text, kind, named }) {
+      const { page } = pages.get(name);
+      await page.fill('#message', text);
+      await page.selectOption('#kind', kind);
+      await page.setChecked('#named', named);
+      await page.click('#publish button');
+    },
+
+    /** Waits until a pane of that page shows exactly these messages in this order. */
+    pane({ name, id, texts }) {
+      return until(
+        name,
+        `${id} to hear ${JSON.stringify(texts)}`,
+        ({ id, texts }) => JSON.stringify(Array.from(document.querySelectorAll(`#${id} li`), (li) => li.textContent)) === JSON.stringify(texts),
+        { id, texts },
+      );
+    },
+
+    /** Tells what a pane says is its code. */
+    code({ name, id }) {
+      return pages.get(name).page.textContent(`section:has(#${id}) code`);
     },
 
     /** Types a text and sends it, by the Enter key or by a click. */
@@ -114,10 +175,10 @@ serve(
       return page.evaluate(() => ({
         width: Math.max(
           document.documentElement.scrollWidth,
-          ...Array.from(document.querySelectorAll('#log, #log *'), (e) => Math.round(e.getBoundingClientRect().left) + e.scrollWidth),
+          ...Array.from(document.querySelectorAll('#log, #log *, header, section > :not(pre)'), (e) => Math.round(e.getBoundingClientRect().left) + e.scrollWidth),
         ),
         background: getComputedStyle(document.body).backgroundColor,
-        composer: document.querySelector('#send').getBoundingClientRect().bottom <= innerHeight,
+        composer: (document.querySelector('#send')?.getBoundingClientRect().bottom ?? 0) <= innerHeight,
       }));
     },
   },

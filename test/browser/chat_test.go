@@ -1,13 +1,14 @@
-// Package browser lets Chromium talk in the chat of a real ringdown: pages in one browser, a program on a bare WebSocket,
-// and a server that is killed under them.
+// Package browser lets Chromium talk through the pages of a real ringdown: pages in one browser, programs beside them on other
+// transports, and a server that is killed under them.
 package browser
 
 import (
-	"encoding/json"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ringdown/ringdown/test/node"
@@ -33,8 +34,8 @@ func startBrowser(t *testing.T) *node.Peer {
 func open(t *testing.T, browser *node.Peer, name, host, path string, context args) page {
 	t.Helper()
 	p := visit(t, browser, name, host, path, context)
-	p.waitState(t, "open")
 	node.Do(t, browser, "name", args{"name": name, "text": name})
+	p.waitState(t, "open")
 	return p
 }
 
@@ -43,7 +44,7 @@ func visit(t *testing.T, browser *node.Peer, name, host, path string, context ar
 	t.Helper()
 	p := page{browser, name, host}
 	title := node.Call[string](t, browser, "open", args{"name": name, "url": "http://" + host + path, "context": context})
-	if title != "Ringdown" {
+	if !strings.HasPrefix(title, "Ringdown") {
 		t.Errorf("the title is %q", title)
 	}
 	return p
@@ -102,14 +103,18 @@ func (p page) checkRecord(t *testing.T, expected *regexp.Regexp) {
 	}
 }
 
-// textOf is what a chat message from a page says.
-func textOf(t *testing.T, message string) string {
+// waitPeople waits until the page says who is here.
+func (p page) waitPeople(t *testing.T, line string) {
 	t.Helper()
-	var m struct{ Name, Text string }
-	if err := json.Unmarshal([]byte(message), &m); err != nil || m.Name == "" {
-		t.Fatalf("the message of a page is %q: %v", message, err)
+	node.Do(t, p.browser, "people", args{"name": p.name, "line": line})
+}
+
+// checkGaps checks how many gaps the page marks.
+func (p page) checkGaps(t *testing.T, want int) {
+	t.Helper()
+	if got := node.Call[int](t, p.browser, "gaps", args{"name": p.name}); got != want {
+		t.Errorf("%s marks %d gaps, want %d", p.name, got, want)
 	}
-	return m.Text
 }
 
 func TestPagesTalk(t *testing.T) {
@@ -120,12 +125,12 @@ func TestPagesTalk(t *testing.T) {
 	program := join(t, server.addr, "lobby")
 
 	ada.clickSend(t, "hello Bob")
-	if got := textOf(t, program.hear(t)); got != "hello Bob" {
+	if got := program.hear(t); got != "hello Bob" {
 		t.Errorf("the program heard %q", got)
 	}
 	bob.waitLog(t, "hello Bob")
 	bob.say(t, "hello Ada, on 📞 線")
-	if got := textOf(t, program.hear(t)); got != "hello Ada, on 📞 線" {
+	if got := program.hear(t); got != "hello Ada, on 📞 線" {
 		t.Errorf("the program heard %q", got)
 	}
 	program.say(t, "hello from a program")
@@ -140,7 +145,7 @@ func TestPagesTalk(t *testing.T) {
 			bob.say(t, fmt.Sprintf("b%d", i))
 		}
 		for range 20 {
-			said = append(said, textOf(t, program.hear(t)))
+			said = append(said, program.hear(t))
 		}
 		ada.waitLog(t, said...)
 		bob.waitLog(t, said...)
@@ -208,15 +213,138 @@ func TestPagesComeBack(t *testing.T) {
 	bob.say(t, "after")
 
 	for _, want := range []string{"while nobody is there", "after"} {
-		if got := textOf(t, program.hear(t)); got != want {
+		if got := program.hear(t); got != want {
 			t.Errorf("the program heard %q, want %q", got, want)
 		}
 	}
 	for _, p := range []page{ada, bob} {
 		p.waitLog(t, "before", "while nobody is there", "after")
-		p.checkRecord(t, regexp.MustCompile(`^WebSocket connection to 'ws://`+regexp.QuoteMeta(p.host)+`/channels/lobby' failed: `))
+		node.Do(t, browser, "gap", args{"name": p.name, "after": "before"})
+		p.checkGaps(t, 1)
+		p.checkRecord(t, regexp.MustCompile(`^WebSocket connection to 'ws://`+regexp.QuoteMeta(p.host)+`/connect\?user=\w+' failed: `))
 	}
 	program.CloseNow()
+	server.stop(t)
+}
+
+func TestPagesCatchUp(t *testing.T) {
+	server := start(t, "127.0.0.1:0")
+	network := newGate(t, server.addr)
+	browser := startBrowser(t)
+	ada := open(t, browser, "Ada", server.addr, "/", nil)
+	bob := open(t, browser, "Bob", network.addr, "/", nil)
+	bob.say(t, "first")
+	ada.waitLog(t, "first")
+
+	network.set(false)
+	network.cut()
+	bob.waitState(t, "waiting", "connecting")
+	ada.say(t, "while Bob is away")
+	bob.say(t, "from Bob, who is away")
+	network.set(true)
+	bob.waitState(t, "open")
+	said := []string{"first", "while Bob is away", "from Bob, who is away"}
+	ada.waitLog(t, said...)
+	bob.waitLog(t, said...)
+	bob.checkGaps(t, 0)
+
+	t.Run("and a page that is loaded again shows what was said, and by whom", func(t *testing.T) {
+		node.Do(t, browser, "reload", args{"name": "Bob"})
+		bob.waitLog(t, said...)
+		own := node.Call[[]string](t, browser, "own", args{"name": "Bob"})
+		if !slices.Equal(own, []string{"first", "from Bob, who is away"}) {
+			t.Errorf("Bob's own messages are %q", own)
+		}
+		bob.checkGaps(t, 0)
+	})
+	server.stop(t)
+}
+
+func TestPagesKnowWhoIsHere(t *testing.T) {
+	server := start(t, "127.0.0.1:0")
+	browser := startBrowser(t)
+	ada := open(t, browser, "Ada", server.addr, "/", nil)
+	ada.waitPeople(t, "1 here: Ada")
+	bob := open(t, browser, "Bob", server.addr, "/", nil)
+	ada.waitPeople(t, "2 here: Ada, Bob")
+	bob.waitPeople(t, "2 here: Ada, Bob")
+	program := join(t, server.addr, "lobby")
+	ada.waitPeople(t, "3 here: Ada, Bob, 1 without a name")
+	program.CloseNow()
+	node.Do(t, browser, "close", args{"name": "Bob"})
+	ada.waitPeople(t, "1 here: Ada")
+	server.stop(t)
+}
+
+func TestPageShowsWhatOtherClientsPublish(t *testing.T) {
+	server := start(t, "127.0.0.1:0")
+	browser := startBrowser(t)
+	ada := open(t, browser, "Ada", server.addr, "/", nil)
+	url := "http://" + server.addr + "/channels/lobby"
+	server.post(t, url, "application/x-www-form-urlencoded", "hello from curl")
+	server.post(t, url+"?event=price&key=AAPL&user=ticker", "application/json", `{"bid":231.5}`)
+	server.post(t, url, "application/octet-stream", "\x00\x01\xff")
+	publish := exec.CommandContext(t.Context(), binary, "publish", "lobby", "from a terminal", "--url", "http://"+server.addr)
+	if output, err := publish.CombinedOutput(); err != nil {
+		t.Fatalf("ringdown publish: %v\n%s", err, output)
+	}
+	said := []string{"hello from curl", `"bid": 231.5`, "00 01 ff", "from a terminal"}
+	ada.waitLog(t, said...)
+	ada.waitLog(t, "without a name", "ticker price AAPL JSON", "3 bytes", said[3])
+	ada.checkRecord(t, nil)
+	server.stop(t)
+}
+
+func TestEveryClientHearsTheSame(t *testing.T) {
+	server := start(t, "127.0.0.1:0")
+	browser := startBrowser(t)
+	all := visit(t, browser, "All", server.addr, "/everyone#news", nil)
+	clients := []string{"socket", "events", "poll", "native"}
+	server.waitSubscribers(t, "news", len(clients)) // a poll is one only while it waits
+	hear := func(texts ...string) {
+		t.Helper()
+		for _, id := range clients {
+			node.Do(t, browser, "pane", args{"name": "All", "id": id, "texts": texts})
+		}
+	}
+	publish := func(text, kind string, named bool) {
+		t.Helper()
+		node.Do(t, browser, "publish", args{"name": "All", "text": text, "kind": kind, "named": named})
+	}
+	publish("hello", "text/plain", false)
+	hear("hello")
+	publish(`{"bid":231.5}`, "application/json", false)
+	hear("hello", `{"bid":231.5}`)
+	publish("17", "text/plain", true)
+	for id, want := range map[string]string{"socket": "17", "events": "price 17", "poll": "price 17", "native": "price 17"} {
+		node.Do(t, browser, "pane", args{"name": "All", "id": id, "texts": []string{"hello", `{"bid":231.5}`, want}})
+	}
+	for _, id := range clients {
+		if code := node.Call[string](t, browser, "code", args{"name": "All", "id": id}); !strings.Contains(code, "export ") {
+			t.Errorf("the code of %s is %q", id, code)
+		}
+	}
+	all.checkRecord(t, nil)
+
+	t.Run("also on a phone", func(t *testing.T) {
+		const width = 360 // CSS pixels
+		visit(t, browser, "Phone", server.addr, "/everyone", args{"viewport": args{"width": width, "height": 740}, "isMobile": true, "hasTouch": true})
+		picture := node.Call[struct{ Width int }](t, browser, "picture", args{"name": "Phone", "path": filepath.Join(t.TempDir(), "phone.png")})
+		if picture.Width > width {
+			t.Errorf("the page is %d pixels wide on a screen of %d", picture.Width, width)
+		}
+		node.Do(t, browser, "close", args{"name": "Phone"})
+	})
+
+	server.kill(t)
+	server = start(t, server.addr)
+	server.waitSubscribers(t, "news", len(clients))
+	server.post(t, "http://"+server.addr+"/channels/news", "text/plain", "back")
+	told := []string{"hello", `{"bid":231.5}`, "price 17", "gap something is missing here", "back"}
+	for _, id := range clients[1:] {
+		node.Do(t, browser, "pane", args{"name": "All", "id": id, "texts": told})
+	}
+	node.Do(t, browser, "pane", args{"name": "All", "id": "socket", "texts": []string{"hello", `{"bid":231.5}`, "17", "back"}})
 	server.stop(t)
 }
 
@@ -248,7 +376,7 @@ func TestPageFitsAPhoneInTheDark(t *testing.T) {
 		Composer   bool // the button to send is within the screen
 	}
 	phone := func(name, scheme string) picture {
-		p := open(t, browser, name, server.addr, "/", args{
+		p := open(t, browser, name, server.addr, "/#"+name, args{
 			"viewport":          args{"width": width, "height": 740},
 			"deviceScaleFactor": 2, "isMobile": true, "hasTouch": true, "colorScheme": scheme,
 		})

@@ -9,16 +9,19 @@ import (
 	"io"
 	"log"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	ringdown "github.com/ringdown/ringdown/client"
 	"github.com/ringdown/ringdown/test/node"
 	"github.com/ringdown/ringdown/websocket"
 )
@@ -145,6 +148,49 @@ func (p *process) stop(t *testing.T) {
 	}
 }
 
+// post publishes.
+func (p *process) post(t *testing.T, url, contentType, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), "POST", url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", contentType)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if answer, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusCreated {
+		t.Fatalf("POST %s: %s, %v\n%s", url, response.Status, err, answer)
+	}
+}
+
+// waitSubscribers waits until so many clients are in a channel, beside a program that counts them.
+func (p *process) waitSubscribers(t *testing.T, channel string, want int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	c, err := ringdown.Dial(ctx, "ws://"+p.addr+"/connect", ringdown.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Subscribe(ctx, channel, ringdown.SubscribeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		present, err := c.Presence(ctx, channel, 0)
+		if err != nil {
+			t.Fatalf("waiting for %d subscribers of %s: %v", want, channel, err)
+		}
+		if present.Sessions-1 >= want {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 // client is a program that has joined a channel over a bare WebSocket.
 type client struct{ *websocket.Conn }
 
@@ -183,6 +229,9 @@ func (c client) hear(t *testing.T) string {
 type gate struct {
 	addr string
 	open chan bool // holds whether it is open
+
+	mu    sync.Mutex
+	conns []net.Conn // that have passed, to the clients
 }
 
 // newGate listens on an address of its own, and passes everything on to the server's while it is open.
@@ -213,6 +262,16 @@ func (g *gate) set(open bool) {
 	g.open <- open
 }
 
+// cut ends the connections that there are.
+func (g *gate) cut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range g.conns {
+		c.Close()
+	}
+	g.conns = nil
+}
+
 // pass carries one connection, until either side ends it.
 func (g *gate) pass(near net.Conn, server string) {
 	defer near.Close()
@@ -221,6 +280,9 @@ func (g *gate) pass(near net.Conn, server string) {
 	if !open {
 		return
 	}
+	g.mu.Lock()
+	g.conns = append(g.conns, near)
+	g.mu.Unlock()
 	far, err := net.Dial("tcp", server)
 	if err != nil {
 		return

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/ringdown/ringdown/server"
+	"github.com/ringdown/ringdown/server/config"
 )
 
 // patience bounds what takes milliseconds on a machine that is not busy.
@@ -216,7 +217,9 @@ func (k *kind) start(t *testing.T, program *exec.Cmd, output, address string) {
 // startNode runs a node whose own pages are at origin.
 func startNode(t *testing.T, origin string) *server.Server {
 	t.Helper()
-	node, err := server.New(server.Config{Dev: true, Listen: "127.0.0.1:0", Origins: []string{origin}, Log: slog.New(slog.DiscardHandler)})
+	c := config.Default()
+	c.Dev, c.Listen.Address, c.Origins = true, "127.0.0.1:0", []string{origin}
+	node, err := server.New(c, server.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,11 +12,7 @@ export function problemWith(name) {
   const odd = name.match(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u)?.[0];
   if (odd) return `The name holds U+${odd.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}; use printable characters only.`;
   if (name !== name.trim()) return 'The name begins or ends with a space; remove it.';
-  if (!travels(name)) return `"${name}" stands for a folder in a URL; choose another name.`;
+  if (name === '.' || name === '..') return `"${name}" stands for a folder in a URL; choose another name.`;
   return '';
 }
 
-/** Tells whether a URL can carry the name: browsers take dots out, however they are escaped. */
-export function travels(name) {
-  return name !== '.' && name !== '..';
-}

@@ -1,30 +1,26 @@
-// The chat: the page's controls, the line to the channel, and the messages between them.
+// The chat: the page's controls, the conversation in the channel, and what shows it.
 //
-// A message is JSON text, { id, name, text, at }. It counts as said when it comes back from the server, as everybody
-// receives it; until then it is pending. What was pending when the line was lost is sent again on the next one, and as
-// every message has an id, who has seen it already does not see it twice.
+// What is said here is pending until the server has published it. While there is no line it waits.
 
-import { problemWith, travels } from './channel.js';
+import { problemWith } from './channel.js';
+import { Conversation } from './conversation.js';
+import { inPath, ways } from './elsewhere.js';
 import { Line } from './line.js';
 import { Log } from './log.js';
+import { People } from './people.js';
 import { whyRefused } from './refusal.js';
 
 const mostPending = 100; // messages waiting for the line
-const mostRemembered = 1000; // ids of messages seen
-const answerTimeout = 8_000; // ms for a message to come back, before the line counts as dead
-const longestName = 40; // characters
-const refusedAll = 1008; // close code: nothing sent on this line is wanted
-const refusedOne = 1009; // close code: a message was too big
 
 const $ = (id) => document.getElementById(id);
 const log = new Log({ list: $('log'), scroll: $('scroll'), latest: $('latest'), nothingYet: $('nothing-yet') });
+const people = new People({ box: $('people'), line: $('people-line'), list: $('people-list') });
 
 let channel = '';
 let line = new Line('');
-let hopeless = false; // the server does not take this channel's name
-const pending = new Map(); // id → { text: as sent, li: its entry, sentAt: 0 or when it went out on this line }
-const seen = new Set(); // ids, oldest first
-let rawCount = 0;
+let conversation = new Conversation(line, '');
+let hopeless = false; // the server does not want this conversation
+const pending = new Map(); // key → its entry in the log
 
 // --- the channel ----------------------------------------------------------------------------------------------------
 
@@ -38,48 +34,42 @@ function channelOfPage() {
   return new URLSearchParams(location.search).get('channel') || 'lobby';
 }
 
-function inPath(name) {
-  return encodeURIComponent(name).replace(/['()*!]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
-}
-
 function join(name) {
   if (name === channel) return;
+  conversation.leave();
   line.close();
   channel = name;
+  hopeless = false;
   log.clear();
-  seen.clear();
+  people.show(null);
   if (pending.size > 0) log.note(`Left the other channel with ${pending.size} unsent.`);
   pending.clear();
-
-  const address = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/channels/${inPath(name)}`;
   $('channel').value = name;
-  $('connect').textContent = `ringdown connect ${address}`;
-  $('address').textContent = address;
   for (const link of document.querySelectorAll('.second-tab')) link.href = `/#${inPath(name)}`;
+  for (const link of document.querySelectorAll('.everyone')) link.href = `/everyone#${inPath(name)}`;
+  for (const [id, text] of Object.entries(ways(location.origin, name))) $(id).textContent = text;
 
-  line = new Line(address);
-  hopeless = !travels(name);
+  line = new Line(address());
   line.addEventListener('state', () => showState());
-  line.addEventListener('message', (event) => receive(event.detail));
-  line.addEventListener('lost', (event) => lost(event.detail));
-  explainFirstRefusal(line, address);
-  if (hopeless) log.note(problemWith(name));
-  else line.open();
-  showState();
+  line.addEventListener('lost', ({ detail }) => detail.reason && log.note(`The line was closed: ${detail.reason} (${detail.code}).`));
+  explainFirstRefusal(line);
+  conversation = new Conversation(line, name);
+  show(conversation);
+  line.open();
 }
 
-// If the line is lost before it was ever open, says why, and gives up if another attempt would change nothing.
-function explainFirstRefusal(line, address) {
+function address() {
+  return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/connect?user=${encodeURIComponent(user)}`;
+}
+
+// If the line is lost before it was ever open, says why.
+function explainFirstRefusal(line) {
   const decided = new AbortController();
   line.addEventListener('state', () => line.state === 'open' && decided.abort(), { signal: decided.signal });
   line.addEventListener('lost', async () => {
     decided.abort();
-    const refusal = await whyRefused(address);
-    if (!refusal || line.state === 'open' || line.state === 'closed') return;
-    log.note(`The server says: ${refusal.sentence}`);
-    if (refusal.status !== 400) return;
-    hopeless = true;
-    line.close();
+    const refusal = await whyRefused(address());
+    if (refusal && line.state !== 'open' && line.state !== 'closed') log.note(`The server says: ${refusal.sentence}`);
   }, { signal: decided.signal });
 }
 
@@ -95,6 +85,42 @@ $('channel-form').addEventListener('submit', (event) => {
 $('channel').addEventListener('blur', () => ($('channel').value = channel));
 addEventListener('hashchange', () => join(channelOfPage()));
 
+// --- the conversation -----------------------------------------------------------------------------------------------
+
+function show(conversation) {
+  const on = (type, handle) => conversation.addEventListener(type, ({ detail }) => handle(detail));
+  on('history', ({ messages, first }) => {
+    if (first) log.before(messages, (message) => conversation.isMine(message));
+    else messages.forEach(receive);
+    log.inviting = true;
+  });
+  on('message', receive);
+  on('settled', ({ key, ...message }) => settle(key, message));
+  on('refused', ({ key, why }) => {
+    if (pending.has(key)) log.refused(pending.get(key), why);
+    pending.delete(key);
+  });
+  on('gap', (gap) => log.gap(gap));
+  on('people', (present) => people.show(present));
+  on('over', ({ why }) => {
+    hopeless = true;
+    people.show(null);
+    log.note(`The server says: ${why}`);
+  });
+}
+
+function receive(message) {
+  if (pending.has(message.key)) settle(message.key, message);
+  else log.said(message, conversation.isMine(message));
+}
+
+function settle(key, message) {
+  if (pending.has(key)) log.settled(pending.get(key), message);
+  pending.delete(key);
+}
+
+setInterval(() => conversation.check(), 1000);
+
 // --- the line -------------------------------------------------------------------------------------------------------
 
 let countdown = 0;
@@ -102,35 +128,16 @@ let countdown = 0;
 function showState() {
   clearInterval(countdown);
   if (line.state === 'waiting') countdown = setInterval(writeState, 500);
-  log.inviting = line.state === 'open';
+  if (line.state !== 'open') log.inviting = false;
   writeState();
   $('announcement').textContent = { open: 'Connected.', waiting: 'The line is lost; trying again.', closed: 'There is no line.' }[line.state] ?? '';
-  if (line.state !== 'open') return;
-  hint('');
-  for (const id of pending.keys()) transmit(id);
+  if (line.state === 'open') hint('');
 }
 
 function writeState() {
   const seconds = Math.max(0, Math.ceil((line.retryAt - Date.now()) / 1000));
   $('state').dataset.state = line.state;
   $('state').textContent = line.state === 'waiting' ? `waiting ${seconds} s to retry` : line.state;
-}
-
-function lost({ code, reason }) {
-  if (reason) log.note(`The line was closed: ${reason} (${code}).`);
-  for (const id of refusedBy(code)) {
-    log.refused(pending.get(id).li, reason || 'the server refused it');
-    pending.delete(id);
-  }
-  for (const message of pending.values()) message.sentAt = 0;
-}
-
-// Which pending messages a close code says not to send again.
-function refusedBy(code) {
-  const ids = [...pending.keys()];
-  if (code === refusedAll) return ids;
-  if (code === refusedOne) return ids.filter((id) => pending.get(id).sentAt).slice(0, 1); // those before it came back
-  return [];
 }
 
 addEventListener('online', () => line.retryNow());
@@ -142,66 +149,7 @@ addEventListener('pageshow', (event) => {
   if (event.persisted && !hopeless) line.open();
 });
 
-setInterval(() => {
-  const overdue = Date.now() - answerTimeout;
-  for (const { sentAt } of pending.values()) {
-    if (sentAt && sentAt < overdue) return line.giveUp('what was sent did not come back');
-  }
-}, 1000);
-
-// --- receiving ------------------------------------------------------------------------------------------------------
-
-function receive(data) {
-  const message = typeof data === 'string' ? parse(data) : null;
-  if (!message) return log.raw(`raw-${++rawCount}`, data);
-  if (seen.has(message.id)) return;
-  remember(message.id);
-  const own = pending.get(message.id);
-  if (!own) return log.said(message);
-  pending.delete(message.id);
-  log.settled(own.li);
-}
-
-function parse(text) {
-  let value;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  const isMessage = typeof value?.name === 'string' && typeof value.text === 'string' && typeof value.id === 'string';
-  if (!isMessage || value.id.length > 100) return null;
-  const at = Date.parse(value.at);
-  return {
-    id: value.id,
-    name: value.name.trim().slice(0, longestName) || 'somebody',
-    text: value.text,
-    at: Math.abs(at - Date.now()) < 86_400_000 ? at : Date.now(), // a clock that is a day off is no clock
-  };
-}
-
-function remember(id) {
-  seen.add(id);
-  if (seen.size > mostRemembered) seen.delete(seen.values().next().value);
-}
-
-// --- sending --------------------------------------------------------------------------------------------------------
-
-function say(text) {
-  const message = { id: newId(), name: nameOfUser(), text, at: new Date().toISOString() };
-  const li = log.pending({ ...message, at: Date.now() });
-  pending.set(message.id, { text: JSON.stringify(message), li, sentAt: 0 });
-  transmit(message.id);
-}
-
-function transmit(id) {
-  const message = pending.get(id);
-  if (line.send(message.text)) message.sentAt = Date.now();
-}
-
-function newId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
+// --- saying ---------------------------------------------------------------------------------------------------------
 
 $('composer').addEventListener('submit', (event) => {
   event.preventDefault();
@@ -218,7 +166,8 @@ $('composer').addEventListener('submit', (event) => {
   }
   hint(line.state === 'open' ? '' : 'Kept until the line is back.');
   $('text').value = '';
-  say(text);
+  const key = conversation.say(text);
+  pending.set(key, log.pending(key, user, text));
   if (line.state === 'waiting') line.retryNow();
 });
 
@@ -234,11 +183,19 @@ function hint(text) {
 
 // --- the name -------------------------------------------------------------------------------------------------------
 
-function nameOfUser() {
-  return $('name').value.trim() || 'somebody';
-}
+// In dev mode a client may say who it is, when it connects. The name is the tab's own, so that two tabs are two people.
 
-$('name').addEventListener('input', () => store(nameOfUser()));
+let user = stored() || `guest ${100 + Math.floor(Math.random() * 900)}`;
+
+$('name').addEventListener('change', () => {
+  const wanted = $('name').value.trim();
+  const problem = wanted && problemWith(wanted);
+  hint(problem);
+  if (wanted && !problem) user = wanted;
+  $('name').value = user;
+  store(user);
+  line.moveTo(address());
+});
 $('name').addEventListener('keydown', (event) => {
   if (event.key !== 'Enter') return;
   event.preventDefault();
@@ -248,13 +205,13 @@ $('name').addEventListener('keydown', (event) => {
 // Storage may be forbidden; then the name lives as long as the page.
 function store(name) {
   try {
-    localStorage.setItem('ringdown.name', name);
+    sessionStorage.setItem('ringdown.name', name);
   } catch {}
 }
 
 function stored() {
   try {
-    return localStorage.getItem('ringdown.name');
+    return sessionStorage.getItem('ringdown.name');
   } catch {
     return null;
   }
@@ -262,16 +219,20 @@ function stored() {
 
 // --- joining from elsewhere -----------------------------------------------------------------------------------------
 
-$('copy').addEventListener('click', async () => {
+for (const button of document.querySelectorAll('.copy')) button.addEventListener('click', () => copy(button));
+
+async function copy(button) {
+  const code = button.parentElement.querySelector('code');
   try {
-    await navigator.clipboard.writeText($('connect').textContent);
-    $('copy').textContent = 'Copied';
+    await navigator.clipboard.writeText(code.textContent);
+    button.textContent = 'Copied';
   } catch {
-    getSelection().selectAllChildren($('connect'));
-    $('copy').textContent = 'Selected';
+    getSelection().selectAllChildren(code);
+    button.textContent = 'Selected';
   }
-  setTimeout(() => ($('copy').textContent = 'Copy'), 2000);
-});
+  $('announcement').textContent = `${button.textContent}.`;
+  setTimeout(() => (button.textContent = 'Copy'), 2000);
+}
 
 const wide = matchMedia('(min-width: 60rem)');
 wide.addEventListener('change', () => ($('join').open = wide.matches));
@@ -279,6 +240,7 @@ $('join').open = wide.matches;
 
 // --- start ----------------------------------------------------------------------------------------------------------
 
-$('name').value = stored() || `guest ${100 + Math.floor(Math.random() * 900)}`;
+$('name').value = user;
+store(user);
 join(channelOfPage());
 if (matchMedia('(hover: hover)').matches) $('text').focus({ preventScroll: true }); // on a phone it would raise the keyboard

@@ -1,4 +1,4 @@
-// A line to one channel that stays open: a WebSocket, and a new one whenever it is lost.
+// A line that stays open: a WebSocket, and a new one whenever it is lost.
 //
 // A line is in one of four states, and says so by a "state" event at every change:
 //
@@ -27,6 +27,7 @@ export class Line extends EventTarget {
   #url;
   #socket = null; // the one socket that counts; events of any other are ignored
   #attempt = 0; // failures since the line was last good
+  #leastDelay = 0; // ms that the server asked for, before the next retry
   #timer = 0; // the one timer: handshake, steadiness or retry, whichever the state calls for
 
   constructor(url) {
@@ -59,6 +60,18 @@ export class Line extends EventTarget {
     if (this.state === 'waiting') this.#connect();
   }
 
+  /** Uses another URL. A line that is wanted is opened anew there. */
+  moveTo(url) {
+    if (url === this.#url) return;
+    this.#url = url;
+    if (this.state !== 'closed') this.#connect();
+  }
+
+  /** The server is about to close the line, and asks not to be called again for that long. */
+  callBackAfter(ms) {
+    this.#leastDelay = Math.min(ms, longestDelay);
+  }
+
   /** Gives up a connection that looks open but is not. */
   giveUp(reason) {
     if (this.state === 'open' || this.state === 'connecting') this.#lose(1006, reason);
@@ -87,7 +100,8 @@ export class Line extends EventTarget {
 
   #lose(code, reason) {
     this.#abandon();
-    const delay = backoff(this.#attempt++);
+    const delay = Math.max(backoff(this.#attempt++), this.#leastDelay);
+    this.#leastDelay = 0;
     this.retryAt = Date.now() + delay;
     this.#timer = setTimeout(() => this.#connect(), delay);
     this.#emit('lost', { code, reason });

@@ -1,9 +1,10 @@
 // The log: what was said, oldest first, and below it what is still on its way. Everything that came over the line is
 // put on the page as text, never as markup.
 
+import { looksOf } from './message.js';
+
 const mostEntries = 500; // older ones leave the page
 const mostCharacters = 10_000; // shown of one message
-const mostBytes = 64; // shown of a binary message
 const sameBreath = 5 * 60_000; // ms within which an author's next message goes without his name
 const hues = 8; // colours of names, as the style sheet has them
 
@@ -38,22 +39,24 @@ export class Log {
     this.#invite();
   }
 
-  /** Shows what somebody said with a page like this one. */
-  said(message) {
-    this.#append(entry(message));
+  /** Shows messages of the server, those of mine among them, which came before anybody looked: they are not read out. */
+  before(messages, isMine) {
+    this.#scroll.ariaLive = 'off';
+    for (const message of messages) this.said(message, isMine(message));
+    setTimeout(() => (this.#scroll.ariaLive = 'polite'));
+    this.#toEnd();
   }
 
-  /** Shows text or bytes that are no chat message, as they came. */
-  raw(id, data) {
-    const isText = typeof data === 'string';
-    const li = entry({ id, name: isText ? 'raw text' : `binary, ${count(data.byteLength, 'byte')}`, text: isText ? data : hex(data), at: Date.now() });
-    li.classList.add('raw');
+  /** Shows a message of the server. */
+  said(message, mine) {
+    const li = entry(message.cursor, looksOf(message));
+    li.classList.toggle('own', mine);
     this.#append(li);
   }
 
-  /** Shows a message of this tab in grey, until it is settled, and returns its entry. */
-  pending(message) {
-    const li = entry(message);
+  /** Shows a text of this tab in grey, until it is settled, and returns its entry. */
+  pending(key, name, text) {
+    const li = entry(key, looksOf({ user: name, data: text }));
     li.classList.add('own', 'pending');
     this.#mine.add(li);
     this.#append(li, null);
@@ -61,13 +64,21 @@ export class Log {
     return li;
   }
 
-  /** The message came back: everybody has it now, after all that came before. */
-  settled(li) {
+  /** The server has published the pending text as a message: everybody has it now, after all that came before. */
+  settled(li, { cursor, time }) {
+    const shown = this.#list.querySelector(`[data-id="${CSS.escape(cursor)}"]`);
+    if (shown) { // it came back, and was not recognized
+      shown.classList.add('own');
+      li.remove();
+      return;
+    }
+    li.dataset.id = cursor;
+    setTime(li, Date.parse(time));
     li.classList.remove('pending');
     this.#append(li);
   }
 
-  /** The message will not be sent. */
+  /** The text will not be published. */
   refused(li, why) {
     li.classList.remove('pending');
     li.classList.add('refused');
@@ -75,6 +86,14 @@ export class Log {
     note.className = 'why';
     note.textContent = `not sent: ${why}`;
     li.append(note);
+    this.#append(li);
+  }
+
+  /** Shows that messages are missing here: those from the one offset to the other, or nobody knows how many. */
+  gap({ from, to }) {
+    const li = document.createElement('li');
+    li.className = 'gap';
+    li.textContent = from ? `${count(to - from + 1, 'message')} missing here` : 'Messages may be missing here: the server does not have all that was said in between.';
     this.#append(li);
   }
 
@@ -124,23 +143,26 @@ export class Log {
   }
 }
 
-function entry({ id, name, text, at }) {
+function entry(id, { author, labels, kind, text, at }) {
   const li = document.createElement('li');
-  li.className = 'message';
+  li.className = `message ${kind}`;
   li.dataset.id = id;
-  li.dataset.author = name;
-  li.dataset.at = String(at);
-  li.dataset.hue = String(hueOf(name));
+  li.dataset.author = [author, ...labels].join('\n');
+  li.dataset.hue = author ? String(hueOf(author)) : '';
 
   const head = document.createElement('p');
   head.className = 'head';
-  const author = document.createElement('bdi');
-  author.className = 'author';
-  author.textContent = name;
-  const time = document.createElement('time');
-  time.dateTime = new Date(at).toISOString();
-  time.textContent = new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-  head.append(author, ' ', time);
+  const name = document.createElement('bdi');
+  name.className = author ? 'author' : 'author nameless';
+  name.textContent = author || 'without a name';
+  head.append(name, ' ');
+  for (const label of labels) {
+    const mark = document.createElement('bdi');
+    mark.className = 'label';
+    mark.textContent = label;
+    head.append(mark, ' ');
+  }
+  head.append(document.createElement('time'));
 
   const body = document.createElement('p');
   body.className = 'body';
@@ -148,18 +170,21 @@ function entry({ id, name, text, at }) {
   body.textContent = text.length <= mostCharacters ? text : `${text.slice(0, mostCharacters)}… (${count(text.length - mostCharacters, 'more character')})`;
 
   li.append(head, body);
+  setTime(li, at);
   return li;
+}
+
+function setTime(li, at) {
+  const time = li.querySelector('time');
+  li.dataset.at = String(at);
+  time.dateTime = new Date(at).toISOString();
+  time.textContent = new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
 }
 
 function hueOf(name) {
   let hash = 0;
   for (const character of name) hash = (hash * 31 + character.codePointAt(0)) >>> 0;
   return hash % hues;
-}
-
-function hex(buffer) {
-  const shown = Array.from(new Uint8Array(buffer, 0, Math.min(buffer.byteLength, mostBytes)), (byte) => byte.toString(16).padStart(2, '0'));
-  return shown.join(' ') + (buffer.byteLength > mostBytes ? ' …' : '');
 }
 
 function count(n, noun) {

@@ -58,6 +58,7 @@ func (l *loop) block(c *Conn) {
 	if c.secure() {
 		c.out.SetLeaving(len(c.rare().tls.Out()))
 	}
+	c.recount()
 	c.mu.Unlock()
 	l.arm(c)
 	l.wheel.Sooner(c, 1)
@@ -67,6 +68,7 @@ func (l *loop) block(c *Conn) {
 func (l *loop) writable(c *Conn) {
 	c.mu.Lock()
 	c.blocked = 0
+	c.recount()
 	c.mu.Unlock()
 	l.flush(c)
 	if c.blocked != 0 {

@@ -74,13 +74,15 @@ type rare struct {
 	unhooked bool          // not in epoll: the peer has hung up while the handler paused
 	tls      *tlsshim.Shim // nil for plain connections
 
+	remote    net.Addr              // the peer's, where the kernel does not know it: a proxy has told
 	heartbeat string                // of a stream
 	detach    func(*websocket.Conn) // set by Detach; guarded by mu, as what follows
 
 	untold  [2]Drop // what the handler's Dropped was not told of: dropped, conflated
 	telling bool    // Dropped is being called
 
-	drainedAt int // of NotifyDrained
+	drainedAt int   // of NotifyDrained
+	counted   int64 // of what waits, in the server's counters; 0 while the peer keeps up
 }
 
 // needRare is the connection's rare, which it has from now on. Called with the lock, once the connection is anybody else's.

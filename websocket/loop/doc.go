@@ -32,6 +32,12 @@
 //
 // Limits, keep-alive, the closing handshake and the errors are those of package websocket. Time is coarse: 100 ms.
 //
+// # Wrapped connections
+//
+// The loop takes TCP and Unix connections over, and TLS of [NewTLSListener]. A listener may wrap them if its connections say, by
+// a method Socket() net.Conn, that by now they leave what passes as it is: the loop goes on with what Socket returns, closes the
+// wrapper, and [Conn.RemoteAddr] stays what the wrapper said. Other wrappers keep goroutines.
+//
 // # Streams
 //
 // [Server.Stream] takes an HTTP/1.1 response without an end over, for Server-Sent Events: written with [Conn.Send], with the

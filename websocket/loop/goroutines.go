@@ -203,6 +203,8 @@ func (g *goroutineConn) leave() {
 	g.line.Release()
 	g.tell()
 	g.conn.mu.Lock()
+	g.conn.blocked = 0
+	g.conn.recount()
 	g.conn.out.Clear(false)
 	g.conn.messages.Release()
 	g.conn.mu.Unlock()
@@ -298,6 +300,7 @@ func (g *goroutineConn) end() {
 	c := &g.conn
 	c.mu.Lock()
 	c.blocked = 0
+	c.recount()
 	gone := c.at() == stateGone
 	shuts := c.at() == stateLingering && c.out.Empty() && !c.halfClosed
 	c.halfClosed = c.halfClosed || shuts

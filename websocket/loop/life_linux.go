@@ -137,6 +137,8 @@ func (l *loop) leave(c *Conn) {
 	c.mu.Lock()
 	fd := c.place.fd
 	c.place.fd = -1
+	c.blocked = 0
+	c.recount()
 	c.out.Clear(false)
 	c.messages.Release()
 	c.mu.Unlock()
@@ -182,8 +184,15 @@ func (l *loop) detach(c *Conn) {
 	})
 }
 
-func (l *loop) remoteAddr(c *Conn) net.Addr { return c.addr(epoll.RemoteAddr) }
-func (l *loop) localAddr(c *Conn) net.Addr  { return c.addr(epoll.LocalAddr) }
+func (l *loop) remoteAddr(c *Conn) net.Addr {
+	address := c.addr(epoll.RemoteAddr)
+	if r := c.rare(); address != nil && r != nil && r.remote != nil {
+		return r.remote
+	}
+	return address
+}
+
+func (l *loop) localAddr(c *Conn) net.Addr { return c.addr(epoll.LocalAddr) }
 
 // addr asks the kernel: an idle connection keeps no addresses.
 func (c *Conn) addr(of func(int32) net.Addr) net.Addr {

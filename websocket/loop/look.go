@@ -102,8 +102,25 @@ func (c *Conn) lookAtMessage(now wheel.Tick, away bool) wheel.Tick {
 	})
 }
 
+// recount corrects the server's counter of what waits for slow peers. Called with the lock; those who keep up cost nothing.
+func (c *Conn) recount() {
+	n := int64(0)
+	if c.blocked != 0 && c.at() != stateGone {
+		n = int64(c.out.Unwritten())
+	}
+	r := c.rare()
+	if r == nil && n == 0 {
+		return
+	} else if r == nil {
+		r = c.needRare()
+	}
+	c.server.stats.waiting.Add(n - r.counted)
+	r.counted = n
+}
+
 // lookAtOutbox holds a slow peer to the time-outs of writing.
 func (c *Conn) lookAtOutbox(now wheel.Tick) (again wheel.Tick, drop Drop) {
+	c.recount()
 	if c.blocked != 0 && c.server.set.Write > 0 {
 		d := c.until(now, c.blocked, c.server.set.Write, func() { c.cut(websocket.ErrWriteTimeout) })
 		if c.at() != stateOpen {

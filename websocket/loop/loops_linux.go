@@ -41,7 +41,7 @@ func (p *loops) adopt(u *bridge.Upgraded, ready func(*Conn)) bool {
 	if shim != nil {
 		nc = shim.Conn
 	}
-	fd, ok := epoll.Take(nc) // not of other TLS: its tls.Conn cannot be told to take its bytes from us
+	fd, remote, ok := epoll.Take(nc) // not of other TLS: its tls.Conn cannot be told to take its bytes from us
 	if !ok {
 		return false
 	}
@@ -60,6 +60,9 @@ func (p *loops) adopt(u *bridge.Upgraded, ready func(*Conn)) bool {
 	}()
 	if len(u.Early) > 0 {
 		c.needRare().rest = u.Early
+	}
+	if remote != nil {
+		c.needRare().remote = remote
 	}
 	if shim != nil {
 		shim.TakeOver()

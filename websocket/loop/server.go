@@ -137,6 +137,7 @@ func (s *Server) Accept(w http.ResponseWriter, r *http.Request, ready func(*Conn
 	defer s.adopting.Done()
 	u, err := s.accept(w, r)
 	if err != nil {
+		s.stats.refused.Add(1)
 		return err
 	}
 	s.adopt(u, ready)
@@ -180,6 +181,9 @@ func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
 
 // NewTLSListener returns a listener whose connections are TLS that the event loop can take over. Give it to an http.Server
 // that leads to a [Server]; with the listener of tls.NewListener each connection would keep goroutines of its own.
+//
+// Without config.NextProtos clients get HTTP/1.1. If it lists "h2", those that offer it get HTTP/2 from the http.Server, for the
+// rest of a site; browsers offer only HTTP/1.1 for a WebSocket, and only connections with that can be taken over.
 //
 // Handshakes run at most 4,096 at a time, 64 of them computing and the others waiting for their peers, and for at most 10 s.
 // Peers that say nothing hold up nobody else before there are as many. config must have a certificate, and may replace it

@@ -61,6 +61,9 @@ func (s *Server) ShutdownPaced(ctx context.Context, d Drain) error {
 	if !first {
 		return http.ErrServerClosed
 	}
+	if s.endErr != nil && ctx.Err() != nil { // endErr may say that it was cut, which was because of ctx
+		return ctx.Err()
+	}
 	return s.endErr
 }
 

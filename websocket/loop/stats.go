@@ -11,6 +11,8 @@ import (
 type Stats struct {
 	Connections  int           // open now, lingering ones included
 	Opened       uint64        // since the start
+	Refused      uint64        // opening handshakes of WebSockets
+	Waiting      int64         // bytes in the outboxes of connections whose peers read too slowly, as of when each was last looked at
 	MessagesIn   uint64        // received whole
 	BytesIn      uint64        // of payload received, inflated
 	BytesOut     uint64        // written to the lines; of TLS that rides the loop, as encrypted
@@ -23,6 +25,8 @@ type Stats struct {
 // counters are shared by all loops.
 type counters struct {
 	opened       atomic.Uint64
+	refused      atomic.Uint64
+	waiting      atomic.Int64
 	gone         atomic.Uint64
 	messagesIn   atomic.Uint64
 	bytesIn      atomic.Uint64
@@ -49,6 +53,8 @@ func (s *Server) Stats() Stats {
 	return Stats{
 		Connections:  n.live(),
 		Opened:       n.opened.Load(),
+		Refused:      n.refused.Load(),
+		Waiting:      n.waiting.Load(),
 		MessagesIn:   n.messagesIn.Load(),
 		BytesIn:      n.bytesIn.Load(),
 		BytesOut:     n.bytesOut.Load(),

@@ -14,11 +14,8 @@ import (
 // maxReason is how much room a Close frame has for a reason, in bytes (RFC 6455 §5.5).
 const maxReason = 123
 
-// Refusal is err as what clients may be told: the errors that the hub has no code for get one.
+// Refusal is err as what clients may be told: the errors of a session itself in a gateway's words.
 func Refusal(err error) *hub.Error {
-	if known, ok := errors.AsType[*hub.Error](err); ok {
-		return known
-	}
 	switch {
 	case errors.Is(err, hub.ErrShutdown):
 		return hub.Errorf(hub.ShuttingDown, "the server is shutting down; reconnect in a few seconds")
@@ -26,6 +23,9 @@ func Refusal(err error) *hub.Error {
 		return hub.Errorf(hub.Full, "the server has no room for another connection; try again later, or raise its limit (--max-connections)")
 	case errors.Is(err, hub.ErrEnded):
 		return hub.Errorf(hub.Unavailable, "the server has ended this session; try again")
+	}
+	if known, ok := errors.AsType[*hub.Error](err); ok {
+		return known
 	}
 	_, sentence := hub.RefusalOf(err)
 	return hub.Errorf(hub.Internal, "%s", sentence)
@@ -37,6 +37,9 @@ func Goodbye(cause error) (websocket.StatusCode, string) {
 		return websocket.StatusNormalClosure, ""
 	}
 	r, sentence := hub.RefusalOf(Refusal(cause))
+	if d, ok := errors.AsType[*hub.Dismissal](cause); ok && d.Close != 0 {
+		return websocket.StatusCode(d.Close), cut(sentence)
+	}
 	return closeCode(r), cut(sentence)
 }
 

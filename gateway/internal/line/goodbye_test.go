@@ -40,6 +40,9 @@ func TestCausesHaveTheCloseCodesOfTheTable(t *testing.T) {
 		{hub.Errorf(hub.SlowConsumer, ""), websocket.StatusTryAgainLater},
 		{hub.Errorf(hub.Unavailable, ""), websocket.StatusTryAgainLater},
 		{hub.Errorf(hub.TooManySubscriptions, ""), websocket.StatusPolicyViolation},
+		{&hub.Dismissal{}, 4400},
+		{&hub.Dismissal{Reconnect: true}, websocket.StatusTryAgainLater},
+		{&hub.Dismissal{Close: 4001, Reconnect: true}, 4001},
 	} {
 		if code, _ := Goodbye(c.cause); code != c.code {
 			t.Errorf("%v: %v, want %v", c.cause, code, c.code)

@@ -60,6 +60,18 @@ func (l *Line) Session() *hub.Session { return l.session }
 // Conn is the connection, or nil while it is not open yet.
 func (l *Line) Conn() *loop.Conn { return l.conn.Load() }
 
+// About is what is known of the connection of a client that speaks a protocol over a transport.
+func (l *Line) About(transport, protocol string) hub.Description {
+	d := hub.Description{Transport: transport, Protocol: protocol}
+	if c := l.conn.Load(); c != nil {
+		d.Waiting = c.Waiting()
+		if address := c.RemoteAddr(); address != nil {
+			d.Remote = address.String()
+		}
+	}
+	return d
+}
+
 // Lines are those that the line belongs to.
 func (l *Line) Lines() *Lines { return l.lines }
 

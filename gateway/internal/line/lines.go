@@ -127,6 +127,9 @@ func (ls *Lines) Remote() bool { return ls.hub.Remote() }
 // Context ends when all lines have.
 func (ls *Lines) Context() context.Context { return ls.ctx }
 
+// Stats are the counters of the connections.
+func (ls *Lines) Stats() loop.Stats { return ls.server.Stats() }
+
 // OutboxBytes is how much may wait for one client.
 func (ls *Lines) OutboxBytes() int { return ls.outbox }
 
@@ -178,8 +181,10 @@ func closed(c *loop.Conn, err error) {
 	violation, violated := errors.AsType[*websocket.ProtocolError](err)
 	switch {
 	case errors.Is(err, loop.ErrSlowConsumer):
+		l.session.Blame(hub.Errorf(hub.SlowConsumer, "%w", err))
 		l.note(c, slog.LevelInfo, websocket.StatusTryAgainLater, err.Error())
 	case violated:
+		l.session.Blame(hub.Errorf(hub.BadRequest, "%w", err))
 		l.note(c, slog.LevelInfo, violation.Code, violation.Reason)
 	}
 }

@@ -25,7 +25,7 @@ func pair(t *testing.T) (int32, net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fd, ok := Take(nc)
+	fd, _, ok := Take(nc)
 	if !ok {
 		t.Fatal("the descriptor was not taken")
 	}
@@ -124,7 +124,7 @@ func TestAWrappedConnectionIsLeftAlone(t *testing.T) {
 	a, b := net.Pipe()
 	defer b.Close()
 	defer a.Close()
-	if _, ok := Take(struct{ net.Conn }{a}); ok {
+	if _, _, ok := Take(struct{ net.Conn }{a}); ok {
 		t.Error("it was taken")
 	}
 }

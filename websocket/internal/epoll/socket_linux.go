@@ -11,29 +11,45 @@ import (
 )
 
 // Take takes the descriptor of a TCP or Unix connection out of package net: it is duplicated and the original closed, to be
-// rid of the net.Conn and its share of Go's poller. The descriptor does not block and is the caller's. ok is false, and nc as
-// it was, for connections of other types, whose Read and Write would be passed by.
-func Take(nc net.Conn) (fd int32, ok bool) {
+// rid of the net.Conn and its share of Go's poller. The descriptor does not block and is the caller's. remote is the peer's address
+// where it is another than the kernel knows, or nil. ok is false, and nc as it was, for connections of other types, whose Read and
+// Write would be passed by, unless they say by a method Socket() net.Conn that they leave what passes as it is.
+func Take(nc net.Conn) (fd int32, remote net.Addr, ok bool) {
+	bare := beneath(nc)
 	var socket syscall.Conn
-	switch nc := nc.(type) {
+	switch bare := bare.(type) {
 	case *net.TCPConn:
-		socket = nc
+		socket = bare
 	case *net.UnixConn:
-		socket = nc
+		socket = bare
 	default:
-		return 0, false
+		return 0, nil, false
 	}
 	raw, err := socket.SyscallConn()
 	if err != nil {
-		return 0, false
+		return 0, nil, false
+	}
+	if shown := nc.RemoteAddr(); shown != nil && shown != bare.RemoteAddr() {
+		remote = shown
 	}
 	var dup int
 	var dupErr error
 	if err := raw.Control(func(old uintptr) { dup, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) }); err != nil || dupErr != nil {
-		return 0, false
+		return 0, nil, false
 	}
-	nc.Close()
-	return int32(dup), true
+	nc.Close() // all of it: a wrapper may count
+	return int32(dup), remote, true
+}
+
+// beneath is the connection that nc wraps without touching what passes, or nc.
+func beneath(nc net.Conn) net.Conn {
+	for {
+		wrapper, ok := nc.(interface{ Socket() net.Conn })
+		if !ok {
+			return nc
+		}
+		nc = wrapper.Socket()
+	}
 }
 
 // Give hands a descriptor back to package net. It is closed in any case: the connection has a duplicate.

@@ -20,12 +20,12 @@ const (
 // NewListener returns a listener whose connections are *tls.Conn over a [Shim], their handshakes done. At most 4,096 of those
 // run at a time, 64 computing and the others waiting for their peers, each for at most 10 s.
 func NewListener(inner net.Listener, config *tls.Config) net.Listener {
-	config = onlyHTTP1(config)
+	config = forLoop(config)
 	if choose := config.GetConfigForClient; choose != nil {
 		config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			chosen, err := choose(hello)
 			if chosen != nil {
-				chosen = onlyHTTP1(chosen)
+				chosen = forLoop(chosen)
 			}
 			return chosen, err
 		}
@@ -42,10 +42,12 @@ func NewListener(inner net.Listener, config *tls.Config) net.Listener {
 	return l
 }
 
-// onlyHTTP1 is a copy of config whose connections can be taken over, as one on HTTP/2 cannot.
-func onlyHTTP1(config *tls.Config) *tls.Config {
+// forLoop is a copy of config whose connections can be taken over, as one on HTTP/2 cannot: that has to be asked for.
+func forLoop(config *tls.Config) *tls.Config {
 	config = config.Clone()
-	config.NextProtos = []string{"http/1.1"}
+	if len(config.NextProtos) == 0 {
+		config.NextProtos = []string{"http/1.1"}
+	}
 	config.DynamicRecordSizingDisabled = true
 	return config
 }

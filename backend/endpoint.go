@@ -1,0 +1,114 @@
+// An endpoint: the URL of one or several hooks, with the bounds that they share.
+
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// endpoint lets a bounded number of requests at a time go to a URL, has a bounded number wait, and none while the breaker is open.
+type endpoint struct {
+	service
+	breaker  *breaker
+	places   chan struct{} // one is taken by each request under way
+	waiting  atomic.Int64
+	maxQueue int64
+	log      *slog.Logger
+
+	failures, opened seldom // log lines
+}
+
+// seldom keeps a log line that anybody can cause from being written more often than once a second.
+type seldom struct {
+	until    atomic.Int64 // in nanoseconds since 1970
+	unlogged atomic.Int64
+}
+
+// due reports whether the line may be written now, and how many were not since the last.
+func (s *seldom) due() (unlogged int64, ok bool) {
+	now, until := time.Now().UnixNano(), s.until.Load()
+	if now < until || !s.until.CompareAndSwap(until, now+int64(time.Second)) {
+		s.unlogged.Add(1)
+		return 0, false
+	}
+	return s.unlogged.Swap(0), true
+}
+
+// try makes one attempt, of at most patience. The error is a *trouble, or the context's own.
+func (e *endpoint) try(ctx context.Context, hook Hook, id string, body []byte, patience time.Duration) ([]byte, error) {
+	if err := e.take(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { <-e.places }()
+	t, err := e.breaker.enter()
+	if err != nil {
+		return nil, e.refuse(err)
+	}
+	result := failed // if it panics
+	defer func() { e.breaker.leave(t, result) }()
+	attempt, cancel := context.WithTimeoutCause(ctx, patience, errTimeout)
+	defer cancel()
+	answer, err := e.post(attempt, string(hook), id, body)
+	result = judge(err)
+	if result == failed {
+		e.complain(hook, id, err)
+	}
+	return answer, err
+}
+
+// errNotTried is what the trouble wraps of a request that was not made, and that waiting a little will not help.
+var errNotTried = errors.New("not asked")
+
+func (e *endpoint) refuse(err error) *trouble {
+	return &trouble{undone: true, err: fmt.Errorf("%w: %s: %w", errNotTried, e.name, err)}
+}
+
+// take waits for a place.
+func (e *endpoint) take(ctx context.Context) error {
+	if err := e.breaker.blocked(); err != nil {
+		return e.refuse(err)
+	}
+	select {
+	case e.places <- struct{}{}:
+		return nil
+	default:
+	}
+	if e.waiting.Add(1) > e.maxQueue {
+		e.waiting.Add(-1)
+		return e.refuse(fmt.Errorf("%d requests are under way and %d wait, which are the limits; make the service faster, or raise MaxConcurrent or MaxQueue", cap(e.places), e.maxQueue))
+	}
+	defer e.waiting.Add(-1)
+	select {
+	case e.places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		if errors.Is(context.Cause(ctx), errTimeout) {
+			return &trouble{undone: true, err: fmt.Errorf("%w: %s: no place among %d requests came free in time; make the service faster, or raise MaxConcurrent", errNotTried, e.name, cap(e.places))}
+		}
+		return ctx.Err()
+	}
+}
+
+// judge says what an exchange tells about the service.
+func judge(err error) outcome {
+	t, ok := errors.AsType[*trouble](err)
+	switch {
+	case err == nil || ok && t.invalid:
+		return answered
+	case ok:
+		return failed
+	}
+	return abandoned
+}
+
+// complain logs a failure, unless one was logged just now.
+func (e *endpoint) complain(hook Hook, id string, err error) {
+	if unlogged, ok := e.failures.due(); ok {
+		e.log.Warn("a hook's service failed", "hook", hook, "request", id, "cause", err, "unlogged", unlogged)
+	}
+}

@@ -1,0 +1,379 @@
+// Hooks: the service is asked, and its answer waited for.
+
+package backend
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// What fields of [HooksOptions] and [HookOptions] are when they are left zero.
+const (
+	DefaultTimeout       = 3 * time.Second
+	DefaultCallTimeout   = 10 * time.Second
+	DefaultRetries       = 2
+	DefaultMaxAnswer     = 256 << 10 // bytes
+	DefaultMaxConcurrent = 64
+	DefaultMaxQueue      = 1024
+	DefaultRest          = 5 * time.Second
+	DefaultMaxNotices    = 4096
+)
+
+// HookOptions are one hook's. The zero value is safe.
+type HookOptions struct {
+	// URL is asked; "" means that of HooksOptions.
+	URL string
+	// Timeout is how long the client waits for the decision, in all: for a place, the answer, and repetitions. 0 means
+	// DefaultTimeout, and DefaultCallTimeout for calls.
+	Timeout time.Duration
+	// Retries is how often a request may be repeated where that is safe. 0 means DefaultRetries, a negative number never.
+	Retries int
+	// Repeatable says that the service notices by its id when a request comes again, so that publish and call may be repeated
+	// even if the first one may have got there. The other hooks always may.
+	Repeatable bool
+	// FailOpen allows what the service cannot be asked about, be it because a client keeps it busy. Not for calls.
+	FailOpen bool
+}
+
+// HooksOptions say whom to ask about what.
+type HooksOptions struct {
+	// Hooks are those to ask; the others allow everything, and calls of unknown methods are refused.
+	Hooks map[Hook]HookOptions
+	// URL is asked by the hooks that name none of their own.
+	URL string
+	// Secrets sign the requests, each on its own: at least one, of at least MinSecret bytes.
+	Secrets []Secret
+	// ConnectHeaders and ConnectCookies name what of a client's opening request is sent with connect, which is otherwise nothing.
+	ConnectHeaders, ConnectCookies []string
+
+	// MaxAnswer is the longest answer, in bytes. 0 means DefaultMaxAnswer.
+	MaxAnswer int64
+	// MaxConcurrent requests, and as many connections, are under way to one URL; MaxQueue more wait for a place. 0 means the
+	// defaults.
+	MaxConcurrent, MaxQueue int
+	// Rest is how long a URL is left alone once it has failed too often. 0 means DefaultRest.
+	Rest time.Duration
+	// MaxNotices of disconnects wait to be sent; further ones are dropped. 0 means DefaultMaxNotices.
+	MaxNotices int
+
+	// TLS is for https; nil means the system's roots.
+	TLS *tls.Config
+	// Wrap, if not nil, goes around the way that requests take, for traces.
+	Wrap func(http.RoundTripper) http.RoundTripper
+	// Observe, if not nil, is told of each decision, for metrics, on the goroutine that asked; it must not block. err is what the
+	// hook returned, even where fail-open overruled it.
+	Observe func(hook Hook, took time.Duration, err error)
+	// Log is told of failures and of what was let through, each at most once a second for each URL, and of breakers that change
+	// their state. nil means slog.Default.
+	Log *slog.Logger
+}
+
+// Hooks asks the service. Make it with [NewHooks].
+type Hooks struct {
+	options   HooksOptions
+	hooks     map[Hook]*hook
+	endpoints []*endpoint
+	log       *slog.Logger
+	notices   *notices
+	asking    sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+}
+
+// hook is one hook that is asked.
+type hook struct {
+	HookOptions
+	name     Hook
+	endpoint *endpoint
+}
+
+// NewHooks checks the options. It asks nobody yet.
+func NewHooks(o HooksOptions) (*Hooks, error) {
+	problems := []error{checkSecrets(o.Secrets)}
+	o.MaxAnswer = or(&problems, "MaxAnswer", o.MaxAnswer, DefaultMaxAnswer)
+	o.MaxConcurrent = or(&problems, "MaxConcurrent", o.MaxConcurrent, DefaultMaxConcurrent)
+	o.MaxQueue = or(&problems, "MaxQueue", o.MaxQueue, DefaultMaxQueue)
+	o.Rest = or(&problems, "Rest", o.Rest, DefaultRest)
+	o.MaxNotices = or(&problems, "MaxNotices", o.MaxNotices, DefaultMaxNotices)
+	o.Secrets = slices.Clone(o.Secrets)
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	h := &Hooks{options: o, hooks: make(map[Hook]*hook), log: o.Log}
+	for name, options := range o.Hooks {
+		problems = append(problems, h.add(name, options))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	h.notices = newNotices(h, o.MaxNotices)
+	return h, nil
+}
+
+func (h *Hooks) add(name Hook, o HookOptions) error {
+	if !slices.Contains(AllHooks(), name) {
+		return fmt.Errorf("backend: there is no hook %.40q; there are connect, subscribe, publish, call and disconnect", string(name))
+	}
+	if name == Call && o.FailOpen {
+		return errors.New("backend: calls cannot fail open, for nobody else has an answer; leave FailOpen out")
+	}
+	byDefault := DefaultTimeout
+	if name == Call {
+		byDefault = DefaultCallTimeout
+	}
+	var problems []error
+	o.Timeout = or(&problems, fmt.Sprintf("the time-out of %s", name), o.Timeout, byDefault)
+	o.Retries = max(0, cmp.Or(o.Retries, DefaultRetries))
+	o.Repeatable = o.Repeatable || name != Publish && name != Call
+	e, err := h.endpoint(cmp.Or(o.URL, h.options.URL))
+	if err != nil {
+		problems = append(problems, fmt.Errorf("the %s hook: %w", name, err))
+	}
+	h.hooks[name] = &hook{HookOptions: o, name: name, endpoint: e}
+	return errors.Join(problems...)
+}
+
+// endpoint is the one of the URL, so that hooks with the same share it.
+func (h *Hooks) endpoint(url string) (*endpoint, error) {
+	if i := slices.IndexFunc(h.endpoints, func(e *endpoint) bool { return e.url == url }); i >= 0 {
+		return h.endpoints[i], nil
+	}
+	name, err := checkURL(url)
+	if err != nil {
+		return nil, err
+	}
+	o := &h.options
+	e := &endpoint{
+		service:  service{url: url, name: name, secrets: o.Secrets, client: newClient(o.MaxConcurrent, o.TLS, o.Wrap), max: o.MaxAnswer},
+		places:   make(chan struct{}, o.MaxConcurrent),
+		maxQueue: int64(o.MaxQueue),
+		log:      h.log,
+	}
+	e.breaker = newBreaker(o.Rest, func(from, to State) {
+		h.log.Warn("a circuit breaker changed", "url", name, "from", from.String(), "to", to.String())
+	})
+	h.endpoints = append(h.endpoints, e)
+	return e, nil
+}
+
+// Asks reports whether the hook is configured, so that a caller need not gather what nobody wants to know.
+func (h *Hooks) Asks(name Hook) bool { return h.hooks[name] != nil }
+
+// Endpoint is how it stands with a URL, for metrics.
+type Endpoint struct {
+	URL      string // without its query
+	State    State
+	UnderWay int // requests
+	Waiting  int // requests
+}
+
+// Endpoints lists the URLs that are asked.
+func (h *Hooks) Endpoints() []Endpoint {
+	all := make([]Endpoint, len(h.endpoints))
+	for i, e := range h.endpoints {
+		all[i] = Endpoint{e.name, e.breaker.current(), len(e.places), int(e.waiting.Load())}
+	}
+	return all
+}
+
+// Connect asks whether a client may connect. It waits as long as the hook's time-out, and less if ctx ends, whose error it then
+// returns. Every other error is an [*Error]; the client may not connect then.
+func (h *Hooks) Connect(ctx context.Context, r ConnectRequest) (ConnectDecision, error) {
+	asked := r.request(Connect)
+	asked.Headers = pickHeaders(r.Header, h.options.ConnectHeaders)
+	asked.Cookies = pickCookies(r.Header, h.options.ConnectCookies)
+	return decide(ctx, h, asked, parseConnect)
+}
+
+// Subscribe asks whether a client may subscribe, as [Hooks.Connect] does.
+func (h *Hooks) Subscribe(ctx context.Context, r SubscribeRequest) error {
+	asked := r.request(Subscribe)
+	asked.Channel = r.Channel
+	_, err := decide(ctx, h, asked, func(b []byte) (none struct{}, err error) { return none, parseSubscribe(b) })
+	return err
+}
+
+// Publish asks whether a client may publish, and what, as [Hooks.Connect] does. A payload that is not of its Kind is an error.
+func (h *Hooks) Publish(ctx context.Context, r PublishRequest) (PublishDecision, error) {
+	if !h.Asks(Publish) {
+		return PublishDecision{}, nil
+	}
+	asked := r.request(Publish)
+	asked.Channel, asked.Event, asked.Key = r.Channel, r.Event, r.Key
+	var err error
+	if asked.Data, asked.Encoding, err = r.Data.wire(); err != nil {
+		return PublishDecision{}, err
+	}
+	return decide(ctx, h, asked, parsePublish)
+}
+
+// Call hands on a call and returns its result, as [Hooks.Connect] does. An error that the service answers is an [*Error] with
+// [ErrDenied]; so is any call if the hook is not configured, with Code "unknown_method".
+func (h *Hooks) Call(ctx context.Context, r CallRequest) (Payload, error) {
+	if !h.Asks(Call) {
+		return Payload{}, &Error{Hook: Call, Code: "unknown_method", Reason: "nobody answers calls: this server has no call hook", kind: ErrDenied}
+	}
+	asked := r.request(Call)
+	asked.Channel, asked.Method = r.Channel, r.Method
+	var err error
+	if asked.Data, asked.Encoding, err = r.Data.wire(); err != nil {
+		return Payload{}, err
+	}
+	return decide(ctx, h, asked, parseCall)
+}
+
+// Disconnect tells that a client has gone. It waits for nothing: the notice is sent, and repeated if need be, while the program
+// goes on. The error tells that it was dropped because too many wait, or because of Close.
+func (h *Hooks) Disconnect(ctx context.Context, r DisconnectRequest) error {
+	if !h.Asks(Disconnect) {
+		return nil
+	}
+	asked := r.request(Disconnect)
+	asked.Code, asked.Reason = r.Code, r.Reason
+	return h.notices.add(asked.stamped())
+}
+
+// Close ends asking: further requests are refused, those under way get their answer, and notices that wait are sent. When ctx ends
+// first, what is left is given up; the error wraps ctx's and tells how many notices there were. Another call returns at once.
+func (h *Hooks) Close(ctx context.Context) error {
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return nil
+	}
+	h.closed = true
+	h.mu.Unlock()
+	err := h.notices.close(ctx)
+	done := make(chan struct{})
+	go func() { h.asking.Wait(); close(done) }() // ends with the last time-out
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = cmp.Or(err, ctx.Err())
+	}
+	for _, e := range h.endpoints {
+		e.close()
+	}
+	return err
+}
+
+// begin counts one who asks, unless the hooks are closed.
+func (h *Hooks) begin() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.closed {
+		h.asking.Add(1)
+	}
+	return !h.closed
+}
+
+// stamped gives a request its id and time.
+func (r *Request) stamped() *Request {
+	r.ID, r.Time = strings.ToLower(rand.Text()[:20]), time.Now()
+	return r
+}
+
+// decide asks, reads the answer, and fails open where that is configured.
+func decide[T any](ctx context.Context, h *Hooks, r *Request, parse func([]byte) (T, error)) (decision T, err error) {
+	k := h.hooks[r.Hook]
+	if k == nil {
+		return decision, nil
+	}
+	if !h.begin() {
+		return decision, unavailable(r.Hook, errors.New("the hooks are closed, for the server is shutting down"))
+	}
+	defer h.asking.Done()
+	began := time.Now()
+	answer, err := k.ask(ctx, r.stamped())
+	if err == nil {
+		decision, err = parse(answer)
+	}
+	if h.options.Observe != nil {
+		h.options.Observe(r.Hook, time.Since(began), err)
+	}
+	if k.FailOpen && errors.Is(err, ErrUnavailable) {
+		if unlogged, ok := k.endpoint.opened.due(); ok {
+			h.log.Warn("a hook failed open: allowed without having been asked about", "hook", r.Hook, "request", r.ID, "session", r.Session, "channel", r.Channel, "cause", err, "unlogged", unlogged)
+		}
+		return decision, nil
+	}
+	return decision, err
+}
+
+// Repetitions wait a random time below a bound that doubles from shortest to longest: "full jitter".
+const (
+	shortestWait = 50 * time.Millisecond
+	longestWait  = time.Second
+)
+
+// ask sends a request, repeats it where that is safe, and returns what was answered. The error is an *Error or the caller's
+// context's.
+func (k *hook) ask(caller context.Context, r *Request) ([]byte, error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("backend: the %s hook cannot write its request: %w", k.name, err) // Info that is not JSON
+	}
+	ctx, cancel := context.WithTimeoutCause(caller, k.Timeout, errTimeout)
+	defer cancel()
+	for left := k.Retries; ; left-- {
+		answer, err := k.endpoint.try(ctx, k.name, r.ID, body, k.patience(ctx, left))
+		if err == nil {
+			return answer, nil
+		}
+		t, ok := errors.AsType[*trouble](err)
+		switch {
+		case caller.Err() != nil:
+			return nil, caller.Err()
+		case !ok:
+			return nil, unavailable(k.name, err)
+		case t.invalid:
+			return nil, invalid(k.name, t)
+		case left == 0 || !t.undone && !k.Repeatable || errors.Is(t, errNotTried):
+			return nil, unavailable(k.name, t)
+		case !pause(ctx, max(t.retryAfter, jitter(k.Retries-left))):
+			return nil, cmp.Or(caller.Err(), error(unavailable(k.name, t)))
+		}
+	}
+}
+
+// patience is how long an attempt may take: half of what is left if there may be another, for a request may be lost on the way.
+func (k *hook) patience(ctx context.Context, left int) time.Duration {
+	deadline, _ := ctx.Deadline()
+	remaining := time.Until(deadline)
+	if left > 0 && k.Repeatable {
+		return remaining / 2
+	}
+	return remaining
+}
+
+func jitter(attempt int) time.Duration {
+	return mathrand.N(min(longestWait, shortestWait<<min(attempt, 10)))
+}
+
+// pause waits, and reports whether there is time for that. If it is clear that there is not, it does not wait.
+func pause(ctx context.Context, d time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,226 @@
+// Managing clients: taking them into channels and out of them, ending their sessions, revoking their tokens.
+
+package api
+
+import (
+	"errors"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ringdown/ringdown/hub"
+)
+
+// whom names one session, or all of a user.
+type whom struct {
+	Session string `json:"session"`
+	User    string `json:"user"`
+}
+
+// touched tells what was done.
+type touched struct {
+	Sessions int       `json:"sessions"`         // of this node that were found
+	Changed  int       `json:"changed"`          // subscriptions begun or ended, or sessions ended
+	Errors   []blocked `json:"errors,omitempty"` // at most maxErrors of them
+}
+
+// blocked is a session for which something could not be done.
+type blocked struct {
+	Session string   `json:"session"`
+	Channel string   `json:"channel,omitempty"`
+	Error   *failure `json:"error"`
+}
+
+const maxErrors = 100
+
+// maxReason is the longest reason, in bytes: as much as fits into a Close frame (RFC 6455 §5.5).
+const maxReason = 123
+
+// find returns the sessions that are meant. A user may have none; a session that is named must be there.
+func (a *Handler) find(w whom) ([]*hub.Session, error) {
+	switch {
+	case (w.Session == "") == (w.User == ""):
+		return nil, hub.Errorf(hub.BadRequest, `the request names neither or both of "session" and "user"; name one`)
+	case w.User != "":
+		return a.hub.SessionsOf(w.User), checkUser(w.User)
+	}
+	s := a.hub.Session(w.Session)
+	if s == nil {
+		return nil, noSession(w.Session)
+	}
+	return []*hub.Session{s}, nil
+}
+
+// blame notes an error.
+func (t *touched) blame(s *hub.Session, channel string, err error) {
+	if len(t.Errors) < maxErrors {
+		t.Errors = append(t.Errors, blocked{s.ID(), channel, failureOf(err)})
+	}
+}
+
+// entrance is a request to take sessions into channels, or out of them.
+type entrance struct {
+	whom
+	Channels []string `json:"channels"`
+	Reason   string   `json:"reason"`
+}
+
+func (a *Handler) readEntrance(r *request) (asked entrance, sessions []*hub.Session, err error) {
+	if err := r.read(&asked); err != nil {
+		return asked, nil, err
+	}
+	if err := countChannels(asked.Channels); err != nil {
+		return asked, nil, err
+	}
+	for _, channel := range asked.Channels {
+		if err := r.key.checkChannel(channel); err != nil {
+			return asked, nil, err
+		}
+	}
+	if err := checkReason(asked.Reason); err != nil {
+		return asked, nil, err
+	}
+	sessions, err = a.find(asked.whom)
+	return asked, sessions, err
+}
+
+func checkReason(reason string) error {
+	if len(reason) > maxReason || !utf8.ValidString(reason) {
+		return hub.Errorf(hub.BadRequest, "the reason has %d bytes; give it at most %d, in UTF-8", len(reason), maxReason)
+	}
+	return nil
+}
+
+// subscribe takes sessions into channels, whatever the rules say. Those that are there already stay as they are.
+func (a *Handler) subscribe(r *request) (int, any, error) {
+	asked, sessions, err := a.readEntrance(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	if asked.Reason != "" {
+		return 0, nil, hub.Errorf(hub.BadRequest, `a "reason" is not told to whom is subscribed; leave it out`)
+	}
+	done := touched{Sessions: len(sessions)}
+	for _, s := range sessions {
+		for _, channel := range asked.Channels {
+			err := s.Subscribe(r.Context(), channel, hub.SubscribeOptions{Forced: true})
+			if refused, ok := errors.AsType[*hub.Error](err); ok && refused.Code == hub.AlreadySubscribed {
+				continue
+			}
+			if err != nil {
+				done.blame(s, channel, err)
+				continue
+			}
+			done.Changed++
+		}
+	}
+	a.managed(r, "subscribed", "session", asked.Session, "user", asked.User, "channels", len(asked.Channels), "changed", done.Changed)
+	return http.StatusOK, done, nil
+}
+
+// unsubscribe takes sessions out of channels. Those that are not there stay as they are.
+func (a *Handler) unsubscribe(r *request) (int, any, error) {
+	asked, sessions, err := a.readEntrance(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	if asked.Reason == "" {
+		asked.Reason = "taken out of the channel by the server"
+	}
+	done := touched{Sessions: len(sessions)}
+	for _, s := range sessions {
+		for _, channel := range asked.Channels {
+			if s.Expel(channel, asked.Reason) == nil { // otherwise it is not subscribed
+				done.Changed++
+			}
+		}
+	}
+	a.managed(r, "unsubscribed", "session", asked.Session, "user", asked.User, "channels", len(asked.Channels), "changed", done.Changed)
+	return http.StatusOK, done, nil
+}
+
+// The close codes that may be asked for: those of applications (RFC 6455 §7.4.2), and the four that a server may mean.
+const (
+	firstOwnClose = 4000
+	lastOwnClose  = 4999
+)
+
+func checkClose(code int) error {
+	switch {
+	case code == 0, code == 1000, code == 1008, code == 1012, code == 1013, code >= firstOwnClose && code <= lastOwnClose:
+		return nil
+	}
+	return hub.Errorf(hub.BadRequest, "the close code is %d; it can be 1000, 1008, 1012, 1013, or one of your own from %d to %d", code, firstOwnClose, lastOwnClose)
+}
+
+// disconnect ends sessions.
+func (a *Handler) disconnect(r *request) (int, any, error) {
+	var asked struct {
+		whom
+		Code      int    `json:"code"`
+		Reason    string `json:"reason"`
+		Reconnect bool   `json:"reconnect"`
+	}
+	if err := r.read(&asked); err != nil {
+		return 0, nil, err
+	}
+	if err := checkReason(asked.Reason); err != nil {
+		return 0, nil, err
+	}
+	if err := checkClose(asked.Code); err != nil {
+		return 0, nil, err
+	}
+	sessions, err := a.find(asked.whom)
+	if err != nil {
+		return 0, nil, err
+	}
+	if asked.Reason == "" {
+		asked.Reason = "disconnected by the server"
+	}
+	for _, s := range sessions {
+		s.End(&hub.Dismissal{Close: asked.Code, Reason: asked.Reason, Reconnect: asked.Reconnect})
+	}
+	a.managed(r, "disconnected", "session", asked.Session, "user", asked.User, "sessions", len(sessions), "reason", asked.Reason)
+	return http.StatusOK, touched{Sessions: len(sessions), Changed: len(sessions)}, nil
+}
+
+type revoked struct {
+	Revoked bool `json:"revoked"`
+}
+
+// revoke has tokens refused. Sessions that were opened with one are ended by whoever Options.Revoke tells of it.
+func (a *Handler) revoke(r *request) (int, any, error) {
+	var asked struct {
+		User  string    `json:"user"`
+		Login string    `json:"login"`
+		Token string    `json:"token"`
+		Until time.Time `json:"until"`
+	}
+	if err := r.read(&asked); err != nil {
+		return 0, nil, err
+	}
+	named := 0
+	for _, name := range []string{asked.User, asked.Login, asked.Token} {
+		if name == "" {
+			continue
+		}
+		named++
+		if len(name) > hub.MaxChannelName || !utf8.ValidString(name) {
+			return 0, nil, hub.Errorf(hub.BadRequest, "what is to be revoked has %d bytes; no token has names of more than %d, in UTF-8", len(name), hub.MaxChannelName)
+		}
+	}
+	if named != 1 {
+		return 0, nil, hub.Errorf(hub.BadRequest, `the request names %d of "user", "login" and "token"; name one`, named)
+	}
+	if a.options.Revoke == nil {
+		return 0, nil, hub.Errorf(hub.NotFound, "this server takes no tokens, so there is nothing to revoke; configure keys for tokens, or use disconnect")
+	}
+	if err := a.options.Revoke(Revocation{User: asked.User, Session: asked.Login, Token: asked.Token, Until: asked.Until}); err != nil {
+		if _, known := errors.AsType[*hub.Error](err); known {
+			return 0, nil, err
+		}
+		return 0, nil, hub.Errorf(hub.BadRequest, "it cannot be revoked: %w", err)
+	}
+	a.managed(r, "revoked", "user", asked.User, "login", asked.Login, "token", asked.Token)
+	return http.StatusOK, revoked{true}, nil
+}

@@ -1,0 +1,125 @@
+// The configuration of a node, its lower half: who may do what, and who is told.
+
+package config
+
+import "time"
+
+// Rule is what holds in the channels that match a pattern. A key that is left out is what setDefaults says.
+type Rule struct {
+	Pattern    string  `key:"pattern" need:"yes" example:"chat:*" doc:"names of channels: * is any run of characters, ? is one, [a-z] one of a class"`
+	Subscribe  string  `key:"subscribe" oneof:"everyone, users, server" doc:"who may subscribe: everyone, users that are known, or no client"`
+	Publish    string  `key:"publish" oneof:"everyone, users, server" doc:"who may publish: everyone, users that are known, or the server alone"`
+	History    History `key:"history" doc:"what is kept for clients that come back and for those that ask"`
+	Last       bool    `key:"last" doc:"tell a new subscriber the last publication; where slow is conflate, the last of each key"`
+	Presence   bool    `key:"presence" doc:"let subscribers see who else is there"`
+	Slow       string  `key:"slow" oneof:"disconnect, drop_oldest, conflate" doc:"what happens to a subscriber that reads too slowly: it is cut, loses what has waited longest, or gets the newest of each key"`
+	Backlog    Size    `key:"backlog" doc:"how much may wait for one slow subscriber where slow is drop_oldest or conflate"`
+	MaxPayload Size    `key:"max_payload" zero:"any" doc:"longest payload; 0 is limits.message_size"`
+}
+
+// History is what a channel keeps.
+type History struct {
+	Count int           `key:"count" zero:"any" doc:"publications kept; 0 keeps none"`
+	Age   time.Duration `key:"age" zero:"any" doc:"how long they are kept; 0 is until newer ones take their place"`
+}
+
+// setDefaults gives a rule of which only the pattern is said what the hub gives it.
+func (r *Rule) setDefaults() {
+	*r = Rule{Subscribe: "everyone", Publish: "server", Slow: "disconnect", Backlog: 256 << 10}
+}
+
+// Auth says how clients prove who they are.
+type Auth struct {
+	Keys      []AuthKey     `key:"keys" live:"yes" doc:"keys that verify tokens (JWT); without any, no token is taken"`
+	Issuer    string        `key:"issuer" live:"yes" example:"https://login.example.com" doc:"what a token's iss must be; empty takes every issuer that signs with one of the keys"`
+	Audience  string        `key:"audience" live:"yes" example:"ringdown" doc:"what a token's aud must name; empty takes only tokens without"`
+	Leeway    time.Duration `key:"leeway" live:"yes" zero:"any" doc:"how far the clocks of issuers may be off"`
+	MaxTTL    time.Duration `key:"max_ttl" live:"yes" doc:"longest life of a token"`
+	Cookie    string        `key:"cookie" live:"yes" example:"token" doc:"name of a cookie that may hold the token; empty looks at none"`
+	Query     string        `key:"query" live:"yes" doc:"name of the query parameter that may hold the token; empty looks at none"`
+	Anonymous bool          `key:"anonymous" live:"yes" doc:"let clients without a token connect; the rules say what they may"`
+}
+
+// AuthKey is a key, or a source of several: one of secret, secret_file, file and url.
+type AuthKey struct {
+	ID         string `key:"id" doc:"key id (kid) to which keys answer that have none of their own"`
+	Secret     Secret `key:"secret" doc:"secret shared with those who mint tokens, for HS256, 32 bytes or more; a file is the better place"`
+	SecretFile string `key:"secret_file" doc:"file with such a secret"`
+	File       string `key:"file" doc:"file with keys in PEM or as a JWK or JWKS; read again when it changes"`
+	URL        string `key:"url" example:"https://login.example.com/.well-known/jwks.json" doc:"where an issuer publishes its JWKS; https, or http to this machine"`
+}
+
+// Backend is the user's own service.
+type Backend struct {
+	Connect    string        `key:"connect" live:"yes" example:"https://app.example.com/ringdown/connect" doc:"URL asked before a client may connect; empty asks nobody"`
+	Subscribe  string        `key:"subscribe" live:"yes" doc:"URL asked before a client may subscribe"`
+	Publish    string        `key:"publish" live:"yes" doc:"URL asked before a client may publish"`
+	Call       string        `key:"call" live:"yes" doc:"URL that answers the calls of clients"`
+	Disconnect string        `key:"disconnect" live:"yes" doc:"URL told that a client has gone"`
+	Secret     Secret        `key:"secret" live:"yes" doc:"secret that signs what the backend is sent (HMAC), 32 bytes or more; a file is the better place"`
+	SecretFile string        `key:"secret_file" live:"yes" example:"/etc/ringdown/backend.secret" doc:"file with that secret"`
+	Timeout    time.Duration `key:"timeout" live:"yes" doc:"how long the backend may take to answer, all attempts together"`
+	Retries    int           `key:"retries" live:"yes" zero:"any" doc:"how often it is asked again when it cannot be reached or answers 5xx"`
+	FailOpen   bool          `key:"fail_open" live:"yes" doc:"allow what the backend would be asked about while it cannot be reached; false refuses"`
+	Events     Events        `key:"events" doc:"joins, leaves, occupied and vacated channels, told at least once and in order per channel"`
+}
+
+// Events say where events go, and where they wait.
+type Events struct {
+	URL      string `key:"url" example:"https://app.example.com/ringdown/events" doc:"URL that events are sent to; empty sends none"`
+	Dir      string `key:"dir" example:"/var/lib/ringdown/events" doc:"directory in which they wait; empty keeps them in memory, where a restart loses them"`
+	MaxBytes Size   `key:"max_bytes" doc:"how much may wait; then the oldest are dropped"`
+}
+
+// API says who may use the HTTP API.
+type API struct {
+	Keys []APIKey `key:"keys" live:"yes" doc:"keys of your own services; without any, the API is closed"`
+}
+
+// APIKey is one key of the HTTP API.
+type APIKey struct {
+	Name       string   `key:"name" need:"yes" example:"shop" doc:"how the key is called in logs"`
+	Secret     Secret   `key:"secret" doc:"the key itself, 32 bytes or more; a file is the better place"`
+	SecretFile string   `key:"secret_file" doc:"file with the key"`
+	Rights     []string `key:"rights" need:"yes" oneof:"publish, presence, history, channels, sessions, subscribe, disconnect, revoke, info, all" doc:"what its holder may do"`
+}
+
+// Log says how much is logged, and how.
+type Log struct {
+	Format string `key:"format" oneof:"text, json" doc:"text for people, json for programs"`
+	Level  string `key:"level" live:"yes" oneof:"debug, info, warn, error" doc:"least weight of what is logged"`
+}
+
+// Tracing says where traces go.
+type Tracing struct {
+	Endpoint string `key:"endpoint" example:"http://localhost:4318" doc:"OTLP endpoint over HTTP; empty traces nothing"`
+}
+
+// Drain is how a node stops.
+type Drain struct {
+	ReadyDelay time.Duration `key:"ready_delay" live:"yes" zero:"any" doc:"how long /readyz says no before the first client is told, so that balancers look elsewhere"`
+	Window     time.Duration `key:"window" live:"yes" doc:"time over which clients are told to come back; what is left at its end is cut"`
+}
+
+// Default is what a node does that is told nothing: reachable from this machine only, read-only, closed to pages of other origins.
+func Default() Config {
+	return Config{
+		Listen: Listen{Address: "127.0.0.1:8000"},
+		Limits: Limits{
+			HandshakeTimeout: 10 * time.Second, RequestTimeout: 15 * time.Second, AnswerTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+			HeaderSize:  32 << 10,
+			MessageSize: 64 << 10, MessageTimeout: 30 * time.Second,
+			Connections: 100_000, ConnectionsPerAddress: 1000, NewConnections: 100, NewConnectionsInAll: 2000,
+			Subscriptions: 256, Calls: 16,
+			Session: Rate{Messages: 100, Bytes: 1 << 20}, User: Rate{Messages: 200, Bytes: 2 << 20}, Address: Rate{Messages: 2000, Bytes: 16 << 20},
+			Burst:       2 * time.Second,
+			OutboxBytes: 1 << 20, OutboxAge: 30 * time.Second, HistoryBytes: 256 << 20,
+		},
+		KeepAlive: KeepAlive{Interval: 30 * time.Second, Timeout: 10 * time.Second},
+		Auth:      Auth{Leeway: 30 * time.Second, MaxTTL: 24 * time.Hour, Query: "token", Anonymous: true},
+		Backend:   Backend{Timeout: 5 * time.Second, Retries: 2, Events: Events{MaxBytes: 64 << 20}},
+		Log:       Log{Format: "text", Level: "info"},
+		Drain:     Drain{Window: 10 * time.Second},
+		Broker:    "memory",
+	}
+}

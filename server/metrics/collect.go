@@ -1,0 +1,105 @@
+// Collecting: what the parts of a node have counted becomes metrics.
+
+package metrics
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/websocket/loop"
+)
+
+// collector implements [prometheus.Collector].
+type collector struct {
+	sources Sources
+	descs   map[*metric]*prometheus.Desc // not of histograms, which are collectors themselves
+}
+
+func newCollector(s Sources) *collector {
+	c := &collector{sources: s, descs: make(map[*metric]*prometheus.Desc, len(table))}
+	for _, m := range table {
+		if !m.hist {
+			c.descs[m] = prometheus.NewDesc(m.name, m.means, m.labels, nil)
+		}
+	}
+	return c
+}
+
+// Describe implements [prometheus.Collector].
+func (c *collector) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range c.descs {
+		to <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (c *collector) Collect(to chan<- prometheus.Metric) {
+	put := func(m *metric, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(c.descs[m], m.kind, value, labels...)
+	}
+	put(buildInfo, 1, c.sources.Version)
+	ready := 1.0
+	if c.sources.Ready != nil && !c.sources.Ready() {
+		ready = 0
+	}
+	put(readyNow, ready)
+	putHub(put, c.sources.Hub.Stats())
+	for name, stats := range c.sources.Loops {
+		putLoop(put, name, stats())
+	}
+	if c.sources.Store != nil {
+		n := c.sources.Store()
+		put(historyBytes, float64(n.Bytes))
+		put(historyMaxBytes, float64(n.MaxBytes))
+		put(brokerChannels, float64(n.Channels))
+		put(evicted, float64(n.Evicted))
+	}
+}
+
+// putter sends one sample.
+type putter func(m *metric, value float64, labels ...string)
+
+func putHub(put putter, n hub.Stats) {
+	for _, sort := range n.Sessions {
+		put(sessions, float64(sort.Sessions), sort.Transport, sort.Protocol)
+	}
+	put(sessionsOpened, float64(n.Opened))
+	for code, times := range n.Disconnects {
+		if code == "" {
+			code = "client"
+		}
+		put(disconnects, float64(times), string(code))
+	}
+	for code, times := range n.Refusals {
+		put(refusals, float64(times), string(code))
+	}
+	put(channels, float64(n.Channels))
+	put(subscriptions, float64(n.Subscriptions))
+	put(publications, float64(n.Publications))
+	put(publishedBytes, float64(n.PublishedBytes))
+	put(duplicates, float64(n.Duplicates))
+	put(deliveries, float64(n.Deliveries), "once")
+	put(deliveries, float64(n.CaughtUp), "later")
+	put(deliveredBytes, float64(n.DeliveredBytes))
+	put(drops, float64(n.Dropped), "drop_oldest")
+	put(drops, float64(n.Conflated), "conflate")
+	put(gaps, float64(n.Gaps))
+	put(heals, float64(n.Heals))
+	put(recoveries, float64(n.Recovered), strconv.FormatBool(true))
+	put(recoveries, float64(n.Unrecovered), strconv.FormatBool(false))
+}
+
+func putLoop(put putter, gateway string, n loop.Stats) {
+	put(connections, float64(n.Connections), gateway)
+	put(messagesIn, float64(n.MessagesIn), gateway)
+	put(bytesIn, float64(n.BytesIn), gateway)
+	put(bytesOut, float64(n.BytesOut), gateway)
+	put(writes, float64(n.Writes), gateway)
+	put(waiting, float64(n.Waiting), gateway)
+	put(handshakes, float64(n.Opened), gateway, "accepted")
+	put(handshakes, float64(n.Refused), gateway, "failed")
+	put(slowHandlers, float64(n.SlowHandlers), gateway)
+	put(loopLag, n.LoopLag.Seconds(), gateway)
+}

@@ -1,0 +1,94 @@
+// Package metrics tells what a node does, in the form that Prometheus reads. Every metric is in one table, of which
+// docs/operations.md is made.
+//
+//	m := metrics.New(metrics.Sources{
+//		Hub:   h,
+//		Loops: map[string]func() loop.Stats{"channels": channels.Stats, "native": native.Stats},
+//		Store: broker.Stats,
+//	})
+//	mux.Handle("/metrics", m)
+//
+// A collection reads counters that others keep: it walks over no session and no channel, however many there are. The values of
+// labels are bounded: transports, gateways, codes of [hub.Refusals], operations of the API and names of hooks.
+package metrics
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/ringdown/ringdown/broker/memory"
+	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/websocket/loop"
+)
+
+// Sources are what is told of. Only Hub must be given.
+type Sources struct {
+	Hub *hub.Hub
+	// Loops are the event loops, by the name of their gateway.
+	Loops map[string]func() loop.Stats
+	// Store tells of the memory broker; nil where there is none.
+	Store func() memory.Stats
+	// Version of the program, for ringdown_build_info.
+	Version string
+	// Ready tells whether the node takes traffic, as [Health.Ready] does; nil is always.
+	Ready func() bool
+}
+
+// Metrics is a registry of its own, and an [http.Handler] that shows it. It may be used from any goroutine.
+type Metrics struct {
+	http.Handler
+	registry *prometheus.Registry
+	requests *prometheus.HistogramVec
+	hooks    *prometheus.HistogramVec
+}
+
+// collectTimeout bounds a collection, and maxCollections how many there are at once.
+const (
+	collectTimeout = 10 * time.Second
+	maxCollections = 4
+)
+
+// New returns the metrics of a node.
+func New(s Sources) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	m.requests = prometheus.NewHistogramVec(apiSeconds.histogram(), apiSeconds.labels)
+	m.hooks = prometheus.NewHistogramVec(hookSeconds.histogram(), hookSeconds.labels)
+	m.registry.MustRegister(m.requests, m.hooks, newCollector(s), collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.Handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		Timeout: collectTimeout, MaxRequestsInFlight: maxCollections, EnableOpenMetrics: true,
+	})
+	return m
+}
+
+// ObserveAPI is told of every answer of the server API; it is for api.Options.Observe.
+func (m *Metrics) ObserveAPI(operation string, status int, took time.Duration) {
+	if operation == "" {
+		operation = "unknown"
+	}
+	m.requests.WithLabelValues(operation, strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+// Outcome is how a call of a hook went.
+type Outcome string
+
+// The outcomes.
+const (
+	Allowed Outcome = "allowed"
+	Denied  Outcome = "denied"
+	Failed  Outcome = "failed"  // no answer, or nonsense
+	Skipped Outcome = "skipped" // the circuit breaker was open
+)
+
+// ObserveHook is told of every call of a hook. The names of hooks must be few.
+func (m *Metrics) ObserveHook(hook string, outcome Outcome, took time.Duration) {
+	m.hooks.WithLabelValues(hook, string(outcome)).Observe(took.Seconds())
+}
+
+// Registry is for those who have metrics of their own to add. Their names should not begin with "ringdown_".
+func (m *Metrics) Registry() *prometheus.Registry { return m.registry }

@@ -1,0 +1,89 @@
+// Reloading: what of a new configuration a node takes while it runs.
+
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/ringdown/ringdown/server/config"
+)
+
+// Config is the configuration that holds now. Its lists are not to be changed.
+func (s *Server) Config() config.Config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.config
+}
+
+// Reload takes what a running node can take of next, and returns what has changed: what Change.Live tells apart holds now, the rest
+// holds once the node is started again. An error tells what is wrong with next, or with it together with what stays, and then nothing
+// has changed. It may be called at any time; connections that are open stay, also where they would be refused now.
+func (s *Server) Reload(next config.Config) ([]config.Change, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changes := config.Diff(s.config, next)
+	if err := errors.Join(next.Check(), missing(next)); err != nil {
+		return nil, err
+	}
+	live := config.Live(s.config, next)
+	if err := live.Check(); err != nil {
+		return nil, fmt.Errorf("what a running node can take contradicts what stays until it is started again: %w", err)
+	}
+	if err := s.hub.SetRules(rules(&live)); err != nil {
+		return nil, err
+	}
+	if err := s.origins.Set(live.Origins); err != nil {
+		return nil, errors.Join(err, s.hub.SetRules(rules(&s.config)))
+	}
+	if !reflect.DeepEqual(live.Auth, s.config.Auth) {
+		if err := s.setTokens(&live.Auth); err != nil {
+			return nil, errors.Join(err, s.hub.SetRules(rules(&s.config)), s.origins.Set(s.config.Origins))
+		}
+	}
+	connections, limited := affordable(live.Limits.Connections, openFiles())
+	if limited != "" && live.Limits.Connections != s.config.Limits.Connections {
+		s.log.Warn(limited)
+	}
+	s.hub.SetBounds(connections, live.Limits.Subscriptions)
+	s.setLevel(live.Log.Level)
+	s.config = live
+	return changes, nil
+}
+
+func (s *Server) setLevel(name string) {
+	var level slog.Level
+	if s.level != nil && level.UnmarshalText([]byte(name)) == nil {
+		s.level.Set(level)
+	}
+}
+
+// notYet are the keys, or the sections, that the configuration knows and a node does not heed.
+var notYet = []string{
+	"listen.more", "listen.private", "listen.proxy_protocol", "listen.trusted_proxies", "listen.tls", "listen.acme",
+	"limits.connections_per_address", "limits.new_connections", "limits.new_connections_in_all",
+	"limits.session", "limits.user", "limits.address", "limits.node", "limits.burst", "limits.outbox_age",
+	"backend", "api", "tracing", "drain.ready_delay",
+}
+
+// missing refuses a configuration that asks for what there is not yet: a limit or a key in which somebody trusts must not be passed
+// over in silence.
+func missing(c config.Config) error {
+	var asked []string
+	for _, change := range config.Diff(config.Default(), c) {
+		if slices.ContainsFunc(notYet, func(key string) bool { return change.Key == key || strings.HasPrefix(change.Key, key+".") }) {
+			asked = append(asked, change.Key)
+		}
+	}
+	if strings.HasPrefix(c.Listen.Address, "unix:") {
+		asked = append(asked, "listen.address as a socket file")
+	}
+	if asked == nil {
+		return nil
+	}
+	return fmt.Errorf("this version cannot do yet what the configuration asks for with %s; leave that out", strings.Join(asked, ", "))
+}

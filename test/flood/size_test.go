@@ -1,0 +1,10 @@
+//go:build !race
+
+package flood
+
+// clients are all together, and memory is what the node may take for them, in bytes: over all, also what the garbage collector has
+// not collected yet.
+const (
+	clients = 10_000
+	memory  = 400 << 20
+)
