@@ -30,7 +30,7 @@ const patience = 20 * time.Second
 // quietLog keeps handshakes that fail on purpose out of the tests' output.
 var quietLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 
-func inDevMode(c *config.Config) { c.Dev = true }
+func dev(c *config.Config) { c.Dev = true }
 
 // startNode runs a node for as long as the test, and returns its URL.
 func startNode(t *testing.T, change func(*config.Config)) *url.URL {
@@ -107,7 +107,7 @@ func expect(t *testing.T, r *doctor.Report, status doctor.Status, step, said, cu
 }
 
 func TestNothingIsWrongWithAHealthyNode(t *testing.T) {
-	node := startNode(t, inDevMode)
+	node := startNode(t, dev)
 	var told []doctor.Finding
 	r := examine(t, doctor.Options{
 		URL: "ws://" + node.Host + "/channels/news", PID: os.Getpid(), Idle: time.Second,
@@ -243,7 +243,7 @@ func TestWhatAProxyDoesIsNamed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := proxied(t, startNode(t, inDevMode), c.intercept, c.mangle)
+			s := proxied(t, startNode(t, dev), c.intercept, c.mangle)
 			o := doctor.Options{URL: s.URL}
 			if strings.Contains(c.said, "no answer") || strings.Contains(c.said, "head") || strings.Contains(c.said, "frame") || strings.Contains(c.said, "byte") || c.step == "frames" {
 				o.Timeout = time.Second // which is waited for
@@ -277,7 +277,7 @@ func TestSilentServersDoNotHoldTheDoctorUp(t *testing.T) {
 }
 
 func TestAnInterruptedExaminationSaysSo(t *testing.T) {
-	node := startNode(t, inDevMode)
+	node := startNode(t, dev)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r, err := doctor.Examine(ctx, doctor.Options{URL: node.String()})
@@ -291,12 +291,12 @@ func TestPagesOfAnotherOriginAreLookedAt(t *testing.T) {
 	const page = "https://app.example.com"
 	r := examine(t, doctor.Options{URL: startNode(t, func(c *config.Config) { c.Dev, c.Origins = true, []string{page} }).String(), Origin: page})
 	expect(t, r, doctor.OK, "origin", page, "")
-	r = examine(t, doctor.Options{URL: startNode(t, inDevMode).String(), Origin: page})
+	r = examine(t, doctor.Options{URL: startNode(t, dev).String(), Origin: page})
 	expect(t, r, doctor.Failure, "origin", page, "--origin "+page)
 }
 
 // mint makes a key and a token signed with it.
-func mint(t *testing.T, ttl time.Duration) (auth.Key, string) {
+func mint(t *testing.T, ttl time.Duration) ([]config.AuthKey, string) {
 	t.Helper()
 	secret := strings.Repeat("k", 32)
 	key, err := auth.NewSigningKey("", []byte(secret))
@@ -307,16 +307,14 @@ func mint(t *testing.T, ttl time.Duration) (auth.Key, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return auth.Key{Secret: auth.Secret(secret)}, token
+	return []config.AuthKey{{Secret: config.Secret(secret)}}, token
 }
 
 func TestTokensAreJudgedByTheServerAndNeverShown(t *testing.T) {
 	key, good := mint(t, time.Hour)
 	_, expired := mint(t, -time.Hour)
-	known := startNode(t, func(c *config.Config) { c.Auth.Keys = []config.AuthKey{{Secret: config.Secret(key.Secret)}} })
-	strict := startNode(t, func(c *config.Config) {
-		c.Auth.Keys, c.Auth.Anonymous = []config.AuthKey{{Secret: config.Secret(key.Secret)}}, false
-	})
+	known := startNode(t, func(c *config.Config) { c.Auth.Keys = key })
+	strict := startNode(t, func(c *config.Config) { c.Auth.Keys, c.Auth.Anonymous = key, false })
 	deaf := proxied(t, known, func(_ http.ResponseWriter, r *http.Request) bool { r.Header.Del("Authorization"); return false }, nil)
 	echo := proxied(t, known, func(w http.ResponseWriter, r *http.Request) bool {
 		token := r.Header.Get("Authorization")

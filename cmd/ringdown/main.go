@@ -38,8 +38,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("ringdown {{.Version}}\n")
-	root.AddCommand(serveCommand(), configCommand(), publishCommand(), subscribeCommand(), connectCommand(), benchCommand(), tokenCommand(),
-		doctorCommand(), versionCommand())
+	root.AddCommand(serveCommand(), configCommand(), publishCommand(), subscribeCommand(), connectCommand(), benchCommand(), tokenCommand(), doctorCommand(),
+		versionCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help lists what there is", err, cmd.CommandPath())
 	})

@@ -38,7 +38,7 @@ type site struct {
 	url   string // of the proxy, https
 	plain string // the same, http
 	roots *x509.CertPool
-	node  *server.Server
+	logs  string // the folder in which the proxy writes its logs
 }
 
 // change is a replacement in a file of deploy/. What is replaced must be there.
@@ -106,7 +106,7 @@ var kinds = []kind{
 		"caddy", "caddy", "Caddyfile",
 		func(s *setting) []change {
 			return []change{
-				{"{$RINGDOWN_HOST", "{\n\tadmin off\n\tauto_https disable_redirects\n}\n\n{$RINGDOWN_HOST"},
+				{"{$RINGDOWN_HOST", "{\n\tadmin off\n\tauto_https disable_redirects\n\tdefault_bind 127.0.0.1\n\tservers {\n\t\tprotocols h1 h2\n\t}\n}\n\n{$RINGDOWN_HOST"},
 				{"rt.example.com}", "https://127.0.0.1:" + s.port + "}"},
 				{"127.0.0.1:8000", s.node},
 				{"reverse_proxy {", fmt.Sprintf("tls %s %s\n\treverse_proxy {", s.cert, s.key)},
@@ -123,16 +123,16 @@ var kinds = []kind{
 // behind starts a node and a proxy in front of it, with its file of deploy/ and the changes given.
 func (k *kind) behind(t *testing.T, changes ...change) *site {
 	t.Helper()
-	path, err := find(k.name)
-	if err != nil {
-		t.Fatalf("%v: install it (apt-get install %s, or .ci/test-deps)", err, k.pack)
-	}
-	set := &setting{folder: t.TempDir(), port: freePort(t), plain: freePort(t)}
-	s := &site{url: "https://127.0.0.1:" + set.port, plain: "http://127.0.0.1:" + set.plain, roots: x509.NewCertPool()}
-	set.certify(t, s.roots)
-	s.node = startNode(t, s.url)
-	set.node = s.node.Addr().String()
+	path, set := k.prepare(t)
+	set.node = startNode(t, "https://127.0.0.1:"+set.port).Addr().String()
+	return k.inFront(t, path, set, changes...)
+}
 
+// inFront starts a proxy in front of set.node.
+func (k *kind) inFront(t *testing.T, path string, set *setting, changes ...change) *site {
+	t.Helper()
+	s := &site{url: "https://127.0.0.1:" + set.port, plain: "http://127.0.0.1:" + set.plain, roots: x509.NewCertPool(), logs: set.folder}
+	set.certify(t, s.roots)
 	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", k.file))
 	if err != nil {
 		t.Fatal(err)
@@ -147,8 +147,18 @@ func (k *kind) behind(t *testing.T, changes ...change) *site {
 	if err := os.WriteFile(config, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	k.start(t, k.command(path, config, set.folder), "127.0.0.1:"+set.port)
+	k.start(t, k.command(path, config, set.folder), filepath.Join(set.folder, "output.log"), "127.0.0.1:"+set.port)
 	return s
+}
+
+// prepare finds the program, and a place for it.
+func (k *kind) prepare(t *testing.T) (path string, set *setting) {
+	t.Helper()
+	path, err := find(k.name)
+	if err != nil {
+		t.Fatalf("%v: install it (apt-get install %s, or .ci/test-deps)", err, k.pack)
+	}
+	return path, &setting{folder: t.TempDir(), port: freePort(t), plain: freePort(t)}
 }
 
 // find looks for a program also where Debian keeps those for administrators.
@@ -159,11 +169,15 @@ func find(name string) (string, error) {
 	return exec.LookPath("/usr/sbin/" + name)
 }
 
-// start runs a proxy for as long as the test, and returns when it listens.
-func (k *kind) start(t *testing.T, program *exec.Cmd, address string) {
+// start runs a proxy for as long as the test, and returns when it listens on address. What it writes is in the file output.
+func (k *kind) start(t *testing.T, program *exec.Cmd, output, address string) {
 	t.Helper()
-	var output bytes.Buffer // read after the end only
-	program.Stdout, program.Stderr = &output, &output
+	file, err := os.Create(output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	program.Stdout, program.Stderr = file, file
 	program.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with its workers
 	if err := program.Start(); err != nil {
 		t.Fatal(err)
@@ -177,7 +191,8 @@ func (k *kind) start(t *testing.T, program *exec.Cmd, address string) {
 			<-ended
 		}
 		if t.Failed() {
-			t.Logf("%s wrote:\n%s", k.name, output.String())
+			wrote, _ := os.ReadFile(output)
+			t.Logf("%s wrote:\n%s", k.name, wrote)
 		}
 	})
 	deadline := time.Now().Add(patience)
