@@ -220,6 +220,20 @@ func TestEveryClientReceivesWhatAnyClientSends(t *testing.T) {
 	expect(t, elsewhere, websocket.Text, "alone")
 }
 
+// Whoever has shaken hands is subscribed: it need not wait before it has others publish.
+func TestARawWebSocketHearsWhatIsPublishedAsSoonAsItIsOpen(t *testing.T) {
+	n := start(t, hub.Options{}, channelhttp.Options{})
+	for i := range 50 {
+		c, _, err := n.dial("lobby", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.publish("lobby", fmt.Sprint(i))
+		expect(t, c, websocket.Text, fmt.Sprint(i))
+		c.Close(websocket.StatusNormalClosure, "")
+	}
+}
+
 func TestEveryClientSeesTheSameOrder(t *testing.T) {
 	const senders, each = 3, 200
 	n := start(t, hub.Options{}, channelhttp.Options{})
