@@ -161,9 +161,10 @@ func (s *Server) Serve() error {
 	return nil
 }
 
-// Shutdown has /readyz say no for drain.ready_delay, stops listening, says goodbye to every client (close code 1012) and returns when all have gone: first the HTTP server,
-// of which the gateways' clients are a part until their connections are taken over, then the gateways, then the hub. When ctx ends
-// first it cuts what is left and returns the context's error.
+// Shutdown has /readyz say no for drain.ready_delay, stops listening, says goodbye to every client (close code 1012) and returns when
+// all have gone: first the HTTP server, of which the gateways' clients are a part until their connections are taken over, then the
+// gateways, then the hub, and at the very end the private listener. When ctx ends first it cuts what is left and returns the context's
+// error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.drain(ctx)
 	s.log.Info("shutting down", "connections", s.hub.Sessions())

@@ -7,6 +7,7 @@
 //	ringdown connect   talks over a WebSocket from the terminal, or from a pipe
 //	ringdown bench     puts load on a WebSocket server and says how it bore it
 //	ringdown token     mints and inspects tokens, and makes keys for them
+//	ringdown doctor    walks the way to a node, and says what is wrong with it
 //	ringdown version   prints what this program was built from
 //
 // Each explains itself with --help.
@@ -37,7 +38,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("ringdown {{.Version}}\n")
-	root.AddCommand(serveCommand(), configCommand(), publishCommand(), subscribeCommand(), connectCommand(), benchCommand(), tokenCommand(), versionCommand())
+	root.AddCommand(serveCommand(), configCommand(), publishCommand(), subscribeCommand(), connectCommand(), benchCommand(), tokenCommand(), doctorCommand(),
+		versionCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help lists what there is", err, cmd.CommandPath())
 	})

@@ -68,8 +68,11 @@ func start(t testing.TB, parts hub.Options, options channelhttp.Options) *node {
 	t.Cleanup(func() {
 		server.Close()
 		gateway.Shutdown(t.Context()) // cuts what is left: the test is over
-		if n := h.Sessions(); n != 0 {
-			t.Errorf("%d sessions outlived the gateway", n)
+		for end := time.Now().Add(10 * time.Second); h.Sessions() != 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Errorf("%d sessions outlived the gateway", h.Sessions())
+				break
+			}
 		}
 	})
 	return &node{t: t, hub: h, gateway: gateway, host: server.Listener.Addr().String(), mux: mux}
@@ -218,6 +221,20 @@ func TestEveryClientReceivesWhatAnyClientSends(t *testing.T) {
 	}
 	send(t, elsewhere, websocket.Text, "alone")
 	expect(t, elsewhere, websocket.Text, "alone")
+}
+
+// Whoever has shaken hands is subscribed: it need not wait before it has others publish.
+func TestARawWebSocketHearsWhatIsPublishedAsSoonAsItIsOpen(t *testing.T) {
+	n := start(t, hub.Options{}, channelhttp.Options{})
+	for i := range 50 {
+		c, _, err := n.dial("lobby", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.publish("lobby", fmt.Sprint(i))
+		expect(t, c, websocket.Text, fmt.Sprint(i))
+		c.Close(websocket.StatusNormalClosure, "")
+	}
 }
 
 func TestEveryClientSeesTheSameOrder(t *testing.T) {

@@ -3,6 +3,7 @@
 package channelhttp
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/ringdown/ringdown/gateway/internal/line"
@@ -44,7 +45,7 @@ func (g *Gateway) streamEvents(w http.ResponseWriter, r *http.Request, q *reques
 	}
 	if err := g.lines.Stream(w, r, w.Header(), heartbeat, s); err != nil {
 		s.Session().Close()
-		if g.lines.Stopping() {
+		if errors.Is(err, http.ErrServerClosed) { // which has answered nothing
 			return hub.ErrShutdown
 		}
 		g.log.Info("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "cause", err)

@@ -3,6 +3,7 @@
 package channelhttp
 
 import (
+	"context"
 	"net/http"
 	"slices"
 
@@ -32,29 +33,25 @@ func (g *Gateway) serveRaw(w http.ResponseWriter, r *http.Request, q *request) e
 	if err := g.lines.Open(c, q.who); err != nil {
 		return err
 	}
+	// A client whose handshake is done hears everything from then on, so it is subscribed before. Browsers see no answer but a good
+	// one: who may not subscribe is told by a Close frame.
+	c.subscribe(r.Context())
 	if err := g.lines.Accept(w, r, c); err != nil { // which has answered
 		g.log.Info("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "origin", r.Header.Get("Origin"), "cause", err)
 	}
 	return nil
 }
 
-// Opened joins the channel.
-func (c *raw) Opened() {
-	subscribe := func() {
-		o := hub.SubscribeOptions{}
-		if c.resume != nil {
-			o.Recover, o.After = true, *c.resume
-			c.resume = nil
-		}
-		if err := c.Session().Subscribe(c.Lines().Context(), c.channel, o); err != nil {
-			c.Session().End(err)
-		}
+// subscribe joins the channel. What is published from now on waits for the connection.
+func (c *raw) subscribe(ctx context.Context) {
+	o := hub.SubscribeOptions{}
+	if c.resume != nil {
+		o.Recover, o.After = true, *c.resume
+		c.resume = nil
 	}
-	if c.Lines().Remote() {
-		c.Aside(subscribe)
-		return
+	if err := c.Session().Subscribe(ctx, c.channel, o); err != nil {
+		c.Session().End(err)
 	}
-	subscribe()
 }
 
 // Heard publishes what the client sends.

@@ -79,7 +79,7 @@ func (l *Line) Lines() *Lines { return l.lines }
 func (l *Line) Write(m *websocket.PreparedMessage) hub.Reception {
 	c := l.conn.Load()
 	if c == nil {
-		if c = l.keep(piece{message: m}, 0); c == nil {
+		if c = l.keep(piece{message: m}, m.Len()); c == nil {
 			return l.reception(nil)
 		}
 	}
@@ -124,7 +124,7 @@ func (l *Line) keep(p piece, bytes int) *loop.Conn {
 	return nil
 }
 
-// perPiece is what a piece is charged beside its bytes, or for bytes that others hold, too.
+// perPiece is what a piece is charged beside its bytes.
 const perPiece = 64
 
 // atOpening is called with the lock.

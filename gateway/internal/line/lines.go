@@ -113,7 +113,8 @@ func (ls *Lines) Accept(w http.ResponseWriter, r *http.Request, c Client) error 
 }
 
 // Stream answers an HTTP/1.1 request with a response that has no end; see [loop.Server.Stream]. What was sent to the client
-// before goes out first. After an error nothing has been answered, or the connection is lost; the session is still open.
+// before goes out first. After [http.ErrServerClosed] nothing has been answered, after any other error the request has been, or the
+// connection is lost; the session is still open.
 func (ls *Lines) Stream(w http.ResponseWriter, r *http.Request, header http.Header, heartbeat string, c Client) error {
 	return ls.server.Stream(w, r, header, heartbeat, func(conn *loop.Conn) { conn.Data = c })
 }
