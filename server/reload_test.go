@@ -125,9 +125,7 @@ func TestReloadWithMistakesChangesNothing(t *testing.T) {
 
 func TestWhatANodeDoesNotHeedIsRefused(t *testing.T) {
 	for _, change := range []func(*config.Config){
-		func(c *config.Config) { c.Limits.Session.Messages = 1 },
-		func(c *config.Config) { c.Listen.TLS = config.TLS{Cert: "/a", Key: "/b"} },
-		func(c *config.Config) { c.Listen.Address = "unix:/run/ringdown.sock" },
+		func(c *config.Config) { c.Limits.OutboxAge++ },
 	} {
 		if _, err := server.New(changed(change), server.Options{}); err == nil || !strings.Contains(err.Error(), "cannot do yet") {
 			t.Errorf("taken, or refused with %v", err)
