@@ -88,6 +88,12 @@ func TestATLSNodeSpeaksHTTP2BesideWebSocketAndEventStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { socket.CloseNow() })
+	if err := socket.Write(ctx, websocket.Text, []byte("here")); err != nil {
+		t.Fatal(err)
+	}
+	if _, got, err := socket.Read(ctx); err != nil || string(got) != "here" { // now it is in the channel
+		t.Fatalf("%q, %v", got, err)
+	}
 	stream := do(&http.Client{Transport: one}, "GET", "text/event-stream", "")
 	if stream.Proto != "HTTP/1.1" || stream.StatusCode != http.StatusOK {
 		t.Fatalf("the event stream: %s %s", stream.Proto, stream.Status)
