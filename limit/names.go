@@ -83,6 +83,9 @@ type Exceeded struct {
 
 func (e *Exceeded) Error() string { return e.Sentence }
 
+// Wait is RetryAfter, for those who tell it on without knowing this package.
+func (e *Exceeded) Wait() time.Duration { return e.RetryAfter }
+
 // refuse counts a refusal, and makes the error for it.
 func (l *Limiter) refuse(index int, wait time.Duration, sentence string) error {
 	l.refused[index].Add(1)

@@ -240,7 +240,7 @@ func (s *Server) announceAdmin() {
 		s.log.Info("listening for operators", "address", s.admin.private.Addr().String(), "serves", "/metrics /api/v1/ /debug/pprof/ /livez /readyz")
 		return
 	}
-	if address, ok := s.listener.Addr().(*net.TCPAddr); ok && !address.IP.IsLoopback() {
+	if address, ok := s.Addr().(*net.TCPAddr); ok && !address.IP.IsLoopback() {
 		s.log.Info("whoever can reach this node can read /metrics; give it an address of its own with listen.private")
 	}
 }

@@ -5,9 +5,7 @@ package server
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"github.com/ringdown/ringdown/auth"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/server/config"
+	"github.com/ringdown/ringdown/server/proxy"
 )
 
 // identities tells who clients are. All of it may be used from any goroutine.
@@ -90,7 +89,7 @@ func (i *identities) identify(r *http.Request) (hub.Identity, error) {
 	case i.dev:
 		who, err = named(r)
 	}
-	who.Address = addressOf(r)
+	who.Address = proxy.From(r).Address
 	return who, err
 }
 
@@ -150,16 +149,6 @@ var rights = map[hub.Right]auth.Rights{
 // May implements [hub.Grants]. The right to subscribe covers what came before.
 func (g grants) May(right hub.Right, channel string) bool {
 	return g.Claims.May(rights[right], channel) || right == hub.ToReadHistory && g.Claims.May(auth.Subscribe, channel)
-}
-
-// addressOf is where a request comes from.
-func addressOf(r *http.Request) netip.Addr {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	address, _ := netip.ParseAddr(host)
-	return address.Unmap()
 }
 
 // headerPatience is longer than whoever has shown a token may still need until his session is open.

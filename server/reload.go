@@ -58,6 +58,7 @@ func (s *Server) Reload(next config.Config) ([]config.Change, error) {
 	}
 	s.hub.SetBounds(connections, live.Limits.Subscriptions)
 	s.setLevel(live.Log.Level)
+	s.front.reload(s.log)
 	s.config = live
 	return changes, nil
 }
@@ -71,9 +72,7 @@ func (s *Server) setLevel(name string) {
 
 // notYet are the keys, or the sections, that the configuration knows and a node does not heed.
 var notYet = []string{
-	"listen.more", "listen.proxy_protocol", "listen.trusted_proxies", "listen.tls", "listen.acme",
-	"limits.connections_per_address", "limits.new_connections", "limits.new_connections_in_all",
-	"limits.session", "limits.user", "limits.address", "limits.node", "limits.burst", "limits.outbox_age",
+	"limits.outbox_age",
 	"backend", "tracing",
 }
 
@@ -85,9 +84,6 @@ func missing(c config.Config) error {
 		if slices.ContainsFunc(notYet, func(key string) bool { return change.Key == key || strings.HasPrefix(change.Key, key+".") }) {
 			asked = append(asked, change.Key)
 		}
-	}
-	if strings.HasPrefix(c.Listen.Address, "unix:") {
-		asked = append(asked, "listen.address as a socket file")
 	}
 	if asked == nil {
 		return nil

@@ -57,7 +57,7 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc(path, readOnly)
 	}
 	mux.HandleFunc("/", notFound)
-	return s.guard(mux)
+	return s.front.handler(s.guard(mux))
 }
 
 // guard keeps foreign host names out of dev mode, and browsers from guessing at types.
@@ -66,7 +66,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if s.dev && !local(r.Host) {
 			http.Error(w, fmt.Sprintf("dev mode answers as localhost or as an IP address, not as %q; use http://%s/",
-				r.Host, s.listener.Addr()), http.StatusMisdirectedRequest)
+				r.Host, s.Addr()), http.StatusMisdirectedRequest)
 			return
 		}
 		next.ServeHTTP(w, r)

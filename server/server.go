@@ -1,4 +1,4 @@
-// Package server makes a running node out of a configuration: a listener, an HTTP server, and the routes to the
+// Package server makes a running node out of a configuration: listeners, an HTTP server, and the routes to the
 // gateways and pages.
 //
 //	c := config.Default()
@@ -21,7 +21,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"syscall"
 
 	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/gateway/channelhttp"
@@ -46,7 +45,7 @@ type Server struct {
 	dev      bool
 	log      *slog.Logger
 	level    *slog.LevelVar
-	listener net.Listener
+	front    *front
 	http     *http.Server
 	hub      *hub.Hub
 	channels *channelhttp.Gateway
@@ -67,16 +66,16 @@ func New(c config.Config, o Options) (*Server, error) {
 	if err := errors.Join(c.Check(), missing(c)); err != nil {
 		return nil, err
 	}
-	listener, err := listen(&c)
+	front, err := openFront(&c, cmp.Or(o.Log, slog.Default()))
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
-		dev: c.Dev, log: cmp.Or(o.Log, slog.Default()), level: o.Level, listener: listener, config: c,
+		dev: c.Dev, log: cmp.Or(o.Log, slog.Default()), level: o.Level, front: front, config: c,
 		stop: make(chan struct{}),
 	}
 	if err := s.start(o.Version); err != nil {
-		listener.Close()
+		front.close()
 		return nil, err
 	}
 	s.setLevel(c.Log.Level)
@@ -106,6 +105,7 @@ func (s *Server) start(version string) (err error) {
 		MaxSessions:      connections,
 		MaxSubscriptions: c.Limits.Subscriptions,
 		Authenticate:     s.identities.authenticate,
+		Guards:           s.front.guards(),
 		Log:              s.log,
 	})
 	if err != nil {
@@ -123,31 +123,8 @@ func (s *Server) start(version string) (err error) {
 	return s.startAdmin(version)
 }
 
-func listen(c *config.Config) (net.Listener, error) {
-	address, err := net.ResolveTCPAddr("tcp", c.Listen.Address)
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %q: %w; write it as host:port, for instance 127.0.0.1:8000", c.Listen.Address, err)
-	}
-	if c.Dev && !address.IP.IsLoopback() { // a name may mean any machine, so the check of the configuration is not enough
-		return nil, fmt.Errorf("dev mode lets anybody publish, so it listens on loopback only, and %q is open to others; "+
-			"use --listen 127.0.0.1:%d, or leave out --dev", c.Listen.Address, address.Port)
-	}
-	listener, err := net.ListenTCP("tcp", address)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("port %d is taken by another program; stop it, or choose another port with --listen %s",
-			address.Port, net.JoinHostPort(address.IP.String(), fmt.Sprint(address.Port+1)))
-	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("port %d needs privileges that this program does not have; choose a port above 1023 with --listen",
-			address.Port)
-	case err != nil:
-		return nil, fmt.Errorf("cannot listen on %s: %w; choose an address of this machine with --listen", c.Listen.Address, err)
-	}
-	return listener, nil
-}
-
-// Addr is the address the node listens on, with the port that the system chose if the configuration left it 0.
-func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+// Addr is the address the node listens on (listen.address), with the port that the system chose if the configuration left it 0.
+func (s *Server) Addr() net.Addr { return s.front.listeners[0].Addr() }
 
 // Serve answers clients until Shutdown, and then returns nil.
 func (s *Server) Serve() error {
@@ -155,10 +132,7 @@ func (s *Server) Serve() error {
 	s.announceAdmin()
 	go s.servePrivate()
 	go settle(s.stop, s.hub.Sessions)
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving on %s: %w", s.listener.Addr(), err)
-	}
-	return nil
+	return s.front.serve(s.http)
 }
 
 // Shutdown has /readyz say no for drain.ready_delay, stops listening, says goodbye to every client (close code 1012) and returns when
@@ -184,7 +158,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // announce says in the log where the node is and how open it is.
 func (s *Server) announce() {
-	host := visible(s.listener.Addr().(*net.TCPAddr))
+	bases := s.front.bases()
 	c := s.Config()
 	switch {
 	case s.dev && len(c.Rules) == 0:
@@ -200,8 +174,11 @@ func (s *Server) announce() {
 	} else if limited != "" {
 		s.log.Info(limited)
 	}
-	s.log.Info("listening", "page", "http://"+host+"/", "channels", "http://"+host+"/channels/{channel}",
+	s.log.Info("listening", "page", bases[0]+"/", "channels", bases[0]+"/channels/{channel}",
 		"max_connections", connections)
+	for _, base := range bases[1:] {
+		s.log.Info("listening as well", "page", base+"/")
+	}
 }
 
 // visible is an address that a client on this machine can use.

@@ -5,7 +5,6 @@ package channelhttp
 import (
 	"encoding/json"
 	"net/http"
-	"strconv"
 
 	"github.com/ringdown/ringdown/gateway/internal/line"
 	"github.com/ringdown/ringdown/hub"
@@ -20,9 +19,6 @@ type problem struct {
 	Detail string   `json:"detail"`
 }
 
-// retryAfter is when a client that was refused with 503 may come back, in seconds.
-const retryAfter = 5
-
 // refuse answers with the refusal that err stands for.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refusal, sentence := hub.RefusalOf(line.Refusal(err))
@@ -32,10 +28,10 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	body, _ := json.Marshal(problem{"about:blank", http.StatusText(refusal.Status), refusal.Status, refusal.Code, sentence})
 	header := w.Header()
 	header.Set("Content-Type", "application/problem+json")
-	switch refusal.Status {
-	case http.StatusServiceUnavailable:
-		header.Set("Retry-After", strconv.Itoa(retryAfter))
-	case http.StatusMethodNotAllowed:
+	if wait := line.RetryAfter(line.Refusal(err)); wait != "" {
+		header.Set("Retry-After", wait)
+	}
+	if refusal.Status == http.StatusMethodNotAllowed {
 		header.Set("Allow", allowedMethods)
 	}
 	w.WriteHeader(refusal.Status)

@@ -50,6 +50,9 @@ func (g *Gateway) publish(w http.ResponseWriter, r *http.Request, q *request) er
 		return err
 	}
 	defer session.Close()
+	if err := session.Admit(len(p.Payload)); err != nil {
+		return err
+	}
 	got, err := session.Publish(r.Context(), p, hub.PublishOptions{IdempotencyKey: r.Header.Get("Idempotency-Key")})
 	if err != nil {
 		return err

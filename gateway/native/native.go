@@ -110,8 +110,8 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refusal, sentence := hub.RefusalOf(err)
 	g.hub.Refused(refusal.Code)
 	g.log.Info("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "status", refusal.Status, "cause", sentence)
-	if refusal.Status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "5")
+	if wait := line.RetryAfter(err); wait != "" {
+		w.Header().Set("Retry-After", wait)
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")

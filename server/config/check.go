@@ -150,11 +150,16 @@ func (c *checker) listen() {
 	}
 	for i, proxy := range c.Listen.TrustedProxies {
 		key := fmt.Sprintf("listen.trusted_proxies[%d]", i)
+		if proxy == "unix" {
+			continue
+		}
 		prefix, err := netip.ParsePrefix(proxy)
 		if _, notAddress := netip.ParseAddr(proxy); err != nil && notAddress != nil {
-			c.say(key, "is %q; write it as an address, 10.0.0.1, or a network, 10.0.0.0/8", proxy)
+			c.say(key, "is %q; write it as an address, 10.0.0.1, or a network, 10.0.0.0/8, or as unix", proxy)
 		} else if err == nil && prefix.Bits() == 0 {
 			c.say(key, "is %q, and everybody could say that he is somebody else; list the networks of your proxies", proxy)
+		} else if err == nil && prefix != prefix.Masked() {
+			c.say(key, "is %q, which has bits beyond its mask; did you mean %s?", proxy, prefix.Masked())
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/ringdown/ringdown/internal/pattern"
 )
@@ -50,6 +51,9 @@ func (c *checker) limits() {
 	}
 	if l.HistoryBytes < l.MessageSize {
 		c.say("limits.history_bytes", "is %v, and a message of %v (limits.message_size) could not be kept; raise it, or lower that", l.HistoryBytes, l.MessageSize)
+	}
+	if l.Burst > time.Minute {
+		c.say("limits.burst", "is %s, and limits are remembered for a minute; lower it", formatDuration(l.Burst))
 	}
 	for _, r := range []struct {
 		key  string

@@ -110,7 +110,7 @@ func Default() Config {
 			HandshakeTimeout: 10 * time.Second, RequestTimeout: 15 * time.Second, AnswerTimeout: 30 * time.Second, IdleTimeout: time.Minute,
 			HeaderSize:  32 << 10,
 			MessageSize: 64 << 10, MessageTimeout: 30 * time.Second,
-			Connections: 100_000, ConnectionsPerAddress: 1000, NewConnections: 100, NewConnectionsInAll: 2000,
+			Connections: 100_000, ConnectionsPerAddress: 1000, NewConnections: 100, NewConnectionsInAll: 10_000, SessionsPerUser: 100,
 			Subscriptions: 256, Calls: 16,
 			Session: Rate{Messages: 100, Bytes: 1 << 20}, User: Rate{Messages: 200, Bytes: 2 << 20}, Address: Rate{Messages: 2000, Bytes: 16 << 20},
 			Burst:       2 * time.Second,

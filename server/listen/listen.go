@@ -151,9 +151,9 @@ func openSocket(spec *Spec) (net.Listener, error) {
 	l, err := net.Listen("tcp", spec.Address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("%s is taken by another program; stop it, or choose another port", spec.Address)
+		return nil, fmt.Errorf("%s is taken by another program; stop it, or choose another port (%w)", spec.Address, syscall.EADDRINUSE)
 	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("%s needs privileges that this program does not have; choose a port above 1023, or give it CAP_NET_BIND_SERVICE", spec.Address)
+		return nil, fmt.Errorf("%s needs privileges that this program does not have; choose a port above 1023, or give it CAP_NET_BIND_SERVICE (%w)", spec.Address, syscall.EACCES)
 	case err != nil:
 		return nil, fmt.Errorf("cannot listen on %q: %w; write it as host:port, unix:/path or systemd:NAME", spec.Address, err)
 	}
