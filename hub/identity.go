@@ -20,6 +20,13 @@ type Identity struct {
 	// it; then it is the session's.
 	Address netip.Addr
 
+	// Session is the id that the session is to have, one of [NewSessionID] that no other has; "" has Open choose one. Only Open
+	// looks at it.
+	Session string
+	// Channels are those that the session's gateway is to subscribe it to by force once the client is there. Gateways whose clients
+	// speak of the channels that they have named, and no others, pass over them.
+	Channels []string
+
 	Token  string    // the id of the token that says so, by which it can be revoked; or ""
 	Issued time.Time // when that token was made; or zero
 	Login  string    // the login at the issuer of the token, by which it can be revoked; or ""
@@ -30,7 +37,7 @@ var nobody Identity
 
 // shared returns who, or what all who are nobody share.
 func (who Identity) shared() *Identity {
-	if who.User == "" && who.Info == nil && who.Grants == nil && who.Expires.IsZero() && who.Token == "" && who.Login == "" {
+	if who.User == "" && who.Info == nil && who.Grants == nil && who.Channels == nil && who.Expires.IsZero() && who.Token == "" && who.Login == "" {
 		return &nobody
 	}
 	return &who

@@ -37,7 +37,8 @@ type Session struct {
 	fixed   bool  // as passing
 }
 
-func newSessionID() string { return strings.ToLower(rand.Text()[:20]) }
+// NewSessionID makes an id for [Identity.Session].
+func NewSessionID() string { return strings.ToLower(rand.Text()[:20]) }
 
 // Address is where the client is, behind proxies that are trusted; the zero Addr if that is not known. It does not change.
 func (s *Session) Address() netip.Addr { return s.address }
