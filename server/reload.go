@@ -67,7 +67,7 @@ var notYet = []string{
 	"listen.more", "listen.private", "listen.proxy_protocol", "listen.trusted_proxies", "listen.tls", "listen.acme",
 	"limits.connections_per_address", "limits.new_connections", "limits.new_connections_in_all",
 	"limits.session", "limits.user", "limits.address", "limits.node", "limits.burst", "limits.outbox_age",
-	"backend", "api", "tracing", "drain.ready_delay",
+	"api", "tracing", "drain.ready_delay",
 }
 
 // missing refuses a configuration that asks for what there is not yet: a limit or a key in which somebody trusts must not be passed

@@ -50,6 +50,7 @@ type Server struct {
 	channels *channelhttp.Gateway
 	native   *native.Gateway
 	origins  websocket.OriginList
+	service  *service
 
 	mu         sync.Mutex // guards what follows
 	config     config.Config
@@ -74,6 +75,7 @@ func New(c config.Config, o Options) (*Server, error) {
 	}
 	if err := s.start(); err != nil {
 		listener.Close()
+		s.service.abandon()
 		return nil, err
 	}
 	s.setLevel(c.Log.Level)
@@ -96,6 +98,9 @@ func (s *Server) start() (err error) {
 	if err := s.setTokens(&c.Auth); err != nil {
 		return err
 	}
+	if s.service, err = newService(&c.Backend, s.log); err != nil {
+		return err
+	}
 	connections, _ := affordable(c.Limits.Connections, openFiles())
 	s.hub, err = hub.New(hub.Options{
 		Broker:           memory.New(memory.Options{MaxBytes: int(c.Limits.HistoryBytes)}),
@@ -103,6 +108,9 @@ func (s *Server) start() (err error) {
 		MaxSessions:      connections,
 		MaxSubscriptions: c.Limits.Subscriptions,
 		Authenticate:     s.identities.authenticate,
+		Guards:           s.service.guards(),
+		Call:             s.service.call(),
+		Watch:            s.service.watch(),
 		Log:              s.log,
 	})
 	if err != nil {
@@ -168,6 +176,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.http.Close()
 	}
 	err = errors.Join(err, <-gateways, <-gateways, s.hub.Shutdown(ctx))
+	err = errors.Join(err, s.service.close(ctx))
 	s.identities.close()
 	return err
 }
