@@ -193,6 +193,11 @@ func checkNames(d *backend.ConnectDecision) error {
 			return fmt.Errorf("channels: %w", err)
 		}
 	}
+	for _, g := range d.Grants {
+		if err := pattern.Check(g.Pattern); err != nil {
+			return fmt.Errorf("grants: the pattern %.40q: %w", g.Pattern, err)
+		}
+	}
 	if d.User == "" {
 		return nil
 	}

@@ -264,6 +264,7 @@ func TestTheBackendSaysWhoConnects(t *testing.T) {
 	say(t, guest, `{"type":"subscribe","channel":"lobby","id":1}`, `"not_allowed"`)
 	say(t, guest, `{"type":"subscribe","channel":"news","id":2}`, `"subscribed"`)
 	say(t, guest, `{"type":"publish","channel":"news","data":"x","id":3}`, `"not_allowed"`)
+	say(t, guest, `{"type":"call","method":"whoami","channel":"news","data":{},"id":4}`, `"not_allowed"`)
 	for login, want := range map[string]int{"forged": http.StatusUnauthorized, "strange": http.StatusServiceUnavailable} {
 		for _, path := range []string{"/connect", "/channels/lobby"} {
 			_, response, err := enter(t, node, path, login)
