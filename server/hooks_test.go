@@ -192,6 +192,18 @@ func fetch(t *testing.T, node *server.Server, method, path, accept, body string)
 	return response.StatusCode, string(content)
 }
 
+// next is what comes over a channel soon.
+func next[T any](t *testing.T, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing came for half a minute")
+		panic("unreachable")
+	}
+}
+
 func TestTheBackendDeniesOverEveryTransport(t *testing.T) {
 	node := start(t, newHouse(t).with("subscribe publish"))
 	for _, c := range []struct{ proves, method, path, accept string }{
@@ -204,8 +216,10 @@ func TestTheBackendDeniesOverEveryTransport(t *testing.T) {
 			t.Errorf("%s: %d %s", c.proves, status, body)
 		}
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
 	raw := dial(t, node, "/channels/club")
-	if _, _, err := raw.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusPolicyViolation || !strings.Contains(err.Error(), "join the club first") {
+	if _, _, err := raw.Read(ctx); websocket.CloseStatus(err) != websocket.StatusPolicyViolation || !strings.Contains(err.Error(), "join the club first") {
 		t.Errorf("raw: %v", err)
 	}
 	native := dial(t, node, "/connect")
@@ -325,11 +339,11 @@ func TestTheBackendIsToldWhoComesAndGoes(t *testing.T) {
 	say(t, bob, `[{"type":"unsubscribe","channel":"room","id":2}]`, `"id":2`)
 	ann.Close(websocket.StatusNormalClosure, "")
 	for _, want := range []string{"occupied room", "joined room ann", "joined room bob", "left room bob", "left room ann", "vacated room"} {
-		if got := <-h.told; got != want {
+		if got := next(t, h.told); got != want {
 			t.Errorf("told %q, want %q", got, want)
 		}
 	}
-	if gone := <-h.gone; gone.User != "ann" || gone.Code != "" || gone.Protocol != "native" || gone.Remote != "127.0.0.1" {
+	if gone := next(t, h.gone); gone.User != "ann" || gone.Code != "" || gone.Protocol != "native" || gone.Remote != "127.0.0.1" {
 		t.Errorf("gone is %+v", gone)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -342,7 +356,7 @@ func TestTheBackendIsToldWhoComesAndGoes(t *testing.T) {
 	if err := node.Shutdown(ctx); err != nil {
 		t.Error(err)
 	}
-	if gone := <-h.gone; gone.User != "bob" || gone.Code != "shutting_down" || gone.Reason == "" {
+	if gone := next(t, h.gone); gone.User != "bob" || gone.Code != "shutting_down" || gone.Reason == "" {
 		t.Errorf("gone at the end is %+v", gone)
 	}
 }
