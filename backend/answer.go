@@ -32,11 +32,11 @@ type ConnectDecision struct {
 	User     string          // who the client is; "" leaves it as it was
 	Info     json.RawMessage // what others may know of it; nil leaves it
 	Channels []string        // subscribe it to these, without asking again; names are not checked further than for being text
-	Grants   []Grant         // what it may do beyond the rules; nil leaves it, an empty list grants nothing. Sorted by pattern
+	Grants   []Grant         // what it may do instead of what the rules let everybody; nil leaves it, an empty list grants nothing. Sorted by pattern
 	Lifetime time.Duration   // when the client has to come again; 0 leaves it
 }
 
-// Grant gives rights in the channels that match a pattern, which is one of [path.Match].
+// Grant gives rights in the channels that match a pattern, which has the syntax of [path.Match]; what "*" matches, the caller says.
 type Grant struct {
 	Pattern string
 	Rights  []string // some of subscribe, publish, presence, history, call

@@ -27,6 +27,7 @@ type channel struct {
 	members  []member
 	lags     lags // at the last publication
 	watching int  // subscriptions that asked for presence
+	told     int  // subscriptions that Options.Watch was told of
 	crowd    crowd
 	healing  *healing    // a hole is being filled; nil if there is none
 	retry    *time.Timer // until that is tried again; nil if it is not to be
@@ -243,6 +244,7 @@ func (ch *channel) add(sub *subscription, from uint64) {
 	if sub.watches {
 		ch.watching++
 	}
+	sub.tell(Joined)
 }
 
 // remove takes sub out and puts the last member in its place.
@@ -259,6 +261,7 @@ func (ch *channel) remove(sub *subscription) {
 	if sub.watches {
 		ch.watching--
 	}
+	sub.tell(Left)
 }
 
 // Subscribers returns how many sessions of this node are subscribed to a channel.

@@ -107,16 +107,14 @@ func (e *Error) Error() string { return e.Message }
 func (e *Error) Unwrap() error { return e.cause }
 
 // RefusalOf is the line of the table for an error, and the sentence that a client may see: an error that is no [*Error] is
-// [Internal], and its text is kept for the log.
+// [Internal], and its text is kept for the log. A code that is not in the table, which a program or a backend may have made up, is
+// told as it is and otherwise like [NotAllowed].
 func RefusalOf(err error) (r Refusal, sentence string) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		e = &Error{Code: Internal, Message: "the server could not do it; its log says why"}
 	}
-	for _, r = range refusals {
-		if r.Code == e.Code {
-			break
-		}
-	}
+	r = refusals[placeOf(e.Code)]
+	r.Code = e.Code
 	return r, e.Message
 }

@@ -59,6 +59,10 @@ type Options struct {
 	// Call answers the calls of clients; nil refuses them with UnknownMethod. See [Session.Call].
 	Call CallHandler
 
+	// Watch, if not nil, is told who comes into channels and who leaves them; see [Event]. It is called under the lock of the
+	// channel, so it must not wait and must not call the hub.
+	Watch func(Event)
+
 	// Log is told of what goes wrong between the hub and its broker; nil means slog.Default.
 	Log *slog.Logger
 }
@@ -154,7 +158,10 @@ func (h *Hub) Remote() bool {
 // against MaxSessions until its gateway closes it, also after its end. The error is [ErrShutdown], a guard's, or wraps [ErrFull] and
 // tells how many there are.
 func (h *Hub) Open(r Receiver, who Identity) (*Session, error) {
-	s := &Session{hub: h, receiver: r, id: newSessionID(), since: time.Now().UnixMilli(), address: who.Address}
+	s := &Session{hub: h, receiver: r, id: who.Session, since: time.Now().UnixMilli(), address: who.Address}
+	if s.id == "" {
+		s.id = NewSessionID()
+	}
 	s.who.Store(who.shared())
 	if err := h.guardOpen(s); err != nil {
 		return nil, err

@@ -20,6 +20,15 @@ type Identity struct {
 	// it; then it is the session's.
 	Address netip.Addr
 
+	// Session is the id that the session is to have, one of [NewSessionID] that no other has; "" has Open choose one. Only Open
+	// looks at it.
+	Session string
+	// Channels are those that the session's gateway is to subscribe it to by force once the client is there. Gateways whose clients
+	// speak of the channels that they have named, and no others, pass over them.
+	Channels []string
+	// Final has [Session.Renew] refuse: whoever made this identity wants to be asked again, on a new connection.
+	Final bool
+
 	Token  string    // the id of the token that says so, by which it can be revoked; or ""
 	Issued time.Time // when that token was made; or zero
 	Login  string    // the login at the issuer of the token, by which it can be revoked; or ""
@@ -30,7 +39,7 @@ var nobody Identity
 
 // shared returns who, or what all who are nobody share.
 func (who Identity) shared() *Identity {
-	if who.User == "" && who.Info == nil && who.Grants == nil && who.Expires.IsZero() && who.Token == "" && who.Login == "" {
+	if who.User == "" && who.Info == nil && who.Grants == nil && !who.Final && who.Channels == nil && who.Expires.IsZero() && who.Token == "" && who.Login == "" {
 		return &nobody
 	}
 	return &who
@@ -90,7 +99,7 @@ func (s *Session) User() string { return s.who.Load().User }
 func (s *Session) Identity() *Identity { return s.who.Load() }
 
 // Renew gives the session another identity, with a later end or other rights. An anonymous session may become a user's; the
-// user of another cannot change: the error is then an [*Error] with [Unauthorized]. It may be [ErrEnded]. Subscriptions stay, also
+// user of another cannot change, nor what is Final: the error is then an [*Error] with [Unauthorized]. It may be [ErrEnded]. Subscriptions stay, also
 // those that the new identity could not begin. An identity without an address keeps the session's.
 func (s *Session) Renew(who Identity) error {
 	h := s.hub
@@ -102,6 +111,9 @@ func (s *Session) Renew(who Identity) error {
 	old := s.who.Load()
 	if old.User != "" && old.User != who.User {
 		return Errorf(Unauthorized, "the session belongs to another user than this token; open a session of its own for each user")
+	}
+	if old.Final {
+		return Errorf(Unauthorized, "what this session may do was decided when it connected, and no token changes it; open another one")
 	}
 	if old.User == "" && who.User != "" {
 		h.addUser(who.User, s)

@@ -37,7 +37,8 @@ type Session struct {
 	fixed   bool  // as passing
 }
 
-func newSessionID() string { return strings.ToLower(rand.Text()[:20]) }
+// NewSessionID makes an id for [Identity.Session].
+func NewSessionID() string { return strings.ToLower(rand.Text()[:20]) }
 
 // Address is where the client is, behind proxies that are trusted; the zero Addr if that is not known. It does not change.
 func (s *Session) Address() netip.Addr { return s.address }
@@ -178,10 +179,19 @@ type Call struct {
 // [*Error] is told to the client as it is; of another error it learns only [CallFailed].
 type CallHandler func(ctx context.Context, s *Session, call Call) (kind Kind, answer []byte, err error)
 
-// Call asks the hub's handler.
+// Call asks the hub's handler, about a channel only if the client may call there. The error is an [*Error]: with [BadChannel],
+// [NotAllowed], [UnknownMethod] without a handler, or the handler's.
 func (s *Session) Call(ctx context.Context, call Call) (Kind, []byte, error) {
 	if s.hub.options.Call == nil {
 		return 0, nil, Errorf(UnknownMethod, "nobody answers the call %.60q: this server has no handler for calls", call.Method)
+	}
+	if call.Channel != "" {
+		if err := CheckChannel(call.Channel); err != nil {
+			return 0, nil, err
+		}
+		if err := s.may(ToCall, call.Channel, s.hub.Rule(call.Channel)); err != nil {
+			return 0, nil, err
+		}
 	}
 	kind, answer, err := s.hub.options.Call(ctx, s, call)
 	if err != nil {

@@ -91,14 +91,18 @@ func (all *sorts) find(d Description) uint8 {
 	return uint8(len(*all) - 1)
 }
 
-// placeOf is where a code is in the table.
+// placeOf is where a code is in the table. One that is not there counts as NotAllowed.
 func placeOf(code Code) int {
+	forbidden := 0
 	for i := range refusals {
-		if refusals[i].Code == code {
+		switch refusals[i].Code {
+		case code:
 			return i
+		case NotAllowed:
+			forbidden = i
 		}
 	}
-	return len(refusals) - 1
+	return forbidden
 }
 
 // causeOf is the place of the code that a cause stands for in totals.disconnects.
@@ -131,6 +135,14 @@ func (s *Session) blame(cause error) {
 	if s.why == 0 {
 		s.why = causeOf(cause)
 	}
+}
+
+// Cause is the code of why the session has ended or is about to, "" if it is open or its client has gone by itself.
+func (s *Session) Cause() Code {
+	if why := s.cause(); why > 0 {
+		return refusals[why-1].Code
+	}
+	return ""
 }
 
 func (s *Session) cause() uint8 {

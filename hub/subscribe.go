@@ -27,6 +27,7 @@ type subscription struct {
 	pumping bool     // somebody is at what waits
 
 	watches bool // presence
+	unseen  bool // as in SubscribeOptions, or because the session is there for one request
 	present bool // the broker may have been told of it; for the goroutine that subscribes, then for whoever takes it out
 
 	// guarded by session.mu
@@ -72,7 +73,7 @@ func (s *Session) Subscribe(ctx context.Context, name string, o SubscribeOptions
 	if o.Presence && !rule.Presence {
 		return Errorf(NoPresence, "the channel %q has no presence; switch it on in the channel's rule, or do not ask for it", name)
 	}
-	sub := &subscription{session: s, as: s.who.Load(), watches: o.Presence}
+	sub := &subscription{session: s, as: s.who.Load(), watches: o.Presence, unseen: o.Unseen || s.passing}
 	if err := s.enter(ctx, sub, name); err != nil {
 		return err
 	}

@@ -52,6 +52,7 @@ type Server struct {
 	native   *native.Gateway
 	origins  websocket.OriginList
 	admin    admin
+	service  *service
 
 	mu         sync.Mutex // guards what follows
 	config     config.Config
@@ -76,6 +77,7 @@ func New(c config.Config, o Options) (*Server, error) {
 	}
 	if err := s.start(o.Version); err != nil {
 		front.close()
+		s.service.abandon()
 		return nil, err
 	}
 	s.setLevel(c.Log.Level)
@@ -98,6 +100,9 @@ func (s *Server) start(version string) (err error) {
 	if err := s.setTokens(&c.Auth); err != nil {
 		return err
 	}
+	if s.service, err = newService(&c.Backend, s.log); err != nil {
+		return err
+	}
 	connections, _ := affordable(c.Limits.Connections, openFiles())
 	s.hub, err = hub.New(hub.Options{
 		Broker:           s.admin.keep(memory.New(memory.Options{MaxBytes: int(c.Limits.HistoryBytes)})),
@@ -105,7 +110,9 @@ func (s *Server) start(version string) (err error) {
 		MaxSessions:      connections,
 		MaxSubscriptions: c.Limits.Subscriptions,
 		Authenticate:     s.identities.authenticate,
-		Guards:           s.front.guards(),
+		Guards:           append(s.front.guards(), s.service.guards()...),
+		Call:             s.service.call(),
+		Watch:            s.service.watch(),
 		Log:              s.log,
 	})
 	if err != nil {
@@ -151,6 +158,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.http.Close()
 	}
 	err = errors.Join(err, <-gateways, <-gateways, s.hub.Shutdown(ctx))
+	err = errors.Join(err, s.service.close(ctx))
 	s.identities.close()
 	s.stopAdmin()
 	return err

@@ -35,6 +35,24 @@ type client struct {
 func (c *client) Opened() {
 	o := begin("welcome", "").number("protocol", version).text("session", c.Session().ID())
 	c.say(o.textIf("user", c.Session().User()).end())
+	channels := c.Session().Identity().Channels
+	switch {
+	case channels == nil:
+	case c.gateway.hub.Remote():
+		c.Aside(func() { c.enter(channels) })
+	default:
+		c.enter(channels)
+	}
+}
+
+// enter subscribes the client to what it has not asked for.
+func (c *client) enter(channels []string) {
+	for _, channel := range channels {
+		err := c.Session().Subscribe(c.gateway.lines.Context(), channel, hub.SubscribeOptions{Forced: true})
+		if err != nil && !errors.Is(err, hub.ErrEnded) {
+			c.gateway.log.Warn("a client is not subscribed to a channel that it is to be given", "session", c.Session().ID(), "channel", channel, "cause", err)
+		}
+	}
 }
 
 // Heard implements [line.Client].

@@ -51,17 +51,19 @@ type AuthKey struct {
 
 // Backend is the user's own service.
 type Backend struct {
-	Connect    string        `key:"connect" live:"yes" example:"https://app.example.com/ringdown/connect" doc:"URL asked before a client may connect; empty asks nobody"`
-	Subscribe  string        `key:"subscribe" live:"yes" doc:"URL asked before a client may subscribe"`
-	Publish    string        `key:"publish" live:"yes" doc:"URL asked before a client may publish"`
-	Call       string        `key:"call" live:"yes" doc:"URL that answers the calls of clients"`
-	Disconnect string        `key:"disconnect" live:"yes" doc:"URL told that a client has gone"`
-	Secret     Secret        `key:"secret" live:"yes" doc:"secret that signs what the backend is sent (HMAC), 32 bytes or more; a file is the better place"`
-	SecretFile string        `key:"secret_file" live:"yes" example:"/etc/ringdown/backend.secret" doc:"file with that secret"`
-	Timeout    time.Duration `key:"timeout" live:"yes" doc:"how long the backend may take to answer, all attempts together"`
-	Retries    int           `key:"retries" live:"yes" zero:"any" doc:"how often it is asked again when it cannot be reached or answers 5xx"`
-	FailOpen   bool          `key:"fail_open" live:"yes" doc:"allow what the backend would be asked about while it cannot be reached; false refuses"`
-	Events     Events        `key:"events" doc:"joins, leaves, occupied and vacated channels, told at least once and in order per channel"`
+	Connect        string        `key:"connect" example:"https://app.example.com/ringdown/connect" doc:"URL asked before a client may connect; empty asks nobody"`
+	Subscribe      string        `key:"subscribe" doc:"URL asked before a client may subscribe"`
+	Publish        string        `key:"publish" doc:"URL asked before a client may publish"`
+	Call           string        `key:"call" doc:"URL that answers the calls of clients"`
+	Disconnect     string        `key:"disconnect" doc:"URL told that a client has gone"`
+	ConnectHeaders []string      `key:"connect_headers" example:"Accept-Language" doc:"headers of the opening request that connect is told; none by default"`
+	ConnectCookies []string      `key:"connect_cookies" example:"app_session" doc:"cookies of the opening request that connect is told; none by default"`
+	Secret         Secret        `key:"secret" doc:"secret that signs what the backend is sent (HMAC), 32 bytes or more; a file is the better place"`
+	SecretFile     string        `key:"secret_file" example:"/etc/ringdown/backend.secret" doc:"file with that secret"`
+	Timeout        time.Duration `key:"timeout" doc:"how long the backend may take to answer, all attempts together"`
+	Retries        int           `key:"retries" zero:"any" doc:"how often it is asked again when it cannot be reached or answers 5xx"`
+	FailOpen       bool          `key:"fail_open" doc:"allow what the backend would be asked about while it cannot be reached; false refuses. Calls are always refused"`
+	Events         Events        `key:"events" doc:"joins, leaves, occupied and vacated channels, told at least once and in order per channel"`
 }
 
 // Events say where events go, and where they wait.

@@ -87,7 +87,7 @@ func TestDiffTellsWhatARunningNodeCanTake(t *testing.T) {
 	next.Listen.Address = "127.0.0.1:9"
 	next.Backend.Secret = secret
 	next.Origins = []string{} // as good as none
-	want := `[{listen.address "127.0.0.1:8000" "127.0.0.1:9" false} {rules [] [{pattern: a}] true} {backend.secret "" … true}]`
+	want := `[{listen.address "127.0.0.1:8000" "127.0.0.1:9" false} {rules [] [{pattern: a}] true} {backend.secret "" … false}]`
 	if got := fmt.Sprint(config.Diff(config.Default(), next)); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

@@ -152,7 +152,11 @@ func (ls *Lines) Shutdown(ctx context.Context) error {
 	open := ls.server.Stats().Connections
 	window := time.Duration(open) * (time.Second / goodbyesPerSecond)
 	err := ls.server.ShutdownPaced(ctx, loop.Drain{Code: code, Reason: reason, Window: min(window, longestFarewell),
-		Close: func(c *loop.Conn) { c.Data.(Client).End(hub.ErrShutdown) }})
+		Close: func(c *loop.Conn) {
+			client := c.Data.(Client)
+			client.Base().session.Blame(hub.ErrShutdown)
+			client.End(hub.ErrShutdown)
+		}})
 	ls.log.Info("closed all lines", "connections", open, "code", int(code), "cause", reason)
 	return err
 }
