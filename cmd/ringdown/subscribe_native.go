@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ringdown/ringdown/client"
@@ -16,12 +17,15 @@ import (
 
 // listenNative has one connection for all channels, which the client brings back by itself.
 func listenNative(ctx context.Context, l *listening) error {
+	var subscribed atomic.Bool // once it is, it goes on where it was, so it listens as soon as the connection is back
 	c := client.New(l.node.at(nil, "connect").String(), client.Options{
 		Dial: l.node.dialOptions(),
 		Observe: func(change client.Change) {
 			switch change.To {
 			case client.Open:
-				l.connected()
+				if subscribed.Load() {
+					l.connected()
+				}
 			case client.Waiting:
 				l.console.note("%v; trying again in %v", friendly(change.Err), change.Wait.Round(time.Millisecond))
 			}
@@ -36,6 +40,8 @@ func listenNative(ctx context.Context, l *listening) error {
 		}
 		all = append(all, s)
 	}
+	subscribed.Store(true)
+	l.connected()
 	l.at(cursors(all))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
