@@ -79,9 +79,13 @@ func (l *Line) Lines() *Lines { return l.lines }
 func (l *Line) Write(m *websocket.PreparedMessage) hub.Reception {
 	c := l.conn.Load()
 	if c == nil {
-		if c = l.keep(piece{message: m}, m.Len()); c == nil {
+		var kept bool
+		if c, kept = l.keep(piece{message: m}, m.Len()); kept {
 			return l.reception(nil)
 		}
+	}
+	if c == nil {
+		return hub.Refused
 	}
 	if c.WritePrepared(m) != nil {
 		return hub.Refused
@@ -98,9 +102,13 @@ func (l *Line) Send(own, shared []byte) hub.Reception {
 		if len(own) > 0 {
 			all = append(append(make([]byte, 0, len(own)+len(shared)), own...), shared...)
 		}
-		if c = l.keep(piece{bytes: all}, len(all)); c == nil {
+		var kept bool
+		if c, kept = l.keep(piece{bytes: all}, len(all)); kept {
 			return l.reception(nil)
 		}
+	}
+	if c == nil {
+		return hub.Refused
 	}
 	if c.Send(own) != nil || c.SendShared(shared, "") != nil {
 		return hub.Refused
@@ -108,20 +116,24 @@ func (l *Line) Send(own, shared []byte) hub.Reception {
 	return l.reception(c)
 }
 
-// keep keeps what comes before there is a connection, or returns the connection that there is by now.
-func (l *Line) keep(p piece, bytes int) *loop.Conn {
+// keep keeps what comes before there is a connection. Otherwise it returns the connection that there is by now, or nil if nothing more
+// is to be written, because the client is told goodbye as soon as there is one.
+func (l *Line) keep(p piece, bytes int) (c *loop.Conn, kept bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c := l.conn.Load(); c != nil {
-		return c
+		return c, false
 	}
 	e := l.atOpening()
+	if e.cause != nil {
+		return nil, false
+	}
 	if e.bytes += bytes + perPiece; e.bytes > l.lines.outbox {
 		e.pieces, e.cause = nil, hub.Errorf(hub.SlowConsumer, "slow consumer: more was published than may wait before the connection was open")
-		return nil
+		return nil, false
 	}
 	e.pieces = append(e.pieces, p)
-	return nil
+	return nil, true
 }
 
 // perPiece is what a piece is charged beside its bytes.
@@ -169,7 +181,9 @@ func (l *Line) End(cause error) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if c = l.conn.Load(); c == nil {
-			l.atOpening().cause = cause
+			if e := l.atOpening(); e.cause == nil {
+				e.cause = cause
+			}
 			return
 		}
 	}

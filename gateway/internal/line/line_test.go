@@ -101,7 +101,8 @@ func TestASessionThatEndsBeforeItsConnectionIsThereIsToldWhy(t *testing.T) {
 	c, peer := accept(t, 0, func(h *hub.Hub, c *client) {
 		subscribe(t, c)
 		publish(t, h, "last words")
-		c.Session().End(hub.Errorf(hub.NotAllowed, "not today"))
+		c.End(hub.Errorf(hub.NotAllowed, "not today"))
+		publish(t, h, "too late")
 	})
 	if _, payload, err := peer.Read(t.Context()); err != nil || string(payload) != "last words" {
 		t.Errorf("%q, %v", payload, err)
