@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ringdown/ringdown/internal/pattern"
+	"github.com/ringdown/ringdown/internal/spelling"
 )
 
 // Rights is a set of things that one may do in a channel.
@@ -117,29 +118,8 @@ func ParseGrant(line string) (Grant, error) {
 	return g, nil
 }
 
-// nearest is the name that takes the fewest single letters changed, added or taken away.
+// nearest is the name that takes the fewest edits.
 func nearest(wrong string, names []string) string {
 	wrong = wrong[:min(len(wrong), 40)]
-	return slices.MinFunc(names, func(a, b string) int { return distance(wrong, a) - distance(wrong, b) })
-}
-
-// distance is Levenshtein's, of bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return slices.MinFunc(names, func(a, b string) int { return spelling.Distance(wrong, a) - spelling.Distance(wrong, b) })
 }

@@ -6,12 +6,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"path"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/ringdown/ringdown/hub"
+	patterns "github.com/ringdown/ringdown/internal/pattern"
 )
 
 // stamp is a time as all our JSON has it: RFC 3339 with milliseconds, in UTC.
@@ -45,8 +45,10 @@ func (a *Handler) listChannels(r *request) (int, any, error) {
 		return 0, nil, err
 	}
 	pattern, given := asked["pattern"]
-	if _, err := path.Match(pattern, ""); err != nil || given && pattern == "" {
-		return 0, nil, hub.Errorf(hub.BadRequest, "the pattern %.60q is none; write it as chat:* or news", pattern)
+	if given {
+		if err := patterns.Check(pattern); err != nil {
+			return 0, nil, hub.Errorf(hub.BadRequest, "the pattern %.60q is none: %w; write it as chat:* or news", pattern, err)
+		}
 	}
 	page := channelPage{Channels: []listed{}}
 	a.hub.Channels(func(name string, subscribers int) bool {

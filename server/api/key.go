@@ -6,11 +6,11 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
-	"path"
 	"slices"
 	"sync/atomic"
 
 	"github.com/ringdown/ringdown/hub"
+	patterns "github.com/ringdown/ringdown/internal/pattern"
 )
 
 // Right is a part of the API.
@@ -92,8 +92,8 @@ func (k *Key) check() error {
 		}
 	}
 	for _, pattern := range k.Channels {
-		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
-			return fmt.Errorf("its pattern %q is none; write it as chat:* or news", pattern)
+		if err := patterns.Check(pattern); err != nil {
+			return fmt.Errorf("its pattern %q is none: %w; write it as chat:* or news", pattern, err)
 		}
 	}
 	return nil
