@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +26,9 @@ type answer map[string]any
 
 // house is a user's service on loopback: a chat with rooms for some.
 type house struct {
-	url  string
+	url      string
+	connects atomic.Int32 // how often it was asked who may connect
+
 	gone chan backend.Request // disconnects
 	told chan string          // events, in order, as words
 }
@@ -98,6 +101,7 @@ func (h *house) decide(r *backend.Request) answer {
 }
 
 func (h *house) connect(r *backend.Request) answer {
+	h.connects.Add(1)
 	switch who := r.Cookies["login"]; who {
 	case "":
 		return answer{"allow": true}
