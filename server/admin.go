@@ -96,7 +96,7 @@ func (s *Server) openPrivate() error {
 func (s *Server) newAPI(version string, open bool) *api.Handler {
 	started := time.Now()
 	name, _ := os.Hostname() // none is fine
-	return api.New(s.hub, api.Options{
+	o := api.Options{
 		Keys:   s.admin.keys,
 		Open:   open,
 		Revoke: s.revoke,
@@ -105,7 +105,11 @@ func (s *Server) newAPI(version string, open bool) *api.Handler {
 		},
 		Observe: s.admin.metrics.ObserveAPI,
 		Log:     s.log,
-	})
+	}
+	if s.tracer != nil {
+		o.Trace = s.tracer.Operation
+	}
+	return api.New(s.hub, o)
 }
 
 // serveAPI answers requests to the API. Keys may come and go while the node runs, and the first one closes the API of dev mode.

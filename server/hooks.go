@@ -17,6 +17,7 @@ import (
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/internal/pattern"
 	"github.com/ringdown/ringdown/server/config"
+	"github.com/ringdown/ringdown/server/tracing"
 )
 
 // service is the user's own. Its zero value is none.
@@ -27,7 +28,7 @@ type service struct {
 }
 
 // newService starts what the configuration says of the user's service.
-func newService(c *config.Backend, log *slog.Logger) (*service, error) {
+func newService(c *config.Backend, tracer *tracing.Tracer, log *slog.Logger) (*service, error) {
 	s := &service{log: log}
 	hooks := hooksOf(c)
 	if len(hooks) == 0 && c.Events.URL == "" {
@@ -38,8 +39,11 @@ func newService(c *config.Backend, log *slog.Logger) (*service, error) {
 		return nil, err
 	}
 	if len(hooks) > 0 {
-		s.hooks, err = backend.NewHooks(backend.HooksOptions{Hooks: hooks, Secrets: secret, ConnectHeaders: c.ConnectHeaders,
-			ConnectCookies: c.ConnectCookies, Log: log})
+		o := backend.HooksOptions{Hooks: hooks, Secrets: secret, ConnectHeaders: c.ConnectHeaders, ConnectCookies: c.ConnectCookies, Log: log}
+		if tracer != nil {
+			o.Trace, o.Wrap = tracer.Hook, tracer.Attempts
+		}
+		s.hooks, err = backend.NewHooks(o)
 		if err != nil {
 			return nil, err
 		}

@@ -124,7 +124,7 @@ func TestReloadWithMistakesChangesNothing(t *testing.T) {
 			c.Limits.MessageSize, c.Limits.OutboxBytes = 128<<10, 4<<20
 			c.Rules = []config.Rule{{Pattern: "a", Subscribe: "everyone", Publish: "everyone", Slow: "disconnect", Backlog: 1, MaxPayload: 2 << 20}}
 		}},
-		{"cannot do yet", func(c *config.Config) { c.Tracing.Endpoint = "http://localhost:4318" }},
+		{"cannot do yet", func(c *config.Config) { c.Limits.OutboxAge++ }},
 	} {
 		next := node.Config()
 		c.change(&next)

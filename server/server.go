@@ -27,6 +27,7 @@ import (
 	"github.com/ringdown/ringdown/gateway/native"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/server/config"
+	"github.com/ringdown/ringdown/server/tracing"
 	"github.com/ringdown/ringdown/websocket"
 )
 
@@ -53,6 +54,7 @@ type Server struct {
 	origins  websocket.OriginList
 	admin    admin
 	service  *service
+	tracer   *tracing.Tracer // nil if nothing is traced
 
 	mu         sync.Mutex // guards what follows
 	config     config.Config
@@ -100,7 +102,10 @@ func (s *Server) start(version string) (err error) {
 	if err := s.setTokens(&c.Auth); err != nil {
 		return err
 	}
-	if s.service, err = newService(&c.Backend, s.log); err != nil {
+	if s.tracer, err = newTracer(&c.Tracing, version, s.log); err != nil {
+		return err
+	}
+	if s.service, err = newService(&c.Backend, s.tracer, s.log); err != nil {
 		return err
 	}
 	connections, _ := affordable(c.Limits.Connections, openFiles())
@@ -159,6 +164,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	err = errors.Join(err, <-gateways, <-gateways, s.hub.Shutdown(ctx))
 	err = errors.Join(err, s.service.close(ctx))
+	if s.tracer != nil {
+		s.tracer.Close(ctx)
+	}
 	s.identities.close()
 	s.stopAdmin()
 	return err

@@ -95,7 +95,10 @@ type Log struct {
 
 // Tracing says where traces go.
 type Tracing struct {
-	Endpoint string `key:"endpoint" example:"http://localhost:4318" doc:"OTLP endpoint over HTTP; empty traces nothing"`
+	Endpoint   string   `key:"endpoint" example:"http://localhost:4318" doc:"URL of a collector that takes OTLP over HTTP; without a path it is the usual /v1/traces; empty traces nothing"`
+	Ratio      float64  `key:"ratio" zero:"any" doc:"share of the traces that are kept, of those that begin at the node; of one that an API caller began it is kept what the caller keeps"`
+	Service    string   `key:"service" doc:"what the node is called in traces (service.name)"`
+	Attributes []string `key:"attributes" example:"deployment.environment.name=production" doc:"further attributes of the node, name=value"`
 }
 
 // Drain is how a node stops.
@@ -122,6 +125,7 @@ func Default() Config {
 		Auth:      Auth{Leeway: 30 * time.Second, MaxTTL: 24 * time.Hour, Query: "token", Anonymous: true},
 		Backend:   Backend{Timeout: 5 * time.Second, Retries: 2, Events: Events{MaxBytes: 64 << 20}},
 		Log:       Log{Format: "text", Level: "info"},
+		Tracing:   Tracing{Ratio: 1, Service: "ringdown"},
 		Drain:     Drain{Window: 10 * time.Second},
 		Broker:    "memory",
 	}
