@@ -66,7 +66,7 @@ type Server struct {
 
 // New checks the configuration and opens the listener. The errors are sentences that say what to change.
 func New(c config.Config, o Options) (*Server, error) {
-	if err := errors.Join(c.Check(), missing(c)); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	front, err := openFront(&c, cmp.Or(o.Log, slog.Default()))

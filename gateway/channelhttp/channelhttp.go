@@ -29,6 +29,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/ringdown/ringdown/gateway/internal/line"
 	"github.com/ringdown/ringdown/hub"
@@ -40,6 +41,7 @@ import (
 const (
 	DefaultMaxMessage  = 64 << 10 // bytes
 	DefaultOutboxBytes = line.DefaultOutboxBytes
+	DefaultOutboxAge   = line.DefaultOutboxAge
 )
 
 // Options are the choices of the gateway. The zero value is safe: same-origin pages and clients without a browser, all of them
@@ -51,6 +53,9 @@ type Options struct {
 	Accept websocket.AcceptOptions
 	// OutboxBytes may wait for one client; one for which more waits is cut. 0 means DefaultOutboxBytes.
 	OutboxBytes int
+	// OutboxAge is how long what waits for a client may wait, and a client that there is something for may take nothing; then it is
+	// cut. 0 means DefaultOutboxAge.
+	OutboxAge time.Duration
 	// Identify tells who sends a request. An error is a refusal: an [*hub.Error] is told to the client. nil is for anonymous
 	// clients.
 	Identify func(*http.Request) (hub.Identity, error)
@@ -76,6 +81,7 @@ type Gateway struct {
 func New(h *hub.Hub, options Options) (*Gateway, error) {
 	options.Accept.Limits.Message = cmp.Or(options.Accept.Limits.Message, DefaultMaxMessage)
 	options.OutboxBytes = cmp.Or(options.OutboxBytes, DefaultOutboxBytes)
+	options.OutboxAge = cmp.Or(options.OutboxAge, DefaultOutboxAge)
 	options.Accept.KeepAlive.Interval = cmp.Or(options.Accept.KeepAlive.Interval, heartbeatPace)
 	g := &Gateway{hub: h, options: options, log: cmp.Or(options.Log, slog.Default()), stop: make(chan struct{})}
 	g.forms = newForms(h)
@@ -83,7 +89,7 @@ func New(h *hub.Hub, options Options) (*Gateway, error) {
 	if g.origins, err = websocket.NewAcceptor(&options.Accept); err != nil {
 		return nil, err
 	}
-	g.lines, err = line.New(h, line.Options{Accept: options.Accept, OutboxBytes: options.OutboxBytes, Log: g.log})
+	g.lines, err = line.New(h, line.Options{Accept: options.Accept, OutboxBytes: options.OutboxBytes, OutboxAge: options.OutboxAge, Log: g.log})
 	if err != nil {
 		return nil, err
 	}

@@ -45,6 +45,9 @@ type Options struct {
 	Accept websocket.AcceptOptions
 	// OutboxBytes may wait for one client; one for which more waits is cut with 1013. 0 means 1 MiB.
 	OutboxBytes int
+	// OutboxAge is how long a message may wait for a client, and a client that there is one for may take nothing; then it is cut. 0
+	// means 30 s.
+	OutboxAge time.Duration
 	// MaxCalls is how many calls of one client may be unanswered at a time. 0 means DefaultMaxCalls.
 	MaxCalls int
 	// Identify tells who a client is, by its opening request. An error refuses it: an [*hub.Error] is told as it is. nil
@@ -77,7 +80,7 @@ func New(h *hub.Hub, options Options) (*Gateway, error) {
 		return websocket.Prepare(websocket.Text, message.Append(nil, p, message.Shape{Type: "message", Channel: true, Conflated: g.conflates(p.Channel)}))
 	}
 	var err error
-	g.lines, err = line.New(h, line.Options{Accept: options.Accept, OutboxBytes: options.OutboxBytes, Log: options.Log})
+	g.lines, err = line.New(h, line.Options{Accept: options.Accept, OutboxBytes: options.OutboxBytes, OutboxAge: options.OutboxAge, Log: options.Log})
 	if err != nil {
 		return nil, err
 	}

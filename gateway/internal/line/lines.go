@@ -35,6 +35,12 @@ import (
 // DefaultOutboxBytes is how many bytes may wait for one client.
 const DefaultOutboxBytes = 1 << 20
 
+// DefaultOutboxAge is how long a message may wait for a client.
+const DefaultOutboxAge = 30 * time.Second
+
+// farewell is how much longer than a message may wait a client has for what is under way to it already.
+const farewell = 5 * time.Second
+
 // Client is a gateway's client on a connection: a struct with an embedded [Line], which provides all of this but Receive and
 // Notify; a gateway puts its own methods before it.
 //
@@ -52,8 +58,9 @@ type Client interface {
 // Options are the choices of a gateway's lines.
 type Options struct {
 	Accept      websocket.AcceptOptions
-	OutboxBytes int          // may wait for one client; 0 means DefaultOutboxBytes
-	Log         *slog.Logger // nil means slog.Default
+	OutboxBytes int           // may wait for one client; 0 means DefaultOutboxBytes
+	OutboxAge   time.Duration // a message may wait for a client, and a client may take nothing; 0 means DefaultOutboxAge
+	Log         *slog.Logger  // nil means slog.Default
 }
 
 // Lines are the connections of one gateway.
@@ -72,6 +79,8 @@ type Lines struct {
 // New returns the lines of a gateway to h. They run until [Lines.Shutdown]. The error says which origin in o.Accept is none.
 func New(h *hub.Hub, o Options) (*Lines, error) {
 	ls := &Lines{hub: h, outbox: cmp.Or(o.OutboxBytes, DefaultOutboxBytes), log: cmp.Or(o.Log, slog.Default()), started: time.Now()}
+	age := cmp.Or(o.OutboxAge, DefaultOutboxAge)
+	o.Accept.Limits.WriteTimeout = cmp.Or(o.Accept.Limits.WriteTimeout, age+farewell)
 	var err error
 	ls.server, err = loop.New(loop.Handler{
 		Open:    func(c *loop.Conn) { opened(c) },
@@ -80,7 +89,7 @@ func New(h *hub.Hub, o Options) (*Lines, error) {
 		Drained: func(c *loop.Conn) { c.Data.(Client).Base().drained() },
 	}, &loop.Options{
 		Accept: o.Accept,
-		Outbox: loop.Outbox{Bytes: ls.outbox, Policy: loop.Disconnect}, // the other policies are the hub's, which knows the channels
+		Outbox: loop.Outbox{Bytes: ls.outbox, Age: age, Policy: loop.Disconnect}, // the other policies are the hub's, which knows the channels
 		Log:    ls.log,
 	})
 	if err != nil {
@@ -185,7 +194,7 @@ func closed(c *loop.Conn, err error) {
 	client.Closed(err)
 	violation, violated := errors.AsType[*websocket.ProtocolError](err)
 	switch {
-	case errors.Is(err, loop.ErrSlowConsumer):
+	case errors.Is(err, loop.ErrSlowConsumer), errors.Is(err, websocket.ErrWriteTimeout):
 		l.session.Blame(hub.Errorf(hub.SlowConsumer, "%w", err))
 		l.note(c, slog.LevelInfo, websocket.StatusTryAgainLater, err.Error())
 	case violated:
