@@ -58,18 +58,36 @@ func (s *Server) startAdmin(version string) (err error) {
 		return err
 	}
 	a.health.Checks = []metrics.Check{{Name: "drain", Ready: s.notDraining}, {Name: "keys", Ready: s.identities.keysLoaded}}
-	a.metrics = metrics.New(metrics.Sources{
+	sources := metrics.Sources{
 		Hub:     s.hub,
 		Loops:   map[string]func() loop.Stats{"channels": s.channels.Stats, "native": s.native.Stats},
 		Store:   a.broker.Stats,
 		Version: version,
 		Ready:   func() bool { return len(a.health.Reasons(context.Background())) == 0 },
-	})
+	}
+	s.addSources(&sources)
+	a.metrics = metrics.New(sources)
 	a.api, a.open = s.newAPI(version, false), s.newAPI(version, true)
 	if s.config.Listen.Private == "" {
 		return nil
 	}
 	return s.openPrivate()
+}
+
+// addSources adds the sources of metrics that a node has only where it is configured so.
+func (s *Server) addSources(to *metrics.Sources) {
+	if s.service.hooks != nil {
+		to.Endpoints = s.service.hooks.Endpoints
+	}
+	if s.service.events != nil {
+		to.Events = s.service.events.Stats
+	}
+	if s.front.limiter != nil {
+		to.Limited = s.front.limiter.Refused
+	}
+	if s.tracer != nil {
+		to.Traces = s.tracer.Stats
+	}
 }
 
 // openPrivate opens the private listener.

@@ -27,8 +27,13 @@ type service struct {
 	log    *slog.Logger
 }
 
+// observeHook counts what the service was asked. Nobody is before the node has its metrics.
+func (s *Server) observeHook(hook backend.Hook, took time.Duration, err error) {
+	s.admin.metrics.ObserveHook(hook, took, err)
+}
+
 // newService starts what the configuration says of the user's service.
-func newService(c *config.Backend, tracer *tracing.Tracer, log *slog.Logger) (*service, error) {
+func newService(c *config.Backend, tracer *tracing.Tracer, observe func(backend.Hook, time.Duration, error), log *slog.Logger) (*service, error) {
 	s := &service{log: log}
 	hooks := hooksOf(c)
 	if len(hooks) == 0 && c.Events.URL == "" {
@@ -39,7 +44,8 @@ func newService(c *config.Backend, tracer *tracing.Tracer, log *slog.Logger) (*s
 		return nil, err
 	}
 	if len(hooks) > 0 {
-		o := backend.HooksOptions{Hooks: hooks, Secrets: secret, ConnectHeaders: c.ConnectHeaders, ConnectCookies: c.ConnectCookies, Log: log}
+		o := backend.HooksOptions{Hooks: hooks, Secrets: secret, ConnectHeaders: c.ConnectHeaders, ConnectCookies: c.ConnectCookies,
+			Observe: observe, Log: log}
 		if tracer != nil {
 			o.Trace, o.Wrap = tracer.Hook, tracer.Attempts
 		}

@@ -105,7 +105,7 @@ func (s *Server) start(version string) (err error) {
 	if s.tracer, err = newTracer(&c.Tracing, version, s.log); err != nil {
 		return err
 	}
-	if s.service, err = newService(&c.Backend, s.tracer, s.log); err != nil {
+	if s.service, err = newService(&c.Backend, s.tracer, s.observeHook, s.log); err != nil {
 		return err
 	}
 	connections, _ := affordable(c.Limits.Connections, openFiles())
