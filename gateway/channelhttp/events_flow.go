@@ -122,8 +122,10 @@ func (g *Gateway) flowEvents(w http.ResponseWriter, r *http.Request, q *request)
 	http.NewResponseController(w).SetReadDeadline(time.Time{}) // the request is read; the server's time-out is not for this
 	w.WriteHeader(http.StatusOK)
 	f.run(w, r, g.options.Accept.KeepAlive.Interval, g.stop)
-	if cause := f.why(); cause != nil && !errors.Is(cause, hub.ErrShutdown) {
-		g.log.Info("closed", "remote", r.RemoteAddr, "path", r.URL.Path, "cause", cause)
+	if cause := f.why(); cause != nil {
+		g.lines.Journal().Ended(f.session, nil, 0, cause)
+	} else {
+		g.lines.Journal().Gone(f.session, nil, nil)
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func (g *Gateway) streamEvents(w http.ResponseWriter, r *http.Request, q *reques
 		if errors.Is(err, http.ErrServerClosed) { // which has answered nothing
 			return hub.ErrShutdown
 		}
-		g.log.Info("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "cause", err)
+		g.lines.Journal().Request(r, s.Session().ID(), err)
 	}
 	return nil
 }

@@ -94,7 +94,7 @@ func (g *Gateway) conflates(channel string) bool { return g.hub.Rule(channel).Sl
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	who, err := g.options.Identify(r)
 	if err != nil {
-		g.refuse(w, r, line.Refusal(err))
+		g.refuse(w, r, err)
 		return
 	}
 	c := &client{gateway: g}
@@ -104,15 +104,15 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// Accept answers by itself when it refuses.
 	if err := g.lines.Accept(w, r, c); err != nil {
-		g.log.Info("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "origin", r.Header.Get("Origin"), "cause", err)
+		g.lines.Journal().Request(r, c.Session().ID(), err)
 	}
 }
 
 // refuse answers a request that gets no session.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	refusal, sentence := hub.RefusalOf(err)
+	refusal, sentence := hub.RefusalOf(line.Refusal(err))
 	g.hub.Refused(refusal.Code)
-	g.log.Info("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "status", refusal.Status, "cause", sentence)
+	g.lines.Journal().Request(r, "", err)
 	if wait := line.RetryAfter(err); wait != "" {
 		w.Header().Set("Retry-After", wait)
 	}

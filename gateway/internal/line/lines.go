@@ -69,6 +69,7 @@ type Lines struct {
 	server  *loop.Server
 	outbox  int
 	log     *slog.Logger
+	journal *Journal
 	started time.Time // what lines measure time from
 
 	ctx      context.Context // over when all lines are
@@ -79,6 +80,7 @@ type Lines struct {
 // New returns the lines of a gateway to h. They run until [Lines.Shutdown]. The error says which origin in o.Accept is none.
 func New(h *hub.Hub, o Options) (*Lines, error) {
 	ls := &Lines{hub: h, outbox: cmp.Or(o.OutboxBytes, DefaultOutboxBytes), log: cmp.Or(o.Log, slog.Default()), started: time.Now()}
+	ls.journal = NewJournal(ls.log)
 	age := cmp.Or(o.OutboxAge, DefaultOutboxAge)
 	o.Accept.Limits.WriteTimeout = cmp.Or(o.Accept.Limits.WriteTimeout, age+farewell)
 	var err error
@@ -137,6 +139,9 @@ func (ls *Lines) Remote() bool { return ls.hub.Remote() }
 // Context ends when all lines have.
 func (ls *Lines) Context() context.Context { return ls.ctx }
 
+// Journal is where what clients are refused is noted.
+func (ls *Lines) Journal() *Journal { return ls.journal }
+
 // Stats are the counters of the connections.
 func (ls *Lines) Stats() loop.Stats { return ls.server.Stats() }
 
@@ -166,7 +171,7 @@ func (ls *Lines) Shutdown(ctx context.Context) error {
 			client.Base().session.Blame(hub.ErrShutdown)
 			client.End(hub.ErrShutdown)
 		}})
-	ls.log.Info("closed all lines", "connections", open, "code", int(code), "cause", reason)
+	ls.log.Info("closed all lines", "connections", open, "close", int(code), "cause", reason)
 	return err
 }
 
@@ -186,19 +191,28 @@ func heard(c *loop.Conn, t websocket.MessageType, payload []byte) {
 	client.Heard(t, payload)
 }
 
-// closed gives the session's place back, and tells the log if the server has closed the line by itself.
+// closed gives the session's place back, and tells the log unless that was done when the server said goodbye.
 func closed(c *loop.Conn, err error) {
 	client := c.Data.(Client)
 	l := client.Base()
 	defer l.session.Close()
 	client.Closed(err)
+	if l.session.Cause() != "" || l.ended.Load() {
+		return
+	}
 	violation, violated := errors.AsType[*websocket.ProtocolError](err)
 	switch {
 	case errors.Is(err, loop.ErrSlowConsumer), errors.Is(err, websocket.ErrWriteTimeout):
-		l.session.Blame(hub.Errorf(hub.SlowConsumer, "%w", err))
-		l.note(c, slog.LevelInfo, websocket.StatusTryAgainLater, err.Error())
+		l.blame(c, websocket.StatusTryAgainLater, hub.Errorf(hub.SlowConsumer, "%w", err))
 	case violated:
-		l.session.Blame(hub.Errorf(hub.BadRequest, "%w", err))
-		l.note(c, slog.LevelInfo, violation.Code, violation.Reason)
+		l.blame(c, violation.Code, hub.Errorf(hub.BadRequest, "%w", err))
+	default:
+		l.lines.journal.Gone(l.session, c.RemoteAddr(), err)
 	}
+}
+
+// blame notes why a line has ended of which the session did not know.
+func (l *Line) blame(c *loop.Conn, code websocket.StatusCode, cause error) {
+	l.session.Blame(cause)
+	l.lines.journal.Ended(l.session, c.RemoteAddr(), code, cause)
 }
