@@ -21,6 +21,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/gateway/channelhttp"
@@ -78,8 +79,7 @@ func New(c config.Config, o Options) (*Server, error) {
 		stop: make(chan struct{}),
 	}
 	if err := s.start(o.Version); err != nil {
-		front.close()
-		s.service.abandon()
+		s.abandon()
 		return nil, err
 	}
 	s.setLevel(c.Log.Level)
@@ -93,6 +93,33 @@ func New(c config.Config, o Options) (*Server, error) {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	return s, nil
+}
+
+// abandonTimeout is a bound of what takes no time: nobody is connected yet.
+const abandonTimeout = 5 * time.Second
+
+// abandon closes what was opened of a node that does not start, the last first.
+func (s *Server) abandon() {
+	ctx, cancel := context.WithTimeout(context.Background(), abandonTimeout)
+	defer cancel()
+	if s.admin.private != nil {
+		s.admin.private.Close()
+	}
+	if s.native != nil {
+		s.native.Shutdown(ctx)
+	}
+	if s.channels != nil {
+		s.channels.Shutdown(ctx)
+	}
+	if s.hub != nil {
+		s.hub.Shutdown(ctx)
+	}
+	s.service.abandon()
+	if s.tracer != nil {
+		s.tracer.Close(ctx)
+	}
+	s.identities.close()
+	s.front.close()
 }
 
 // start starts the hub, and the gateways to it.
@@ -162,6 +189,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err != nil {
 		s.http.Close()
 	}
+	s.front.close() // also where nobody has served yet
 	err = errors.Join(err, <-gateways, <-gateways, s.hub.Shutdown(ctx))
 	err = errors.Join(err, s.service.close(ctx))
 	if s.tracer != nil {
