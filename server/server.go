@@ -142,8 +142,8 @@ func (s *Server) Serve() error {
 	return s.front.serve(s.http)
 }
 
-// Shutdown has /readyz say no for drain.ready_delay, stops listening, says goodbye to every client (close code 1012) and returns when
-// all have gone: first the HTTP server, of which the gateways' clients are a part until their connections are taken over, then the
+// Shutdown has /readyz say no for drain.ready_delay, stops listening, says goodbye to every client (close code 1012) over
+// drain.window, or less if they are few, and returns when all have gone; [config.Drain.Deadline] is how long ctx must let it: first the HTTP server, of which the gateways' clients are a part until their connections are taken over, then the
 // gateways, then the hub, and at the very end the private listener. When ctx ends first it cuts what is left and returns the context's
 // error.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -151,8 +151,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.log.Info("shutting down", "connections", s.hub.Sessions())
 	s.stopping.Do(func() { close(s.stop) })
 	gateways := make(chan error, 2)
-	s.http.RegisterOnShutdown(func() { gateways <- s.channels.Shutdown(ctx) }) // once nobody new can come
-	s.http.RegisterOnShutdown(func() { gateways <- s.native.Shutdown(ctx) })
+	window := s.Config().Drain.Window
+	s.http.RegisterOnShutdown(func() { gateways <- s.channels.ShutdownOver(ctx, window) }) // once nobody new can come
+	s.http.RegisterOnShutdown(func() { gateways <- s.native.ShutdownOver(ctx, window) })
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		s.http.Close()

@@ -101,8 +101,14 @@ type Tracing struct {
 // Drain is how a node stops.
 type Drain struct {
 	ReadyDelay time.Duration `key:"ready_delay" live:"yes" zero:"any" doc:"how long /readyz says no before the first client is told, so that balancers look elsewhere"`
-	Window     time.Duration `key:"window" live:"yes" doc:"time over which clients are told to come back; what is left at its end is cut"`
+	Window     time.Duration `key:"window" live:"yes" doc:"time over which clients are told to go, evenly, each with a random time within it after which to come back; less where they are few, 10ms for each; what is left five seconds after its end is cut"`
 }
+
+// drainGrace is how long the clients that are told last may take to go.
+const drainGrace = 5 * time.Second
+
+// Deadline is how long a node may take to stop: the delay, the window, and what the last clients may take to go.
+func (d Drain) Deadline() time.Duration { return d.ReadyDelay + d.Window + drainGrace }
 
 // Default is what a node does that is told nothing: reachable from this machine only, read-only, closed to pages of other origins.
 func Default() Config {
