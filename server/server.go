@@ -22,11 +22,11 @@ import (
 	"net/http"
 	"sync"
 
-	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/gateway/native"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/server/config"
+	"github.com/ringdown/ringdown/server/state"
 	"github.com/ringdown/ringdown/websocket"
 )
 
@@ -38,6 +38,8 @@ type Options struct {
 	Level *slog.LevelVar
 	// Version of the program, for the API and the metrics; "" if it is not known.
 	Version string
+	// Keepers have sections of their own in state.file.
+	Keepers []state.Keeper
 }
 
 // Server is a node that holds its listener. Make one with New; run it once.
@@ -53,6 +55,7 @@ type Server struct {
 	origins  websocket.OriginList
 	admin    admin
 	service  *service
+	keepers  []state.Keeper // of the parts of the node, and those of Options
 
 	mu         sync.Mutex // guards what follows
 	config     config.Config
@@ -73,7 +76,7 @@ func New(c config.Config, o Options) (*Server, error) {
 	}
 	s := &Server{
 		dev: c.Dev, log: cmp.Or(o.Log, slog.Default()), level: o.Level, front: front, config: c,
-		stop: make(chan struct{}),
+		stop: make(chan struct{}), keepers: o.Keepers,
 	}
 	if err := s.start(o.Version); err != nil {
 		front.close()
@@ -105,7 +108,7 @@ func (s *Server) start(version string) (err error) {
 	}
 	connections, _ := affordable(c.Limits.Connections, openFiles())
 	s.hub, err = hub.New(hub.Options{
-		Broker:           s.admin.keep(memory.New(memory.Options{MaxBytes: int(c.Limits.HistoryBytes)})),
+		Broker:           s.newBroker(),
 		Rules:            rules(c),
 		MaxSessions:      connections,
 		MaxSubscriptions: c.Limits.Subscriptions,
@@ -127,7 +130,10 @@ func (s *Server) start(version string) (err error) {
 	if s.native, err = s.newNative(); err != nil {
 		return err
 	}
-	return s.startAdmin(version)
+	if err := s.startAdmin(version); err != nil {
+		return err
+	}
+	return s.loadState() // at the very end: a node that does not start must not use it up
 }
 
 // Addr is the address the node listens on (listen.address), with the port that the system chose if the configuration left it 0.
@@ -144,7 +150,7 @@ func (s *Server) Serve() error {
 
 // Shutdown has /readyz say no for drain.ready_delay, stops listening, says goodbye to every client (close code 1012) over
 // drain.window, or less if they are few, and returns when all have gone; [config.Drain.Deadline] is how long ctx must let it: first the HTTP server, of which the gateways' clients are a part until their connections are taken over, then the
-// gateways, then the hub, and at the very end the private listener. When ctx ends first it cuts what is left and returns the context's
+// gateways, then the hub, whose last step is that the state is saved (state.file), and at the very end the private listener. When ctx ends first it cuts what is left and returns the context's
 // error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.drain(ctx)

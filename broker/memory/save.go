@@ -27,8 +27,7 @@ func (b *Broker) Freeze() {
 	b.frozen.Store(true)
 	for i := range b.shards {
 		for _, c := range b.shards[i].all() {
-			c.mu.Lock() // whoever had it has not seen frozen, whoever gets it will
-			c.mu.Unlock()
+			b.sweepChannel(c) // with its lock: whoever had it before may not have seen frozen, whoever gets it will
 		}
 	}
 }

@@ -98,6 +98,12 @@ type Tracing struct {
 	Endpoint string `key:"endpoint" example:"http://localhost:4318" doc:"OTLP endpoint over HTTP; empty traces nothing"`
 }
 
+// State says where a node that stops leaves what the next one goes on with.
+type State struct {
+	File   string        `key:"file" example:"/var/lib/ringdown/state" doc:"file that a node which is stopped writes, and the next one reads and removes: history, cursors and idempotency keys outlive a restart; one for each node, in a directory in which it may write; empty keeps nothing"`
+	MaxAge time.Duration `key:"max_age" doc:"an older file is not used"`
+}
+
 // Drain is how a node stops.
 type Drain struct {
 	ReadyDelay time.Duration `key:"ready_delay" live:"yes" zero:"any" doc:"how long /readyz says no before the first client is told, so that balancers look elsewhere"`
@@ -129,6 +135,7 @@ func Default() Config {
 		Backend:   Backend{Timeout: 5 * time.Second, Retries: 2, Events: Events{MaxBytes: 64 << 20}},
 		Log:       Log{Format: "text", Level: "info"},
 		Drain:     Drain{Window: 10 * time.Second},
+		State:     State{MaxAge: time.Hour},
 		Broker:    "memory",
 	}
 }
