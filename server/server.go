@@ -23,11 +23,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/gateway/native"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/server/config"
+	"github.com/ringdown/ringdown/server/state"
 	"github.com/ringdown/ringdown/server/tracing"
 	"github.com/ringdown/ringdown/websocket"
 )
@@ -40,6 +40,8 @@ type Options struct {
 	Level *slog.LevelVar
 	// Version of the program, for the API and the metrics; "" if it is not known.
 	Version string
+	// Keepers have sections of their own in state.file.
+	Keepers []state.Keeper
 }
 
 // Server is a node that holds its listener. Make one with New; run it once.
@@ -56,6 +58,7 @@ type Server struct {
 	admin    admin
 	service  *service
 	tracer   *tracing.Tracer // nil if nothing is traced
+	keepers  []state.Keeper  // of the parts of the node, and those of Options
 
 	mu         sync.Mutex // guards what follows
 	config     config.Config
@@ -76,7 +79,7 @@ func New(c config.Config, o Options) (*Server, error) {
 	}
 	s := &Server{
 		dev: c.Dev, log: cmp.Or(o.Log, slog.Default()), level: o.Level, front: front, config: c,
-		stop: make(chan struct{}),
+		stop: make(chan struct{}), keepers: o.Keepers,
 	}
 	if err := s.start(o.Version); err != nil {
 		s.abandon()
@@ -137,7 +140,7 @@ func (s *Server) start(version string) (err error) {
 	}
 	connections, _ := affordable(c.Limits.Connections, openFiles())
 	s.hub, err = hub.New(hub.Options{
-		Broker:           s.admin.keep(memory.New(memory.Options{MaxBytes: int(c.Limits.HistoryBytes)})),
+		Broker:           s.newBroker(),
 		Rules:            rules(c),
 		MaxSessions:      connections,
 		MaxSubscriptions: c.Limits.Subscriptions,
@@ -159,7 +162,10 @@ func (s *Server) start(version string) (err error) {
 	if s.native, err = s.newNative(); err != nil {
 		return err
 	}
-	return s.startAdmin(version)
+	if err := s.startAdmin(version); err != nil {
+		return err
+	}
+	return s.loadState() // at the very end: a node that does not start must not use it up
 }
 
 // Addr is the address the node listens on (listen.address), with the port that the system chose if the configuration left it 0.
@@ -174,17 +180,18 @@ func (s *Server) Serve() error {
 	return s.front.serve(s.http)
 }
 
-// Shutdown has /readyz say no for drain.ready_delay, stops listening, says goodbye to every client (close code 1012) and returns when
-// all have gone: first the HTTP server, of which the gateways' clients are a part until their connections are taken over, then the
-// gateways, then the hub, and at the very end the private listener. When ctx ends first it cuts what is left and returns the context's
+// Shutdown has /readyz say no for drain.ready_delay, stops listening, says goodbye to every client (close code 1012) over
+// drain.window, or less if they are few, and returns when all have gone; [config.Drain.Deadline] is how long ctx must let it: first the HTTP server, of which the gateways' clients are a part until their connections are taken over, then the
+// gateways, then the hub, whose last step is that the state is saved (state.file), and at the very end the private listener. When ctx ends first it cuts what is left and returns the context's
 // error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.drain(ctx)
 	s.log.Info("shutting down", "connections", s.hub.Sessions())
 	s.stopping.Do(func() { close(s.stop) })
 	gateways := make(chan error, 2)
-	s.http.RegisterOnShutdown(func() { gateways <- s.channels.Shutdown(ctx) }) // once nobody new can come
-	s.http.RegisterOnShutdown(func() { gateways <- s.native.Shutdown(ctx) })
+	window := s.Config().Drain.Window
+	s.http.RegisterOnShutdown(func() { gateways <- s.channels.ShutdownOver(ctx, window) }) // once nobody new can come
+	s.http.RegisterOnShutdown(func() { gateways <- s.native.ShutdownOver(ctx, window) })
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		s.http.Close()

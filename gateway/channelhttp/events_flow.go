@@ -96,7 +96,7 @@ func (f *flow) End(cause error) {
 	if f.closed {
 		return
 	}
-	f.queue = append(f.queue, lastWords(cause))
+	f.queue = append(f.queue, f.gateway.lastWords(cause))
 	f.closed, f.cause = true, cause
 	f.wake()
 }
@@ -121,7 +121,7 @@ func (g *Gateway) flowEvents(w http.ResponseWriter, r *http.Request, q *request)
 	}
 	http.NewResponseController(w).SetReadDeadline(time.Time{}) // the request is read; the server's time-out is not for this
 	w.WriteHeader(http.StatusOK)
-	f.run(w, r, g.options.Accept.KeepAlive.Interval, g.stop)
+	f.run(w, r, g.options.Accept.KeepAlive.Interval)
 	if cause := f.why(); cause != nil {
 		g.lines.Journal().Ended(f.session, nil, 0, cause)
 	} else {
@@ -137,14 +137,16 @@ func (f *flow) why() error {
 	return f.cause
 }
 
-// run writes what comes until the client goes, the session ends or stop is closed. A stream that was quiet for as long as pace has a
-// heartbeat; none if pace is negative.
-func (f *flow) run(w http.ResponseWriter, r *http.Request, pace time.Duration, stop <-chan struct{}) {
+// run writes what comes until the client goes or the session ends, which it does in its turn when the gateway stops. A stream that
+// was quiet for as long as pace has a heartbeat; none if pace is negative.
+func (f *flow) run(w http.ResponseWriter, r *http.Request, pace time.Duration) {
 	if pace < 0 {
 		pace = math.MaxInt64
 	}
 	beat := time.NewTicker(pace)
 	defer beat.Stop()
+	lines := f.gateway.lines
+	leaving, turn := lines.Leaving(), (<-chan time.Time)(nil)
 	for {
 		for pieces := f.take(); len(pieces) > 0; pieces = f.take() {
 			if err := f.write(w, pieces...); err != nil {
@@ -164,9 +166,10 @@ func (f *flow) run(w http.ResponseWriter, r *http.Request, pace time.Duration, s
 			}
 		case <-r.Context().Done():
 			return
-		case <-stop:
+		case <-leaving:
+			leaving, turn = nil, time.After(lines.Turn())
+		case <-turn:
 			f.End(hub.ErrShutdown)
-			stop = nil
 		}
 	}
 }

@@ -29,7 +29,7 @@ func (s *stream) Describe() hub.Description {
 
 // End implements [hub.Receiver].
 func (s *stream) End(cause error) {
-	s.Send(lastWords(cause), nil)
+	s.Send(s.gateway.lastWords(cause), nil)
 	s.Line.End(cause)
 }
 

@@ -27,7 +27,7 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	body, _ := json.Marshal(problem{"about:blank", http.StatusText(refusal.Status), refusal.Status, refusal.Code, sentence})
 	header := w.Header()
 	header.Set("Content-Type", "application/problem+json")
-	if wait := line.RetryAfter(line.Refusal(err)); wait != "" {
+	if wait := g.lines.RetryAfter(line.Refusal(err)); wait != "" {
 		header.Set("Retry-After", wait)
 	}
 	if refusal.Status == http.StatusMethodNotAllowed {

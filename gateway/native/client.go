@@ -5,7 +5,6 @@ package native
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -185,8 +184,7 @@ func (c *client) disconnect(cause error) {
 	refusal, sentence := hub.RefusalOf(line.Refusal(cause))
 	o := begin("disconnect", "").text("code", string(refusal.Code)).text("message", sentence).flag("reconnect", mayReturn(refusal))
 	if refusal.Code == hub.ShuttingDown {
-		after := rand.N(returnWithin)
-		o = strconv.AppendFloat(o.name("retry_after"), after.Seconds(), 'f', 2, 64)
+		o = strconv.AppendFloat(o.name("retry_after"), c.gateway.lines.ComeBack().Seconds(), 'f', 2, 64)
 	}
 	c.say(o.end())
 }

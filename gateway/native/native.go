@@ -113,7 +113,7 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refusal, sentence := hub.RefusalOf(line.Refusal(err))
 	g.hub.Refused(refusal.Code)
 	g.lines.Journal().Request(r, "", err)
-	if wait := line.RetryAfter(err); wait != "" {
+	if wait := g.lines.RetryAfter(err); wait != "" {
 		w.Header().Set("Retry-After", wait)
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -127,11 +127,15 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 // Stats are the counters of the gateway's connections on the event loop.
 func (g *Gateway) Stats() loop.Stats { return g.lines.Stats() }
 
-// Shutdown refuses new connections, tells the clients of those that are open to come back, and closes them with 1012, spread
-// over up to four seconds if they are many. It waits until all have gone and no call is being answered. When ctx ends first,
-// what is left is cut and the error is ctx's. Another call returns at once.
-func (g *Gateway) Shutdown(ctx context.Context) error {
-	if err := g.lines.Shutdown(ctx); err != nil {
+// Shutdown is ShutdownOver with a window of four seconds.
+func (g *Gateway) Shutdown(ctx context.Context) error { return g.ShutdownOver(ctx, line.DefaultWindow) }
+
+// ShutdownOver refuses new connections, tells the clients of those that are open when to come back, which is at a random time within
+// the window, and closes them with 1012, spread evenly over the window; few take less, 10 ms for each session of the hub. It waits
+// until all have gone and no call is being answered. When ctx ends first, what is left is cut and the error is ctx's: give it longer
+// than the window. Another call returns at once.
+func (g *Gateway) ShutdownOver(ctx context.Context, window time.Duration) error {
+	if err := g.lines.ShutdownOver(ctx, window); err != nil {
 		return err
 	}
 	answered := make(chan struct{})
@@ -146,6 +150,3 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
-
-// returnWithin is the time over which clients are asked to come back after a shutdown, so that they do not do so all at once.
-const returnWithin = 3 * time.Second

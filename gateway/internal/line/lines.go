@@ -38,8 +38,8 @@ const DefaultOutboxBytes = 1 << 20
 // DefaultOutboxAge is how long a message may wait for a client.
 const DefaultOutboxAge = 30 * time.Second
 
-// farewell is how much longer than a message may wait a client has for what is under way to it already.
-const farewell = 5 * time.Second
+// farewellRoom is how much longer than a message may wait a client has for what is under way to it already.
+const farewellRoom = 5 * time.Second
 
 // Client is a gateway's client on a connection: a struct with an embedded [Line], which provides all of this but Receive and
 // Notify; a gateway puts its own methods before it.
@@ -74,15 +74,17 @@ type Lines struct {
 
 	ctx      context.Context // over when all lines are
 	cancel   context.CancelFunc
-	stopping atomic.Bool // set by Shutdown
+	farewell atomic.Pointer[farewell] // set by ShutdownOver; nil before
+	leaving  chan struct{}            // closed once it is
 }
 
 // New returns the lines of a gateway to h. They run until [Lines.Shutdown]. The error says which origin in o.Accept is none.
 func New(h *hub.Hub, o Options) (*Lines, error) {
-	ls := &Lines{hub: h, outbox: cmp.Or(o.OutboxBytes, DefaultOutboxBytes), log: cmp.Or(o.Log, slog.Default()), started: time.Now()}
+	ls := &Lines{hub: h, outbox: cmp.Or(o.OutboxBytes, DefaultOutboxBytes), log: cmp.Or(o.Log, slog.Default()), started: time.Now(),
+		leaving: make(chan struct{})}
 	ls.journal = NewJournal(ls.log)
 	age := cmp.Or(o.OutboxAge, DefaultOutboxAge)
-	o.Accept.Limits.WriteTimeout = cmp.Or(o.Accept.Limits.WriteTimeout, age+farewell)
+	o.Accept.Limits.WriteTimeout = cmp.Or(o.Accept.Limits.WriteTimeout, age+farewellRoom)
 	var err error
 	ls.server, err = loop.New(loop.Handler{
 		Open:    func(c *loop.Conn) { opened(c) },
@@ -131,7 +133,10 @@ func (ls *Lines) Stream(w http.ResponseWriter, r *http.Request, header http.Head
 }
 
 // Stopping tells whether Shutdown has been called.
-func (ls *Lines) Stopping() bool { return ls.stopping.Load() }
+func (ls *Lines) Stopping() bool { return ls.farewell.Load() != nil }
+
+// Leaving is closed when Shutdown begins.
+func (ls *Lines) Leaving() <-chan struct{} { return ls.leaving }
 
 // Remote tells whether the hub may wait for a network; see [hub.Hub.Remote].
 func (ls *Lines) Remote() bool { return ls.hub.Remote() }
@@ -147,33 +152,6 @@ func (ls *Lines) Stats() loop.Stats { return ls.server.Stats() }
 
 // OutboxBytes is how much may wait for one client.
 func (ls *Lines) OutboxBytes() int { return ls.outbox }
-
-// The pace at which lines are closed at a shutdown, so that their clients do not all come back in the same moment; but the
-// last one early enough for its closing handshake.
-const (
-	goodbyesPerSecond = 5000
-	longestFarewell   = 4 * time.Second
-)
-
-// Shutdown refuses new lines, closes those that are open with 1012, spread over up to four seconds if they are many, and
-// waits until all have gone. When ctx ends first, what is left is cut and the error is ctx's. Another call returns at once.
-func (ls *Lines) Shutdown(ctx context.Context) error {
-	if ls.stopping.Swap(true) {
-		return nil
-	}
-	defer ls.cancel()
-	code, reason := Goodbye(hub.ErrShutdown)
-	open := ls.server.Stats().Connections
-	window := time.Duration(open) * (time.Second / goodbyesPerSecond)
-	err := ls.server.ShutdownPaced(ctx, loop.Drain{Code: code, Reason: reason, Window: min(window, longestFarewell),
-		Close: func(c *loop.Conn) {
-			client := c.Data.(Client)
-			client.Base().session.Blame(hub.ErrShutdown)
-			client.End(hub.ErrShutdown)
-		}})
-	ls.log.Info("closed all lines", "connections", open, "close", int(code), "cause", reason)
-	return err
-}
 
 func opened(c *loop.Conn) {
 	client := c.Data.(Client)
