@@ -72,7 +72,7 @@ func (s *Server) setLevel(name string) {
 
 // notYet are the keys, or the sections, that the configuration knows and a node does not heed.
 var notYet = []string{
-	"limits.outbox_age", "tracing",
+	"tracing",
 }
 
 // missing refuses a configuration that asks for what there is not yet: a limit or a key in which somebody trusts must not be passed

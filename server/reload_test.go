@@ -139,7 +139,7 @@ func TestReloadWithMistakesChangesNothing(t *testing.T) {
 
 func TestWhatANodeDoesNotHeedIsRefused(t *testing.T) {
 	for _, change := range []func(*config.Config){
-		func(c *config.Config) { c.Limits.OutboxAge++ },
+		func(c *config.Config) { c.Tracing.Endpoint = "http://localhost:4318" },
 	} {
 		if _, err := server.New(changed(change), server.Options{}); err == nil || !strings.Contains(err.Error(), "cannot do yet") {
 			t.Errorf("taken, or refused with %v", err)

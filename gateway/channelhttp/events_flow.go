@@ -3,6 +3,7 @@
 package channelhttp
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"net/http"
@@ -18,6 +19,7 @@ type flow struct {
 	session *hub.Session
 	remote  string
 	bound   int           // bytes that may wait
+	toRead  time.Duration // what is written in one go
 	news    chan struct{} // 1 if there is something to write, or nothing more will be
 
 	mu      sync.Mutex // guards what follows
@@ -33,7 +35,7 @@ const (
 	patience = 100 * time.Millisecond
 	// perPiece is what a piece in the queue is charged beside its bytes.
 	perPiece = 64
-	// writeTimeout is how long a listener may take to read what is written in one go.
+	// writeTimeout is how long a listener may take to read what is written in one go, unless websocket.Limits.WriteTimeout says it.
 	writeTimeout = 30 * time.Second
 	// batch is how many bytes are written in one go, if a piece is not larger.
 	batch = 16 << 10
@@ -110,7 +112,7 @@ func (f *flow) wake() {
 
 // flowEvents serves the stream until it ends.
 func (g *Gateway) flowEvents(w http.ResponseWriter, r *http.Request, q *request) error {
-	f := &flow{listener: g.newListener(q), remote: r.RemoteAddr, bound: g.options.OutboxBytes, news: make(chan struct{}, 1)}
+	f := &flow{listener: g.newListener(q), remote: r.RemoteAddr, bound: g.options.OutboxBytes, toRead: cmp.Or(g.options.Accept.Limits.WriteTimeout, writeTimeout), news: make(chan struct{}, 1)}
 	var err error
 	if f.session, err = g.hub.Open(f, q.who); err != nil {
 		return err
@@ -145,7 +147,7 @@ func (f *flow) run(w http.ResponseWriter, r *http.Request, pace time.Duration, s
 	defer beat.Stop()
 	for {
 		for pieces := f.take(); len(pieces) > 0; pieces = f.take() {
-			if err := write(w, pieces...); err != nil {
+			if err := f.write(w, pieces...); err != nil {
 				return
 			}
 			f.wrote(pieces)
@@ -157,7 +159,7 @@ func (f *flow) run(w http.ResponseWriter, r *http.Request, pace time.Duration, s
 		select {
 		case <-f.news:
 		case <-beat.C:
-			if err := write(w, []byte(heartbeat)); err != nil {
+			if err := f.write(w, []byte(heartbeat)); err != nil {
 				return
 			}
 		case <-r.Context().Done():
@@ -170,10 +172,10 @@ func (f *flow) run(w http.ResponseWriter, r *http.Request, pace time.Duration, s
 }
 
 // write writes and flushes, and gives the client its time.
-func write(w http.ResponseWriter, pieces ...[]byte) error {
+func (f *flow) write(w http.ResponseWriter, pieces ...[]byte) error {
 	control := http.NewResponseController(w)
-	control.SetWriteDeadline(time.Now().Add(writeTimeout)) // where it is not supported, the server's time-outs hold
-	defer control.SetWriteDeadline(time.Time{})            // over HTTP/2 it would end a stream that is merely quiet
+	control.SetWriteDeadline(time.Now().Add(f.toRead)) // where it is not supported, the server's time-outs hold
+	defer control.SetWriteDeadline(time.Time{})        // over HTTP/2 it would end a stream that is merely quiet
 	for _, piece := range pieces {
 		if _, err := w.Write(piece); err != nil {
 			return err

@@ -81,7 +81,7 @@ type Limits struct {
 	Burst   time.Duration `key:"burst" doc:"of how long a time the messages and bytes may come at once; a minute at most"`
 
 	OutboxBytes  Size          `key:"outbox_bytes" doc:"how much may wait for one client before it is held for slow"`
-	OutboxAge    time.Duration `key:"outbox_age" live:"yes" doc:"how long a client may take none of what waits for it; then it is cut"`
+	OutboxAge    time.Duration `key:"outbox_age" doc:"how long a client may take none of what waits for it; then it is cut"`
 	HistoryBytes Size          `key:"history_bytes" doc:"memory for the history of all channels"`
 }
 

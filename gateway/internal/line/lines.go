@@ -80,7 +80,8 @@ func New(h *hub.Hub, o Options) (*Lines, error) {
 		Drained: func(c *loop.Conn) { c.Data.(Client).Base().drained() },
 	}, &loop.Options{
 		Accept: o.Accept,
-		Outbox: loop.Outbox{Bytes: ls.outbox, Policy: loop.Disconnect}, // the other policies are the hub's, which knows the channels
+		// The other policies are the hub's, which knows the channels. What a client takes nothing of for so long has waited so long.
+		Outbox: loop.Outbox{Bytes: ls.outbox, Age: o.Accept.Limits.WriteTimeout, Policy: loop.Disconnect},
 		Log:    ls.log,
 	})
 	if err != nil {
