@@ -8,12 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/ringdown/ringdown/internal/pattern"
 )
 
 // Bounds of answers.
@@ -36,7 +37,7 @@ type ConnectDecision struct {
 	Lifetime time.Duration   // when the client has to come again; 0 leaves it
 }
 
-// Grant gives rights in the channels that match a pattern, which has the syntax of [path.Match]; what "*" matches, the caller says.
+// Grant gives rights in the channels that match a pattern. Patterns are those of rules: "*" is any run of characters, "/" included.
 type Grant struct {
 	Pattern string
 	Rights  []string // some of subscribe, publish, presence, history, call
@@ -232,16 +233,19 @@ func (a *answer) grants() []Grant {
 		return nil
 	}
 	grants := []Grant{}
-	for pattern, names := range patterns {
-		if _, err := path.Match(pattern, ""); err != nil || pattern == "" || len(pattern) > maxName {
-			a.fail(`"grants" has the pattern %.40q; write it as chat:* or news`, pattern)
+	for channels, names := range patterns {
+		switch err := pattern.Check(channels); {
+		case err != nil:
+			a.fail(`"grants" has the pattern %.40q: %w; write it as chat:* or news`, channels, err)
+		case len(channels) > maxName:
+			a.fail(`"grants" has a pattern of %d bytes, %.40q…; at most %d are taken`, len(channels), channels, maxName)
 		}
 		for _, name := range names {
 			if !slices.Contains(rights, name) {
 				a.fail(`"grants" has the right %.40q; there are %s`, name, strings.Join(rights, ", "))
 			}
 		}
-		grants = append(grants, Grant{pattern, names})
+		grants = append(grants, Grant{channels, names})
 	}
 	slices.SortFunc(grants, func(x, y Grant) int { return strings.Compare(x.Pattern, y.Pattern) })
 	return grants

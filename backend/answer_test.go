@@ -56,6 +56,7 @@ func TestAnswersThatAreNonsenseAreRefused(t *testing.T) {
 		{connect, `{"allow":true,"grants":{"chat:*":["fly"]}}`, `right "fly"; there are subscribe`},
 		{connect, `{"allow":true,"grants":{"[":[]}}`, `pattern "["`},
 		{connect, `{"allow":true,"grants":{"":[]}}`, `pattern ""`},
+		{connect, `{"allow":true,"grants":{"room/[z-a]":[]}}`, `pattern "room/[z-a]"`},
 		{publish, `{"allow":true,"data":"a","encoding":"hex"}`, `only "encoding" is "base64"`},
 		{publish, `{"allow":true,"data":"?","encoding":"base64"}`, "not base64"},
 		{publish, `{"allow":true,"data":7,"encoding":"base64"}`, "must be a string"},

@@ -1,5 +1,6 @@
 // Package backend asks the user's own service what clients may do, and tells it what they have done, over HTTP. It knows no
-// channel and no session but by name, and imports nothing of the project.
+// channel and no session but by name, and imports nothing of the project but the patterns of
+// channels.
 //
 // [Hooks] ask, and wait for the answer:
 //

@@ -66,13 +66,14 @@ type wireEvent struct {
 	Encoding string          `json:"encoding,omitempty"`
 }
 
-// Sync says when events in a queue on disk are made to survive the machine; the process they always survive.
+// Sync says when events in a queue on disk are made to survive the machine. The end of the process they survive once they are
+// written; with SyncAlways that is before Add returns, otherwise right after it.
 type Sync = spool.Sync
 
 // When.
 const (
 	SyncEverySecond = spool.SyncEverySecond
-	SyncAlways      = spool.SyncAlways // before Add returns: each event waits for the disk
+	SyncAlways      = spool.SyncAlways // before Add returns: each event waits for the disk, and for those before it
 	SyncNever       = spool.SyncNever  // when the operating system likes to
 )
 
@@ -95,8 +96,10 @@ type EventsOptions struct {
 
 	// Dir is the folder of the queue, which belongs to this process alone. "" keeps it in memory, and what was not delivered is
 	// lost with the process.
-	Dir  string
-	Sync Sync // of the folder
+	Dir string
+	// Sync is of the folder. Unless it is SyncAlways, events are written by a goroutine, and at most 8 MiB of them are on their way to the
+	// disk. One that does not keep up loses what comes on top of that, and the service is told how much.
+	Sync Sync
 	// MaxBytes is how much may wait; past it the oldest events are dropped. 0 means DefaultMemory, or DefaultDisk with Dir. On
 	// disk, an event may take an eighth of it, and it is at least 64 KiB.
 	MaxBytes int64
@@ -120,6 +123,7 @@ type Events struct {
 	service service
 	options EventsOptions
 	queue   spool.Queue
+	handed  *spool.Handover // the queue, if it is one that is written to later
 	log     *slog.Logger
 	run     string // begins the ids of this process's events
 
@@ -161,8 +165,13 @@ func NewEvents(o EventsOptions) (*Events, error) {
 		closing: make(chan struct{}), wake: make(chan struct{}, 1)}
 	e.service = service{url: o.URL, name: name, secrets: slices.Clone(o.Secrets), client: newClient(1, o.TLS, o.Wrap), max: 64 << 10}
 	if e.queue = spool.Queue(spool.NewMemory(o.MaxBytes)); o.Dir != "" {
-		if e.queue, err = spool.OpenDisk(o.Dir, o.MaxBytes, o.Sync, o.Log); err != nil {
+		disk, err := spool.OpenDisk(o.Dir, o.MaxBytes, o.Sync, o.Log)
+		if err != nil {
 			return nil, fmt.Errorf("backend: the queue of events: %w", err)
+		}
+		if e.queue = disk; o.Sync != SyncAlways {
+			e.handed = spool.NewHandover(disk, e.rouse)
+			e.queue = e.handed
 		}
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -170,9 +179,9 @@ func NewEvents(o EventsOptions) (*Events, error) {
 	return e, nil
 }
 
-// Add has an event delivered, after all that were added before. It waits for no service, but with Dir for a write to a file, and
-// with SyncAlways for the disk. An error means that this event will not be delivered: it is not valid, or longer than 1 MiB, or the
-// disk is full, or Close was called.
+// Add has an event delivered, after all that were added before. It waits neither for the service nor, unless Sync is SyncAlways, for
+// a disk, so that it may be called under a lock. An error means that this event will not be delivered: it is not valid, or longer
+// than 1 MiB, or Close was called, or with SyncAlways the disk refuses.
 func (e *Events) Add(event Event) error {
 	record, err := event.encode()
 	if err != nil {
@@ -191,11 +200,16 @@ func (e *Events) Add(event Event) error {
 	if err := e.queue.Append(append([]byte(id), record[1:]...)); err != nil {
 		return fmt.Errorf("backend: the event cannot be kept: %w", err)
 	}
+	e.rouse()
+	return nil
+}
+
+// rouse tells who delivers that there may be something to deliver.
+func (e *Events) rouse() {
 	select {
 	case e.wake <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // encode writes an event without its id.
@@ -248,6 +262,9 @@ func (e *Events) Close(ctx context.Context) error {
 	}
 	e.closed = true
 	e.mu.Unlock()
+	if e.handed != nil {
+		_ = e.handed.Flush(ctx) // if ctx ends it, what is left is written by the queue's Close below, and delivered by the next process
+	}
 	close(e.closing)
 	stop := context.AfterFunc(ctx, e.cancel)
 	e.sending.Wait()

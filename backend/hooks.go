@@ -57,6 +57,11 @@ type HooksOptions struct {
 	Secrets []Secret
 	// ConnectHeaders and ConnectCookies name what of a client's opening request is sent with connect, which is otherwise nothing.
 	ConnectHeaders, ConnectCookies []string
+	// ConnectReuse is how long what connect allowed may serve further passing clients of which the service would be told the same:
+	// user, info, address, protocol, headers and cookies. Only those share an answer that are told with a user, a cookie or an
+	// Authorization header. Denials, what was let through unasked, and answers past their Lifetime are not used again. At most 16 MiB
+	// of answers are kept. 0 asks each time.
+	ConnectReuse time.Duration
 
 	// MaxAnswer is the longest answer, in bytes. 0 means DefaultMaxAnswer.
 	MaxAnswer int64
@@ -90,6 +95,7 @@ type Hooks struct {
 	endpoints []*endpoint
 	log       *slog.Logger
 	notices   *notices
+	answers   reuse
 	asking    sync.WaitGroup
 
 	mu     sync.Mutex
@@ -115,7 +121,7 @@ func NewHooks(o HooksOptions) (*Hooks, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	h := &Hooks{options: o, hooks: make(map[Hook]*hook), log: o.Log}
+	h := &Hooks{options: o, hooks: make(map[Hook]*hook), log: o.Log, answers: reuse{lifetime: o.ConnectReuse}}
 	for name, options := range o.Hooks {
 		problems = append(problems, h.add(name, options))
 	}
@@ -198,8 +204,26 @@ func (h *Hooks) Connect(ctx context.Context, r ConnectRequest) (ConnectDecision,
 	asked := r.request(Connect)
 	asked.Headers = pickHeaders(r.Header, h.options.ConnectHeaders)
 	asked.Cookies = pickCookies(r.Header, h.options.ConnectCookies)
-	return decide(ctx, h, asked, parseConnect)
+	q, reusable := h.answers.questionOf(asked)
+	if !reusable || !r.Passing {
+		return decide(ctx, h, asked, parseConnect)
+	}
+	d, epoch, known := h.answers.find(q)
+	if known {
+		return d, nil
+	}
+	at := time.Now()
+	return decide(ctx, h, asked, func(answer []byte) (ConnectDecision, error) { // which is not called for what is let through unasked
+		d, err := parseConnect(answer)
+		if err == nil {
+			h.answers.keep(q, d, len(answer), at, epoch)
+		}
+		return d, err
+	})
 }
+
+// Forget has every client asked about again, whatever was answered before: rights have been taken away.
+func (h *Hooks) Forget() { h.answers.forget() }
 
 // Subscribe asks whether a client may subscribe, as [Hooks.Connect] does.
 func (h *Hooks) Subscribe(ctx context.Context, r SubscribeRequest) error {

@@ -108,6 +108,9 @@ type Client struct {
 type ConnectRequest struct {
 	Client
 	Header http.Header // of the opening request; only what HooksOptions lists is sent
+	// Passing says that the client is there for one request only, so that it may be answered as its last one was; see
+	// HooksOptions.ConnectReuse.
+	Passing bool
 }
 
 // SubscribeRequest asks whether a client may subscribe.

@@ -45,7 +45,7 @@ func newService(c *config.Backend, tracer *tracing.Tracer, observe func(backend.
 	}
 	if len(hooks) > 0 {
 		o := backend.HooksOptions{Hooks: hooks, Secrets: secret, ConnectHeaders: c.ConnectHeaders, ConnectCookies: c.ConnectCookies,
-			Observe: observe, Log: log}
+			ConnectReuse: c.ConnectReuse, Observe: observe, Log: log}
 		if tracer != nil {
 			o.Trace, o.Wrap = tracer.Hook, tracer.Attempts
 		}
@@ -171,7 +171,7 @@ func (s *service) connect(r *http.Request, who *hub.Identity, protocol string) e
 	if who.Address.IsValid() {
 		client.Remote = who.Address.String()
 	}
-	decision, err := s.hooks.Connect(r.Context(), backend.ConnectRequest{Client: client, Header: r.Header})
+	decision, err := s.hooks.Connect(r.Context(), backend.ConnectRequest{Client: client, Header: r.Header, Passing: client.Protocol == passing})
 	if err != nil {
 		return hookRefusal(err)
 	}
@@ -225,7 +225,17 @@ func protocolOf(r *http.Request) string {
 	case strings.Contains(r.Header.Get("Accept"), "text/event-stream"):
 		return "events"
 	}
-	return "json"
+	return passing
+}
+
+// passing is the protocol of clients that are there for one request.
+const passing = "json"
+
+// forget has clients asked about again.
+func (s *service) forget() {
+	if s.hooks != nil {
+		s.hooks.Forget()
+	}
 }
 
 // backendGrants are what connect lets a client do.

@@ -87,8 +87,8 @@ var eventKinds = map[hub.EventType]backend.EventKind{
 	hub.Joined: backend.Joined, hub.Left: backend.Left, hub.Occupied: backend.Occupied, hub.Vacated: backend.Vacated,
 }
 
-// watch adds to the events that the service is told; nil if it is told none. Adding waits for no service, but where events are kept in
-// a folder for a write to a file.
+// watch adds to the events that the service is told; nil if it is told none. It waits for nothing, as the hub asks: events that
+// are kept in a folder are written there by a goroutine of their own.
 func (s *service) watch() func(hub.Event) {
 	if s.events == nil {
 		return nil

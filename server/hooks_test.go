@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +26,9 @@ type answer map[string]any
 
 // house is a user's service on loopback: a chat with rooms for some.
 type house struct {
-	url  string
+	url      string
+	connects atomic.Int32 // how often it was asked who may connect
+
 	gone chan backend.Request // disconnects
 	told chan string          // events, in order, as words
 }
@@ -98,6 +101,7 @@ func (h *house) decide(r *backend.Request) answer {
 }
 
 func (h *house) connect(r *backend.Request) answer {
+	h.connects.Add(1)
 	switch who := r.Cookies["login"]; who {
 	case "":
 		return answer{"allow": true}
@@ -289,18 +293,24 @@ func TestTheBackendSaysWhoConnects(t *testing.T) {
 	}
 }
 
-func TestABackendThatHangsFailsClosed(t *testing.T) {
-	over := make(chan struct{})
-	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+// hanging is the URL of a service that answers nothing until over is closed.
+func hanging(t *testing.T, over <-chan struct{}) string {
+	t.Helper()
+	service := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		select {
 		case <-over:
 		case <-r.Context().Done():
 		}
 	}))
-	defer hanging.Close()
+	t.Cleanup(service.Close)
+	return service.URL
+}
+
+func TestABackendThatHangsFailsClosed(t *testing.T) {
+	over := make(chan struct{})
 	defer close(over)
-	h := &house{url: hanging.URL}
+	h := &house{url: hanging(t, over)}
 	short := func(hooks string) config.Config {
 		c := h.with(hooks)
 		c.Backend.Timeout = 20 * time.Millisecond

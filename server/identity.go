@@ -157,6 +157,7 @@ const headerPatience = 15 * time.Second
 // revoked ends the sessions that a revocation is about: those that are open, and those whose tokens were found good just before
 // it came and which open now.
 func (s *Server) revoked(r auth.Revocation) {
+	s.service.forget()
 	s.end(r)
 	time.AfterFunc(headerPatience, func() { s.end(r) })
 }

@@ -43,6 +43,7 @@ func (s *Server) accept() websocket.AcceptOptions {
 			Message:      int64(c.Limits.MessageSize),
 			InflateRatio: c.Limits.DecompressedRatio,
 			FrameTimeout: c.Limits.MessageTimeout,
+			WriteTimeout: c.Limits.OutboxAge,
 		},
 		KeepAlive: websocket.KeepAlive{Interval: c.KeepAlive.Interval, Timeout: c.KeepAlive.Timeout},
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/ringdown/ringdown/hub"
 )
 
-// answerTimeout is how long a client may take to read the answer to a poll.
+// answerTimeout is how long a client may take to read the answer to a poll where the http.Server has no WriteTimeout.
 const answerTimeout = 30 * time.Second
 
 // poll gathers the answer to one request. Where history is kept it is read first; only a poll that has to wait, or a channel without
@@ -42,7 +42,7 @@ type poll struct {
 func (g *Gateway) servePoll(w http.ResponseWriter, r *http.Request, q *request) error {
 	control := http.NewResponseController(w)
 	control.SetReadDeadline(time.Time{}) // what is not supported need not be changed
-	control.SetWriteDeadline(time.Now().Add(q.wait + answerTimeout))
+	control.SetWriteDeadline(time.Now().Add(q.wait + timeToRead(r)))
 	p := &poll{gateway: g, request: q, remote: r.RemoteAddr, news: make(chan struct{}), cursor: make(map[string]hub.Position)}
 	var err error
 	if p.session, err = g.hub.Open(p, q.who); err != nil {
@@ -62,6 +62,14 @@ func (g *Gateway) servePoll(w http.ResponseWriter, r *http.Request, q *request) 
 	}
 	answerJSON(w, http.StatusOK, p.answer(retry))
 	return nil
+}
+
+// timeToRead is how long a client may take to read an answer.
+func timeToRead(r *http.Request) time.Duration {
+	if s, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && s.WriteTimeout > 0 {
+		return s.WriteTimeout
+	}
+	return answerTimeout
 }
 
 // head answers HEAD as GET, without a body and without waiting.

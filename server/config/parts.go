@@ -58,6 +58,7 @@ type Backend struct {
 	Disconnect     string        `key:"disconnect" doc:"URL told that a client has gone"`
 	ConnectHeaders []string      `key:"connect_headers" example:"Accept-Language" doc:"headers of the opening request that connect is told; none by default"`
 	ConnectCookies []string      `key:"connect_cookies" example:"app_session" doc:"cookies of the opening request that connect is told; none by default"`
+	ConnectReuse   time.Duration `key:"connect_reuse" zero:"any" doc:"how long the answer that let a client poll or publish over HTTP holds for its next requests of the kind, if it showed a token or one of the cookies; 0 asks each time"`
 	Secret         Secret        `key:"secret" doc:"secret that signs what the backend is sent (HMAC), 32 bytes or more; a file is the better place"`
 	SecretFile     string        `key:"secret_file" example:"/etc/ringdown/backend.secret" doc:"file with that secret"`
 	Timeout        time.Duration `key:"timeout" doc:"how long the backend may take to answer, all attempts together"`
@@ -135,7 +136,7 @@ func Default() Config {
 		},
 		KeepAlive: KeepAlive{Interval: 30 * time.Second, Timeout: 10 * time.Second},
 		Auth:      Auth{Leeway: 30 * time.Second, MaxTTL: 24 * time.Hour, Query: "token", Anonymous: true},
-		Backend:   Backend{Timeout: 5 * time.Second, Retries: 2, Events: Events{MaxBytes: 64 << 20}},
+		Backend:   Backend{ConnectReuse: 5 * time.Second, Timeout: 5 * time.Second, Retries: 2, Events: Events{MaxBytes: 64 << 20}},
 		Log:       Log{Format: "text", Level: "info"},
 		Tracing:   Tracing{Ratio: 1, Service: "ringdown"},
 		Drain:     Drain{Window: 10 * time.Second},

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ringdown/ringdown/test/flood/hostile"
 )
 
 // role is what a child process is to do. It ends when its standard input does.
@@ -42,7 +44,8 @@ func TestMain(m *testing.M) {
 	}()
 	switch r.Name {
 	case "hostile":
-		attack(ctx, r)
+		hostile.Attack(ctx, hostile.Options{Address: r.Address, Channel: channel, Count: r.Count, Kind: -1, Victims: torrentVictims,
+			Begun: func() { say("ready") }})
 	default:
 		listen(ctx, r)
 	}

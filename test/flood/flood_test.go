@@ -17,6 +17,7 @@ import (
 
 	"github.com/ringdown/ringdown/server"
 	"github.com/ringdown/ringdown/server/config"
+	"github.com/ringdown/ringdown/test/flood/hostile"
 	"github.com/ringdown/ringdown/websocket"
 )
 
@@ -40,6 +41,13 @@ func serve(t *testing.T) (address string) {
 	})
 	return node.Addr().String()
 }
+
+// What is published in hostile.Torrent, so that who does not read must be cut.
+const (
+	torrentSize    = 48 << 10 // of a publication
+	torrentLength  = 400      // publications: far more than the kernel's buffers and the outbox hold
+	torrentVictims = 20       // who never reads them
+)
 
 // publisher posts; its connection is its own.
 type publisher struct {
@@ -72,7 +80,7 @@ func (p *publisher) post(channel, payload string) (subscribers int, err error) {
 func (p *publisher) drown(t *testing.T) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		subscribers, err := p.post(torrent, "a drop")
+		subscribers, err := p.post(hostile.Torrent, "a drop")
 		if err != nil || time.Now().After(deadline) {
 			t.Fatalf("%d are there to be drowned, want %d: %v", subscribers, torrentVictims, err)
 		}
@@ -81,7 +89,7 @@ func (p *publisher) drown(t *testing.T) {
 		}
 	}
 	for n := range torrentLength {
-		subscribers, err := p.post(torrent, fmt.Sprintf("%*d", torrentSize, n))
+		subscribers, err := p.post(hostile.Torrent, fmt.Sprintf("%*d", torrentSize, n))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,8 +176,8 @@ func TestThousandsAreServedWhileATenthOfThemMeansHarm(t *testing.T) {
 	began := time.Now()
 	step := func(what string) { t.Logf("%6.1f s: %s", time.Since(began).Seconds(), what) }
 
-	hostile := start(t, role{"hostile", address, clients / 10})
-	hostile.wait(t, "ready", time.Minute, func() {})
+	enemies := start(t, role{"hostile", address, clients / 10})
+	enemies.wait(t, "ready", time.Minute, func() {})
 	p.drown(t) // first, as the node's pings find out, too, who reads nothing
 	step("those who never read were cut")
 	good := start(t, role{"good", address, clients - clients/10})
@@ -194,7 +202,7 @@ func TestThousandsAreServedWhileATenthOfThemMeansHarm(t *testing.T) {
 		t.Logf("the node took at most %d MiB", most>>20)
 	}
 	good.end()
-	hostile.end()
+	enemies.end()
 	p.http.CloseIdleConnections()
 	released(t, before)
 	step("everything is released")

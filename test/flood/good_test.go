@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/ringdown/ringdown/websocket"
 )
@@ -240,13 +239,5 @@ func (l *listener) polls(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-	}
-}
-
-// pause waits, but not beyond the end of ctx.
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
 	}
 }

@@ -161,11 +161,10 @@ func (q *Disk) Append(record []byte) error {
 	if q.closed {
 		return ErrClosed
 	}
-	size := int64(headerSize + len(record))
-	longest := q.most / segmentsPerQueue
-	if len(record) > maxRecord || size > longest-int64(len(magic)) {
-		return tooLong(len(record), min(maxRecord, longest-headerSize-int64(len(magic))))
+	if err := q.fits(record); err != nil {
+		return err
 	}
+	size, longest := int64(headerSize+len(record)), q.longest()
 	if n := len(q.segments); q.tail != nil && q.segments[n-1].size+size > longest {
 		q.finish()
 	}
@@ -182,6 +181,31 @@ func (q *Disk) Append(record []byte) error {
 		return fmt.Errorf("spool: the record is lost: %w", err)
 	}
 	return nil
+}
+
+// longest is the longest segment, in bytes.
+func (q *Disk) longest() int64 { return q.most / segmentsPerQueue }
+
+// fits refuses a record that a segment has no room for. It needs no lock.
+func (q *Disk) fits(record []byte) error {
+	if most := min(maxRecord, q.longest()-headerSize-int64(len(magic))); int64(len(record)) > most {
+		return tooLong(len(record), most)
+	}
+	return nil
+}
+
+// lose counts records that were never written, between those that were and those that will be. The next one begins a segment, as
+// numbers within one have no holes.
+func (q *Disk) lose(records uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return
+	}
+	if q.tail != nil {
+		q.finish()
+	}
+	q.ledger.next += records
 }
 
 // begin makes a segment, unless there is one to write to.
