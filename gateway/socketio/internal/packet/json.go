@@ -196,8 +196,9 @@ func Fill(json []byte, attachments [][]byte, write func(b, attachment []byte) []
 	})
 }
 
-// Extract replaces objects {"base64":"…"}, with that key alone, by placeholders, and returns the bytes that they hold, in order.
-func Extract(json []byte) (without []byte, attachments [][]byte) {
+// Extract replaces objects {"base64":"…"}, with that key alone, by placeholders that count from first, and returns the bytes that they
+// hold, in order.
+func Extract(json []byte, first int) (without []byte, attachments [][]byte) {
 	if !bytes.Contains(json, []byte(`base64"`)) {
 		return json, nil
 	}
@@ -214,7 +215,7 @@ func Extract(json []byte) (without []byte, attachments [][]byte) {
 	w.value(0)
 	without = replace(json, spans, func(b []byte, s span) []byte {
 		attachments = append(attachments, s.bytes)
-		return AppendPlaceholder(b, len(attachments)-1)
+		return AppendPlaceholder(b, first+len(attachments)-1)
 	})
 	return without, attachments
 }

@@ -165,7 +165,7 @@ func TestBytesAreTakenOutOfJSON(t *testing.T) {
 		{`{"base64":7}`, `{"base64":7}`, ""},
 		{`"base64\""`, `"base64\""`, ""},
 	} {
-		got, attachments := Extract([]byte(c.in))
+		got, attachments := Extract([]byte(c.in), 0)
 		if string(got) != c.want || string(bytes.Join(attachments, []byte("|"))) != c.attachments {
 			t.Errorf("%s: %s and %q", c.in, got, attachments)
 		}
@@ -189,7 +189,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		Fill(first.Data, first.Attachments, func(b, a []byte) []byte { return append(b, `""`...) })
 		if len(first.Data) > 0 {
-			Extract(first.Data)
+			Extract(first.Data, 0)
 		}
 	})
 }
