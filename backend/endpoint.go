@@ -61,11 +61,8 @@ func (e *endpoint) try(ctx context.Context, hook Hook, id string, body []byte, p
 	return answer, err
 }
 
-// errNotTried is what the trouble wraps of a request that was not made, and that waiting a little will not help.
-var errNotTried = errors.New("not asked")
-
 func (e *endpoint) refuse(err error) *trouble {
-	return &trouble{undone: true, err: fmt.Errorf("%w: %s: %w", errNotTried, e.name, err)}
+	return &trouble{undone: true, err: fmt.Errorf("%w: %s: %w", ErrNotAsked, e.name, err)}
 }
 
 // take waits for a place.
@@ -88,7 +85,7 @@ func (e *endpoint) take(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		if errors.Is(context.Cause(ctx), errTimeout) {
-			return &trouble{undone: true, err: fmt.Errorf("%w: %s: no place among %d requests came free in time; make the service faster, or raise MaxConcurrent", errNotTried, e.name, cap(e.places))}
+			return &trouble{undone: true, err: fmt.Errorf("%w: %s: no place among %d requests came free in time; make the service faster, or raise MaxConcurrent", ErrNotAsked, e.name, cap(e.places))}
 		}
 		return ctx.Err()
 	}

@@ -12,6 +12,8 @@ var (
 	ErrDenied        = errors.New("denied")         // the service said no
 	ErrUnavailable   = errors.New("unavailable")    // the service could not be asked, or not in time
 	ErrInvalidAnswer = errors.New("invalid answer") // the service's answer cannot be understood
+	// ErrNotAsked comes with ErrUnavailable: the request was not made, because the circuit breaker is open or too many are under way.
+	ErrNotAsked = errors.New("not asked")
 )
 
 // Error is the error of every hook. An error that is none comes of the caller's context.

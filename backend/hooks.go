@@ -77,6 +77,9 @@ type HooksOptions struct {
 	TLS *tls.Config
 	// Wrap, if not nil, goes around the way that requests take, for traces.
 	Wrap func(http.RoundTripper) http.RoundTripper
+	// Trace, if not nil, is told when a request begins, however often it will be repeated. It returns the context to ask in, which ends
+	// no sooner than the one that it was given, and what is called once, with the error that Observe is told, when the request is over.
+	Trace func(ctx context.Context, hook Hook, request, session string) (asking context.Context, over func(error))
 	// Observe, if not nil, is told of each decision, for metrics, on the goroutine that asked; it must not block. err is what the
 	// hook returned, even where fail-open overruled it.
 	Observe func(hook Hook, took time.Duration, err error)
@@ -321,10 +324,12 @@ func decide[T any](ctx context.Context, h *Hooks, r *Request, parse func([]byte)
 	}
 	defer h.asking.Done()
 	began := time.Now()
-	answer, err := k.ask(ctx, r.stamped())
+	asking, over := h.trace(ctx, r.stamped())
+	answer, err := k.ask(asking, r)
 	if err == nil {
 		decision, err = parse(answer)
 	}
+	over(err)
 	if h.options.Observe != nil {
 		h.options.Observe(r.Hook, time.Since(began), err)
 	}
@@ -335,6 +340,14 @@ func decide[T any](ctx context.Context, h *Hooks, r *Request, parse func([]byte)
 		return decision, nil
 	}
 	return decision, err
+}
+
+// trace begins the trace of a request, if anybody wants to know of it.
+func (h *Hooks) trace(ctx context.Context, r *Request) (asking context.Context, over func(error)) {
+	if h.options.Trace == nil {
+		return ctx, func(error) {}
+	}
+	return h.options.Trace(ctx, r.Hook, r.ID, r.Session)
 }
 
 // Repetitions wait a random time below a bound that doubles from shortest to longest: "full jitter".
@@ -365,7 +378,7 @@ func (k *hook) ask(caller context.Context, r *Request) ([]byte, error) {
 			return nil, unavailable(k.name, err)
 		case t.invalid:
 			return nil, invalid(k.name, t)
-		case left == 0 || !t.undone && !k.Repeatable || errors.Is(t, errNotTried):
+		case left == 0 || !t.undone && !k.Repeatable || errors.Is(t, ErrNotAsked):
 			return nil, unavailable(k.name, t)
 		case !pause(ctx, max(t.retryAfter, jitter(k.Retries-left))):
 			return nil, cmp.Or(caller.Err(), error(unavailable(k.name, t)))

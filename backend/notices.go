@@ -60,7 +60,9 @@ func (n *notices) send(k *hook) {
 			continue
 		}
 		began := time.Now()
-		_, err := k.ask(n.ctx, r)
+		asking, over := n.hooks.trace(n.ctx, r)
+		_, err := k.ask(asking, r)
+		over(err)
 		if n.hooks.options.Observe != nil {
 			n.hooks.options.Observe(Disconnect, time.Since(began), err)
 		}

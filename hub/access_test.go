@@ -123,6 +123,11 @@ func TestWhatCannotBePublishedIsRefused(t *testing.T) {
 		{"two JSON values", &hub.Publication{Channel: "lobby", Kind: hub.JSON, Payload: []byte("1 2")}, "", hub.BadPayload},
 		{"no JSON at all", &hub.Publication{Channel: "lobby", Kind: hub.JSON}, "", hub.BadPayload},
 		{"an unknown kind", &hub.Publication{Channel: "lobby", Kind: 3}, "", hub.BadRequest},
+		{"text that is spread", &hub.Publication{Channel: "lobby", Form: hub.Spread, Payload: []byte("[]")}, "", hub.BadRequest},
+		{"an object that is spread", &hub.Publication{Channel: "lobby", Kind: hub.JSON, Form: hub.Spread, Payload: []byte("{}")}, "", hub.BadPayload},
+		{"bytes within bytes", &hub.Publication{Channel: "lobby", Kind: hub.Binary, Form: hub.Embedded}, "", hub.BadRequest},
+		{"too many exceptions", &hub.Publication{Channel: "lobby", Except: make([]string, hub.MaxExcept+1)}, "", hub.TooLarge},
+		{"an exception that is no name", &hub.Publication{Channel: "lobby", Except: []string{"a\n"}}, "", hub.BadChannel},
 		{"a long event", &hub.Publication{Channel: "lobby", Event: strings.Repeat("x", hub.MaxEventName+1)}, "", hub.TooLarge},
 		{"an event of two lines", &hub.Publication{Channel: "lobby", Event: "a\nb"}, "", hub.BadRequest},
 		{"a long key", &hub.Publication{Channel: "lobby", Key: strings.Repeat("x", hub.MaxKey+1)}, "", hub.TooLarge},
@@ -136,6 +141,32 @@ func TestWhatCannotBePublishedIsRefused(t *testing.T) {
 			_, err = s.Publish(t.Context(), c.Publication, hub.PublishOptions{IdempotencyKey: c.key})
 			refused(t, c.name+" by a client", err, c.want)
 		}
+	}
+}
+
+func TestTheFormAndTheExceptionsOfAPublicationAreKeptWithIt(t *testing.T) {
+	h := start(t, hub.Options{Rules: []hub.Rule{{Pattern: "*", History: hub.Retention{Count: 10, Age: time.Hour}}}})
+	c := open(t, h, "lobby")
+	p := &hub.Publication{Channel: "lobby", Kind: hub.JSON, Payload: []byte(" [1,2]"), Form: hub.Spread | hub.Fleeting, Except: []string{"others", c.ID()}}
+	if _, err := h.Publish(t.Context(), p, hub.PublishOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	c.expect(t, " [1,2]") // the hub leaves exceptions to gateways
+	kept, err := h.History(t.Context(), "lobby", hub.Query{Limit: 1})
+	if err != nil || len(kept.Publications) != 1 || kept.Publications[0].Form != p.Form || len(kept.Publications[0].Except) != 2 {
+		t.Errorf("%+v (%v)", kept, err)
+	}
+}
+
+func TestTheSessionsOfAChannelAreListed(t *testing.T) {
+	h := start(t, hub.Options{})
+	c := open(t, h, "lobby")
+	open(t, h, "elsewhere")
+	if in := h.SessionsIn("lobby"); len(in) != 1 || in[0] != c.Session {
+		t.Errorf("%v", in)
+	}
+	if in := h.SessionsIn("empty"); len(in) != 0 {
+		t.Errorf("%v", in)
 	}
 }
 

@@ -270,6 +270,21 @@ func (h *Hub) Subscribers(name string) int {
 	return n
 }
 
+// SessionsIn returns the sessions of this node that are subscribed to a channel, in no order.
+func (h *Hub) SessionsIn(name string) []*Session {
+	ch := h.channel(name)
+	if ch == nil {
+		return nil
+	}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	all := make([]*Session, len(ch.members))
+	for i := range ch.members {
+		all[i] = ch.members[i].session
+	}
+	return all
+}
+
 // audience is how many are subscribed, and how many of them lag.
 func (h *Hub) audience(name string) (subscribers int, l lags) {
 	ch := h.channel(name)

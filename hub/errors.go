@@ -118,3 +118,10 @@ func RefusalOf(err error) (r Refusal, sentence string) {
 	r.Code = e.Code
 	return r, e.Message
 }
+
+// Explain is what a log says of a refusal: its code, its cause in words, for an operator also that of an error whose text clients do
+// not see, and what to do about it.
+func Explain(err error) []any {
+	r, _ := RefusalOf(err)
+	return []any{"code", string(r.Code), "cause", err.Error(), "cure", r.Cure}
+}

@@ -21,6 +21,21 @@ const (
 // String is the kind's name: "text", "json" or "binary".
 func (k Kind) String() string { return [...]string{"text", "json", "binary"}[k] }
 
+// Form says what else there is to know of a payload: for gateways whose protocol has arguments side by side, or bytes within JSON. The
+// others pass on the JSON as it is.
+type Form uint8
+
+// The forms; together where several hold.
+const (
+	// Spread: the JSON payload is an array, whose elements are the arguments of the event.
+	Spread Form = 1 << iota
+	// Embedded: objects {"base64":"…"} in the JSON payload, with that key alone, stand for bytes.
+	Embedded
+	// Fleeting: it is worth nothing later. A gateway may drop it for a client to which much else is on its way, and need not hand it
+	// over when the client comes back.
+	Fleeting
+)
+
 // Publication is one message in a channel. The first group of fields is the publisher's, the second is set by the broker as it
 // is published. Nobody writes it after that.
 type Publication struct {
@@ -31,6 +46,10 @@ type Publication struct {
 	Key     string // what the payload is the newest value of, for channels that conflate; at most MaxKey bytes
 	Session string // the session that published it, "" for the server itself
 	User    string // whose session that was, if known
+	Form    Form   // of the payload; zero if there is nothing to say
+	// Except are names of channels and ids of sessions, at most MaxExcept: gateways whose protocol knows exclusion keep the publication
+	// from those sessions, and from those that are in one of these channels. It is kept with the publication and travels with it.
+	Except []string
 
 	Epoch  string
 	Offset uint64
@@ -46,6 +65,9 @@ const (
 	MaxKey            = 255
 	MaxIdempotencyKey = 255
 )
+
+// MaxExcept is how many channels and sessions a publication may except.
+const MaxExcept = 64
 
 // Position is where in its channel the publication is.
 func (p *Publication) Position() Position { return Position{p.Epoch, p.Offset} }

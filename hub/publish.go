@@ -3,6 +3,7 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"strings"
@@ -89,6 +90,9 @@ func check(p *Publication, rule *Rule, o PublishOptions) error {
 	case p.Kind > Binary:
 		return Errorf(BadRequest, "there is no kind of payload %d", p.Kind)
 	}
+	if err := checkForm(p); err != nil {
+		return err
+	}
 	for _, field := range []struct {
 		name, value string
 		limit       int
@@ -98,6 +102,24 @@ func check(p *Publication, rule *Rule, o PublishOptions) error {
 		}
 		if !printable(field.value) {
 			return Errorf(BadRequest, "the %s %.60q holds what cannot be printed; use printable characters", field.name, field.value)
+		}
+	}
+	return nil
+}
+
+// checkForm refuses what a payload cannot be, and exceptions that are too many.
+func checkForm(p *Publication) error {
+	switch {
+	case p.Form&(Spread|Embedded) != 0 && p.Kind != JSON:
+		return Errorf(BadRequest, "the payload is %s, and said to be spread or to embed bytes, which only JSON can; say that it is JSON, or leave the form out", p.Kind)
+	case p.Form&Spread != 0 && !bytes.HasPrefix(bytes.TrimLeft(p.Payload, " \t\r\n"), []byte{'['}):
+		return Errorf(BadPayload, "the payload is said to be spread but is no array; make it one, or leave the form out")
+	case len(p.Except) > MaxExcept:
+		return Errorf(TooLarge, "the publication excepts %d channels and sessions; at most %d are taken", len(p.Except), MaxExcept)
+	}
+	for _, name := range p.Except {
+		if err := CheckChannel(name); err != nil {
+			return err
 		}
 	}
 	return nil

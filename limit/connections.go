@@ -85,7 +85,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		nc.Close()
 		l.limiter.sampling.Do(func() {
-			l.limiter.log.Info("connection refused", "remote", nc.RemoteAddr(), "cause", err)
+			l.limiter.log.Info("connection refused", "remote", nc.RemoteAddr(), "cause", err, "cure", cure)
 		})
 	}
 }

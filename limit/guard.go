@@ -121,6 +121,9 @@ func (l *Limiter) Publish(context.Context, *hub.Session, *hub.Publication) error
 // Waits implements [hub.Guard].
 func (l *Limiter) Waits() bool { return false }
 
+// cure is what the log says to do about a client that is over its limits.
+const cure = "if it is right to do so much, raise the limit (limits in the configuration); otherwise correct the client"
+
 // take takes tokens from every bucket that the session has a share in. What was taken before one refused is gone: trying costs.
 func (l *Limiter) take(s *hub.Session, n [kinds]int) error {
 	st, ok := s.Kept().(*session)
@@ -142,10 +145,10 @@ func (l *Limiter) take(s *hub.Session, n [kinds]int) error {
 	switch {
 	case end:
 		l.ended.Add(1)
-		l.log.Info("session ended", "session", s.ID(), "user", s.User(), "remote", s.Address(), "code", string(hub.RateLimited), "cause", err)
+		l.log.Info("session ended", "session", s.ID(), "user", s.User(), "remote", s.Address(), "code", string(hub.RateLimited), "cause", err, "cure", cure)
 		s.End(err)
 	case first:
-		l.log.Info("limited", "session", s.ID(), "user", s.User(), "remote", s.Address(), "code", string(hub.RateLimited), "cause", err)
+		l.log.Info("limited", "session", s.ID(), "user", s.User(), "remote", s.Address(), "code", string(hub.RateLimited), "cause", err, "cure", cure)
 	}
 	return err
 }

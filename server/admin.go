@@ -58,18 +58,36 @@ func (s *Server) startAdmin(version string) (err error) {
 		return err
 	}
 	a.health.Checks = []metrics.Check{{Name: "drain", Ready: s.notDraining}, {Name: "keys", Ready: s.identities.keysLoaded}}
-	a.metrics = metrics.New(metrics.Sources{
+	sources := metrics.Sources{
 		Hub:     s.hub,
 		Loops:   map[string]func() loop.Stats{"channels": s.channels.Stats, "native": s.native.Stats},
 		Store:   a.broker.Stats,
 		Version: version,
 		Ready:   func() bool { return len(a.health.Reasons(context.Background())) == 0 },
-	})
+	}
+	s.addSources(&sources)
+	a.metrics = metrics.New(sources)
 	a.api, a.open = s.newAPI(version, false), s.newAPI(version, true)
 	if s.config.Listen.Private == "" {
 		return nil
 	}
 	return s.openPrivate()
+}
+
+// addSources adds the sources of metrics that a node has only where it is configured so.
+func (s *Server) addSources(to *metrics.Sources) {
+	if s.service.hooks != nil {
+		to.Endpoints = s.service.hooks.Endpoints
+	}
+	if s.service.events != nil {
+		to.Events = s.service.events.Stats
+	}
+	if s.front.limiter != nil {
+		to.Limited = s.front.limiter.Refused
+	}
+	if s.tracer != nil {
+		to.Traces = s.tracer.Stats
+	}
 }
 
 // openPrivate opens the private listener.
@@ -96,7 +114,7 @@ func (s *Server) openPrivate() error {
 func (s *Server) newAPI(version string, open bool) *api.Handler {
 	started := time.Now()
 	name, _ := os.Hostname() // none is fine
-	return api.New(s.hub, api.Options{
+	o := api.Options{
 		Keys:   s.admin.keys,
 		Open:   open,
 		Revoke: s.revoke,
@@ -105,7 +123,11 @@ func (s *Server) newAPI(version string, open bool) *api.Handler {
 		},
 		Observe: s.admin.metrics.ObserveAPI,
 		Log:     s.log,
-	})
+	}
+	if s.tracer != nil {
+		o.Trace = s.tracer.Operation
+	}
+	return api.New(s.hub, o)
 }
 
 // serveAPI answers requests to the API. Keys may come and go while the node runs, and the first one closes the API of dev mode.

@@ -17,6 +17,7 @@ import (
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/internal/pattern"
 	"github.com/ringdown/ringdown/server/config"
+	"github.com/ringdown/ringdown/server/tracing"
 )
 
 // service is the user's own. Its zero value is none.
@@ -26,8 +27,13 @@ type service struct {
 	log    *slog.Logger
 }
 
+// observeHook counts what the service was asked. Nobody is before the node has its metrics.
+func (s *Server) observeHook(hook backend.Hook, took time.Duration, err error) {
+	s.admin.metrics.ObserveHook(hook, took, err)
+}
+
 // newService starts what the configuration says of the user's service.
-func newService(c *config.Backend, log *slog.Logger) (*service, error) {
+func newService(c *config.Backend, tracer *tracing.Tracer, observe func(backend.Hook, time.Duration, error), log *slog.Logger) (*service, error) {
 	s := &service{log: log}
 	hooks := hooksOf(c)
 	if len(hooks) == 0 && c.Events.URL == "" {
@@ -38,8 +44,12 @@ func newService(c *config.Backend, log *slog.Logger) (*service, error) {
 		return nil, err
 	}
 	if len(hooks) > 0 {
-		s.hooks, err = backend.NewHooks(backend.HooksOptions{Hooks: hooks, Secrets: secret, ConnectHeaders: c.ConnectHeaders,
-			ConnectCookies: c.ConnectCookies, ConnectReuse: c.ConnectReuse, Log: log})
+		o := backend.HooksOptions{Hooks: hooks, Secrets: secret, ConnectHeaders: c.ConnectHeaders, ConnectCookies: c.ConnectCookies,
+			ConnectReuse: c.ConnectReuse, Observe: observe, Log: log}
+		if tracer != nil {
+			o.Trace, o.Wrap = tracer.Hook, tracer.Attempts
+		}
+		s.hooks, err = backend.NewHooks(o)
 		if err != nil {
 			return nil, err
 		}

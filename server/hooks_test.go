@@ -293,18 +293,24 @@ func TestTheBackendSaysWhoConnects(t *testing.T) {
 	}
 }
 
-func TestABackendThatHangsFailsClosed(t *testing.T) {
-	over := make(chan struct{})
-	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+// hanging is the URL of a service that answers nothing until over is closed.
+func hanging(t *testing.T, over <-chan struct{}) string {
+	t.Helper()
+	service := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		select {
 		case <-over:
 		case <-r.Context().Done():
 		}
 	}))
-	defer hanging.Close()
+	t.Cleanup(service.Close)
+	return service.URL
+}
+
+func TestABackendThatHangsFailsClosed(t *testing.T) {
+	over := make(chan struct{})
 	defer close(over)
-	h := &house{url: hanging.URL}
+	h := &house{url: hanging(t, over)}
 	short := func(hooks string) config.Config {
 		c := h.with(hooks)
 		c.Backend.Timeout = 20 * time.Millisecond

@@ -66,7 +66,7 @@ func authOptions(c *config.Auth, s *Server) auth.Options {
 }
 
 func (i *identities) close() {
-	if t := i.tokens.Load(); t.verifier != nil {
+	if t := i.tokens.Load(); t != nil && t.verifier != nil {
 		t.verifier.Close()
 	}
 }

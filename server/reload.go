@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
-	"slices"
-	"strings"
 
 	"github.com/ringdown/ringdown/server/config"
 )
@@ -27,7 +25,7 @@ func (s *Server) Reload(next config.Config) ([]config.Change, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	changes := config.Diff(s.config, next)
-	if err := errors.Join(next.Check(), missing(next)); err != nil {
+	if err := next.Check(); err != nil {
 		return nil, err
 	}
 	live := config.Live(s.config, next)
@@ -68,24 +66,4 @@ func (s *Server) setLevel(name string) {
 	if s.level != nil && level.UnmarshalText([]byte(name)) == nil {
 		s.level.Set(level)
 	}
-}
-
-// notYet are the keys, or the sections, that the configuration knows and a node does not heed.
-var notYet = []string{
-	"limits.outbox_age", "tracing",
-}
-
-// missing refuses a configuration that asks for what there is not yet: a limit or a key in which somebody trusts must not be passed
-// over in silence.
-func missing(c config.Config) error {
-	var asked []string
-	for _, change := range config.Diff(config.Default(), c) {
-		if slices.ContainsFunc(notYet, func(key string) bool { return change.Key == key || strings.HasPrefix(change.Key, key+".") }) {
-			asked = append(asked, change.Key)
-		}
-	}
-	if asked == nil {
-		return nil
-	}
-	return fmt.Errorf("this version cannot do yet what the configuration asks for with %s; leave that out", strings.Join(asked, ", "))
 }

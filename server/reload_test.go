@@ -124,7 +124,6 @@ func TestReloadWithMistakesChangesNothing(t *testing.T) {
 			c.Limits.MessageSize, c.Limits.OutboxBytes = 128<<10, 4<<20
 			c.Rules = []config.Rule{{Pattern: "a", Subscribe: "everyone", Publish: "everyone", Slow: "disconnect", Backlog: 1, MaxPayload: 2 << 20}}
 		}},
-		{"cannot do yet", func(c *config.Config) { c.Tracing.Endpoint = "http://localhost:4318" }},
 	} {
 		next := node.Config()
 		c.change(&next)
@@ -133,16 +132,6 @@ func TestReloadWithMistakesChangesNothing(t *testing.T) {
 		}
 		if changes := config.Diff(config.Default(), node.Config()); told(changes) != "(listen.address)" {
 			t.Errorf("changed all the same: %s", told(changes))
-		}
-	}
-}
-
-func TestWhatANodeDoesNotHeedIsRefused(t *testing.T) {
-	for _, change := range []func(*config.Config){
-		func(c *config.Config) { c.Limits.OutboxAge++ },
-	} {
-		if _, err := server.New(changed(change), server.Options{}); err == nil || !strings.Contains(err.Error(), "cannot do yet") {
-			t.Errorf("taken, or refused with %v", err)
 		}
 	}
 }

@@ -18,7 +18,8 @@ import (
 // newChannels starts the gateway for clients that know nothing but the web.
 func (s *Server) newChannels() (*channelhttp.Gateway, error) {
 	return channelhttp.New(s.hub, channelhttp.Options{
-		Accept: s.accept(), OutboxBytes: int(s.config.Limits.OutboxBytes), Identify: s.identified(""), Log: s.log,
+		Accept: s.accept(), OutboxBytes: int(s.config.Limits.OutboxBytes), OutboxAge: s.config.Limits.OutboxAge,
+		Identify: s.identified(""), Log: s.log,
 	})
 }
 
@@ -28,7 +29,8 @@ func (s *Server) newNative() (*native.Gateway, error) {
 	accept := s.accept()
 	accept.Limits.Message = max(native.DefaultMaxMessage, 2*int64(s.config.Limits.MessageSize))
 	return native.New(s.hub, native.Options{
-		Accept: accept, OutboxBytes: int(s.config.Limits.OutboxBytes), MaxCalls: s.config.Limits.Calls, Identify: s.identified("native"), Log: s.log,
+		Accept: accept, OutboxBytes: int(s.config.Limits.OutboxBytes), OutboxAge: s.config.Limits.OutboxAge,
+		MaxCalls: s.config.Limits.Calls, Identify: s.identified("native"), Log: s.log,
 	})
 }
 
@@ -41,6 +43,7 @@ func (s *Server) accept() websocket.AcceptOptions {
 			Message:      int64(c.Limits.MessageSize),
 			InflateRatio: c.Limits.DecompressedRatio,
 			FrameTimeout: c.Limits.MessageTimeout,
+			WriteTimeout: c.Limits.OutboxAge,
 		},
 		KeepAlive: websocket.KeepAlive{Interval: c.KeepAlive.Interval, Timeout: c.KeepAlive.Timeout},
 	}

@@ -21,12 +21,14 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
-	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/gateway/native"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/server/config"
+	"github.com/ringdown/ringdown/server/state"
+	"github.com/ringdown/ringdown/server/tracing"
 	"github.com/ringdown/ringdown/websocket"
 )
 
@@ -38,6 +40,8 @@ type Options struct {
 	Level *slog.LevelVar
 	// Version of the program, for the API and the metrics; "" if it is not known.
 	Version string
+	// Keepers have sections of their own in state.file.
+	Keepers []state.Keeper
 }
 
 // Server is a node that holds its listener. Make one with New; run it once.
@@ -53,6 +57,8 @@ type Server struct {
 	origins  websocket.OriginList
 	admin    admin
 	service  *service
+	tracer   *tracing.Tracer // nil if nothing is traced
+	keepers  []state.Keeper  // of the parts of the node, and those of Options
 
 	mu         sync.Mutex // guards what follows
 	config     config.Config
@@ -64,7 +70,7 @@ type Server struct {
 
 // New checks the configuration and opens the listener. The errors are sentences that say what to change.
 func New(c config.Config, o Options) (*Server, error) {
-	if err := errors.Join(c.Check(), missing(c)); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	front, err := openFront(&c, cmp.Or(o.Log, slog.Default()))
@@ -73,11 +79,10 @@ func New(c config.Config, o Options) (*Server, error) {
 	}
 	s := &Server{
 		dev: c.Dev, log: cmp.Or(o.Log, slog.Default()), level: o.Level, front: front, config: c,
-		stop: make(chan struct{}),
+		stop: make(chan struct{}), keepers: o.Keepers,
 	}
 	if err := s.start(o.Version); err != nil {
-		front.close()
-		s.service.abandon()
+		s.abandon()
 		return nil, err
 	}
 	s.setLevel(c.Log.Level)
@@ -93,6 +98,33 @@ func New(c config.Config, o Options) (*Server, error) {
 	return s, nil
 }
 
+// abandonTimeout is a bound of what takes no time: nobody is connected yet.
+const abandonTimeout = 5 * time.Second
+
+// abandon closes what was opened of a node that does not start, the last first.
+func (s *Server) abandon() {
+	ctx, cancel := context.WithTimeout(context.Background(), abandonTimeout)
+	defer cancel()
+	if s.admin.private != nil {
+		s.admin.private.Close()
+	}
+	if s.native != nil {
+		s.native.Shutdown(ctx)
+	}
+	if s.channels != nil {
+		s.channels.Shutdown(ctx)
+	}
+	if s.hub != nil {
+		s.hub.Shutdown(ctx)
+	}
+	s.service.abandon()
+	if s.tracer != nil {
+		s.tracer.Close(ctx)
+	}
+	s.identities.close()
+	s.front.close()
+}
+
 // start starts the hub, and the gateways to it.
 func (s *Server) start(version string) (err error) {
 	c := &s.config
@@ -100,12 +132,15 @@ func (s *Server) start(version string) (err error) {
 	if err := s.setTokens(&c.Auth); err != nil {
 		return err
 	}
-	if s.service, err = newService(&c.Backend, s.log); err != nil {
+	if s.tracer, err = newTracer(&c.Tracing, version, s.log); err != nil {
+		return err
+	}
+	if s.service, err = newService(&c.Backend, s.tracer, s.observeHook, s.log); err != nil {
 		return err
 	}
 	connections, _ := affordable(c.Limits.Connections, openFiles())
 	s.hub, err = hub.New(hub.Options{
-		Broker:           s.admin.keep(memory.New(memory.Options{MaxBytes: int(c.Limits.HistoryBytes)})),
+		Broker:           s.newBroker(),
 		Rules:            rules(c),
 		MaxSessions:      connections,
 		MaxSubscriptions: c.Limits.Subscriptions,
@@ -127,7 +162,10 @@ func (s *Server) start(version string) (err error) {
 	if s.native, err = s.newNative(); err != nil {
 		return err
 	}
-	return s.startAdmin(version)
+	if err := s.startAdmin(version); err != nil {
+		return err
+	}
+	return s.loadState() // at the very end: a node that does not start must not use it up
 }
 
 // Addr is the address the node listens on (listen.address), with the port that the system chose if the configuration left it 0.
@@ -142,23 +180,28 @@ func (s *Server) Serve() error {
 	return s.front.serve(s.http)
 }
 
-// Shutdown has /readyz say no for drain.ready_delay, stops listening, says goodbye to every client (close code 1012) and returns when
-// all have gone: first the HTTP server, of which the gateways' clients are a part until their connections are taken over, then the
-// gateways, then the hub, and at the very end the private listener. When ctx ends first it cuts what is left and returns the context's
+// Shutdown has /readyz say no for drain.ready_delay, stops listening, says goodbye to every client (close code 1012) over
+// drain.window, or less if they are few, and returns when all have gone; [config.Drain.Deadline] is how long ctx must let it: first the HTTP server, of which the gateways' clients are a part until their connections are taken over, then the
+// gateways, then the hub, whose last step is that the state is saved (state.file), and at the very end the private listener. When ctx ends first it cuts what is left and returns the context's
 // error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.drain(ctx)
 	s.log.Info("shutting down", "connections", s.hub.Sessions())
 	s.stopping.Do(func() { close(s.stop) })
 	gateways := make(chan error, 2)
-	s.http.RegisterOnShutdown(func() { gateways <- s.channels.Shutdown(ctx) }) // once nobody new can come
-	s.http.RegisterOnShutdown(func() { gateways <- s.native.Shutdown(ctx) })
+	window := s.Config().Drain.Window
+	s.http.RegisterOnShutdown(func() { gateways <- s.channels.ShutdownOver(ctx, window) }) // once nobody new can come
+	s.http.RegisterOnShutdown(func() { gateways <- s.native.ShutdownOver(ctx, window) })
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		s.http.Close()
 	}
+	s.front.close() // also where nobody has served yet
 	err = errors.Join(err, <-gateways, <-gateways, s.hub.Shutdown(ctx))
 	err = errors.Join(err, s.service.close(ctx))
+	if s.tracer != nil {
+		s.tracer.Close(ctx)
+	}
 	s.identities.close()
 	s.stopAdmin()
 	return err

@@ -77,6 +77,13 @@ func TestUnsafeConfigurationsAreRefusedWithTheCure(t *testing.T) {
 		{"pattern in the middle", func(c *config.Config) { c.Origins = []string{"*.*.example.com"} }, "not a host pattern"},
 		{"empty pattern", func(c *config.Config) { c.Origins = []string{"*."} }, "not a host pattern"},
 		{"negative message", func(c *config.Config) { c.Limits.MessageSize = -1 }, "limits.message_size"},
+		{"a burst that is forgotten before it ends", func(c *config.Config) { c.Limits.Burst = 2 * time.Minute }, "limits are remembered for a minute"},
+		{"less time for a request than for its head", func(c *config.Config) { c.Limits.RequestTimeout = time.Second }, "limits.request_timeout"},
+		{"an outbox without room for a message", func(c *config.Config) { c.Limits.OutboxBytes = 1 << 10 }, "would not fit"},
+		{"a history without room for a message", func(c *config.Config) { c.Limits.HistoryBytes = 1 << 10 }, "could not be kept"},
+		{"a rate that lets no message pass", func(c *config.Config) { c.Limits.User.Bytes = 100 }, "could never be sent"},
+		{"a key that can be guessed", func(c *config.Config) { c.Auth.Keys = []config.AuthKey{{Secret: "short"}} }, "auth.keys[0].secret"},
+		{"a backend's secret that can be guessed", func(c *config.Config) { c.Backend.Call, c.Backend.Secret = "https://app.example.com/", "short" }, "can be guessed"},
 		{"negative connections", func(c *config.Config) { c.Limits.Connections = -1 }, "limits.connections"},
 	} {
 		t.Run(c.proves, func(t *testing.T) {

@@ -1,5 +1,5 @@
 // Package memory is the broker of a single node: what is published goes to this process alone, and what is kept is kept in its
-// memory and lost with it.
+// memory and lost with it, unless it is saved.
 //
 //	h, err := hub.New(hub.Options{Broker: memory.New(memory.Options{})})
 //
@@ -17,6 +17,9 @@
 // there too much is taken from the channel that was published in least recently, its oldest publication first; before
 // that, numberings that keep nothing are forgotten. So [hub.History.Lost] may be more than the retention alone explains, and
 // says exactly how much.
+//
+// [Broker.Save] writes all of this down but presence, and [Broker.Load] takes it over in another process, so that a node can be stopped
+// and started again without its clients losing their place.
 //
 // At most 100,000 idempotency keys are remembered per channel, the newest. Presence is bounded by the sessions of the hub.
 package memory
@@ -51,6 +54,7 @@ type Broker struct {
 	sink   hub.Sink
 	seed   maphash.Seed
 	shards [64]shard
+	frozen atomic.Bool // set by Freeze as closed is by Close
 	closed atomic.Bool // set before Close takes every channel's lock once; read with one of them
 
 	mu       sync.Mutex // guards what follows
@@ -128,7 +132,9 @@ func (b *Broker) use(name string, create bool) (*channel, error) {
 		}
 		c.mu.Lock()
 		if err := b.refusal(); err != nil {
-			b.drop(c)
+			if b.closed.Load() {
+				b.drop(c)
+			}
 			c.mu.Unlock()
 			return nil, err
 		}
@@ -139,9 +145,9 @@ func (b *Broker) use(name string, create bool) (*channel, error) {
 	}
 }
 
-// refusal is the error of everything that is asked of a closed broker, or nil.
+// refusal is the error of everything that is asked of a broker that is closed or frozen, or nil.
 func (b *Broker) refusal() error {
-	if b.closed.Load() {
+	if b.closed.Load() || b.frozen.Load() {
 		return hub.Errorf(hub.Unavailable, "the broker is closed because the server shuts down; try again when it is back")
 	}
 	return nil

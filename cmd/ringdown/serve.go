@@ -35,8 +35,9 @@ Everything else can be said in a YAML file (--config), in the environment (RINGD
 --set; later sources win. "ringdown config" shows what there is, and what holds.
 
 SIGHUP reads the configuration again, takes what a running node can take, and says in the log
-what takes a restart. SIGINT or SIGTERM stops the node: every client is told (close code 1012),
-within drain.window, which is 10 seconds, and after drain.ready_delay, which is none. A second signal stops it at once.`,
+what takes a restart. SIGINT or SIGTERM stops the node: every client is told (close code 1012)
+and when to come back, spread over drain.window, which is 10 seconds, or less if they are few,
+after drain.ready_delay, which is none. A second signal stops it at once.`,
 		Example: `  ringdown serve --dev
   curl -N -H 'Accept: text/event-stream' localhost:8000/channels/news
   curl -d hello localhost:8000/channels/news
@@ -84,8 +85,7 @@ func serve(ctx context.Context, sources config.Sources, errs io.Writer) error {
 		}
 	}
 	stop() // from here on a signal has its usual effect: the end
-	drain := node.Config().Drain
-	ctx, cancel := context.WithTimeout(context.Background(), drain.ReadyDelay+drain.Window)
+	ctx, cancel := context.WithTimeout(context.Background(), node.Config().Drain.Deadline())
 	defer cancel()
 	if err := node.Shutdown(ctx); err != nil {
 		return err

@@ -34,7 +34,7 @@ func serveProcess(t *testing.T, args ...string) *process {
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	page := regexp.MustCompile(`page=http://(\S+)/`)
+	page := regexp.MustCompile(`page"?[=:]"?http://([^\s/]+)/`)
 	buffer := make([]byte, 4096)
 	for p.host == "" {
 		n, err := stderr.Read(buffer)

@@ -28,7 +28,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"sync"
+	"time"
 
 	"github.com/ringdown/ringdown/gateway/internal/line"
 	"github.com/ringdown/ringdown/hub"
@@ -40,6 +40,7 @@ import (
 const (
 	DefaultMaxMessage  = 64 << 10 // bytes
 	DefaultOutboxBytes = line.DefaultOutboxBytes
+	DefaultOutboxAge   = line.DefaultOutboxAge
 )
 
 // Options are the choices of the gateway. The zero value is safe: same-origin pages and clients without a browser, all of them
@@ -51,6 +52,9 @@ type Options struct {
 	Accept websocket.AcceptOptions
 	// OutboxBytes may wait for one client; one for which more waits is cut. 0 means DefaultOutboxBytes.
 	OutboxBytes int
+	// OutboxAge is how long what waits for a client may wait, and a client that there is something for may take nothing; then it is
+	// cut. 0 means DefaultOutboxAge.
+	OutboxAge time.Duration
 	// Identify tells who sends a request. An error is a refusal: an [*hub.Error] is told to the client. nil is for anonymous
 	// clients.
 	Identify func(*http.Request) (hub.Identity, error)
@@ -67,23 +71,21 @@ type Gateway struct {
 	lines   *line.Lines
 	origins *websocket.Acceptor
 	forms   forms
-
-	stop     chan struct{} // closed by Shutdown: whoever waits on a goroutine of HTTP stops waiting
-	stopping sync.Once
 }
 
 // New returns a gateway to h. It runs until [Gateway.Shutdown]. The error says which origin in options.Accept is none.
 func New(h *hub.Hub, options Options) (*Gateway, error) {
 	options.Accept.Limits.Message = cmp.Or(options.Accept.Limits.Message, DefaultMaxMessage)
 	options.OutboxBytes = cmp.Or(options.OutboxBytes, DefaultOutboxBytes)
+	options.OutboxAge = cmp.Or(options.OutboxAge, DefaultOutboxAge)
 	options.Accept.KeepAlive.Interval = cmp.Or(options.Accept.KeepAlive.Interval, heartbeatPace)
-	g := &Gateway{hub: h, options: options, log: cmp.Or(options.Log, slog.Default()), stop: make(chan struct{})}
+	g := &Gateway{hub: h, options: options, log: cmp.Or(options.Log, slog.Default())}
 	g.forms = newForms(h)
 	var err error
 	if g.origins, err = websocket.NewAcceptor(&options.Accept); err != nil {
 		return nil, err
 	}
-	g.lines, err = line.New(h, line.Options{Accept: options.Accept, OutboxBytes: options.OutboxBytes, Log: g.log})
+	g.lines, err = line.New(h, line.Options{Accept: options.Accept, OutboxBytes: options.OutboxBytes, OutboxAge: options.OutboxAge, Log: g.log})
 	if err != nil {
 		return nil, err
 	}
@@ -139,11 +141,14 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) error {
 // Stats are the counters of the gateway's connections on the event loop.
 func (g *Gateway) Stats() loop.Stats { return g.lines.Stats() }
 
-// Shutdown refuses new clients, answers those that poll, ends event streams, closes WebSockets with 1012, spread over up to four
-// seconds if they are many, and waits until all connections that it has taken over have gone. When ctx ends first, what is left is
-// cut and the error is ctx's. Another call returns at once. Requests that are still with the HTTP server, such as event streams
-// over HTTP/2, end soon after Shutdown was called; that they have, the HTTP server knows.
-func (g *Gateway) Shutdown(ctx context.Context) error {
-	g.stopping.Do(func() { close(g.stop) })
-	return g.lines.Shutdown(ctx)
+// Shutdown is ShutdownOver with a window of four seconds.
+func (g *Gateway) Shutdown(ctx context.Context) error { return g.ShutdownOver(ctx, line.DefaultWindow) }
+
+// ShutdownOver refuses new clients, answers those that poll, ends event streams, closes WebSockets with 1012, all of it spread evenly
+// over the window, and waits until all connections that it has taken over have gone; few take less, 10 ms for each session of the
+// hub. Polls and event streams are told when to come back, at a random time within the window. When ctx ends first, what is left is
+// cut and the error is ctx's: give it longer than the window. Another call returns at once. Requests that are still with the HTTP
+// server, such as event streams over HTTP/2, end within the window; that they have, the HTTP server knows.
+func (g *Gateway) ShutdownOver(ctx context.Context, window time.Duration) error {
+	return g.lines.ShutdownOver(ctx, window)
 }

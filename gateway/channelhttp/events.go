@@ -24,6 +24,8 @@ const (
 	// all come back at once.
 	retryLeast = 1000 * time.Millisecond
 	retryMost  = 3000 * time.Millisecond
+	// leastRetry is what a browser is asked to wait at least: it keeps to that as long as it finds no server, with no pause that grows.
+	leastRetry = 500 * time.Millisecond
 )
 
 // carrier takes what is sent to a listener: a line of the event loop, or a flow on a goroutine of HTTP.
@@ -138,6 +140,8 @@ type notice struct {
 	Recovered *bool    `json:"recovered,omitempty"`
 	Code      hub.Code `json:"code,omitempty"`
 	Message   string   `json:"message,omitempty"`
+
+	RetryAfter float64 `json:"retry_after,omitempty"` // seconds
 }
 
 func (n notice) body(event string) []byte {
@@ -163,10 +167,17 @@ func (l *listener) left(to carrier, n *hub.Notice) {
 	to.Send(notice{Channel: n.Channel, Code: hub.NotAllowed, Message: n.Reason}.body("end"), nil)
 }
 
-// lastWords is the event that tells why a stream ends.
-func lastWords(cause error) []byte {
+// lastWords is the event that tells why a stream ends, and when to come back if it ends with the server: browsers go by the field
+// retry, programs may go by either.
+func (g *Gateway) lastWords(cause error) []byte {
 	refusal, sentence := hub.RefusalOf(line.Refusal(cause))
-	return notice{Code: refusal.Code, Message: sentence}.body("end")
+	n := notice{Code: refusal.Code, Message: sentence}
+	if refusal.Code != hub.ShuttingDown {
+		return n.body("end")
+	}
+	wait := g.lines.ComeBack().Round(time.Millisecond)
+	n.RetryAfter = max(wait, time.Millisecond).Seconds()
+	return append(fmt.Appendf(nil, "retry: %d\n", max(wait, leastRetry).Milliseconds()), n.body("end")...)
 }
 
 // settle forgets the positions in channels that the client is not in, and tells it the cursor.

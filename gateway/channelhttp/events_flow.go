@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ type flow struct {
 	session *hub.Session
 	remote  string
 	bound   int           // bytes that may wait
+	age     time.Duration // that a listener may take to read what is written in one go
 	news    chan struct{} // 1 if there is something to write, or nothing more will be
 
 	mu      sync.Mutex // guards what follows
@@ -33,8 +35,6 @@ const (
 	patience = 100 * time.Millisecond
 	// perPiece is what a piece in the queue is charged beside its bytes.
 	perPiece = 64
-	// writeTimeout is how long a listener may take to read what is written in one go.
-	writeTimeout = 30 * time.Second
 	// batch is how many bytes are written in one go, if a piece is not larger.
 	batch = 16 << 10
 )
@@ -96,7 +96,7 @@ func (f *flow) End(cause error) {
 	if f.closed {
 		return
 	}
-	f.queue = append(f.queue, lastWords(cause))
+	f.queue = append(f.queue, f.gateway.lastWords(cause))
 	f.closed, f.cause = true, cause
 	f.wake()
 }
@@ -110,7 +110,7 @@ func (f *flow) wake() {
 
 // flowEvents serves the stream until it ends.
 func (g *Gateway) flowEvents(w http.ResponseWriter, r *http.Request, q *request) error {
-	f := &flow{listener: g.newListener(q), remote: r.RemoteAddr, bound: g.options.OutboxBytes, news: make(chan struct{}, 1)}
+	f := &flow{listener: g.newListener(q), remote: r.RemoteAddr, bound: g.options.OutboxBytes, age: g.options.OutboxAge, news: make(chan struct{}, 1)}
 	var err error
 	if f.session, err = g.hub.Open(f, q.who); err != nil {
 		return err
@@ -121,9 +121,11 @@ func (g *Gateway) flowEvents(w http.ResponseWriter, r *http.Request, q *request)
 	}
 	http.NewResponseController(w).SetReadDeadline(time.Time{}) // the request is read; the server's time-out is not for this
 	w.WriteHeader(http.StatusOK)
-	f.run(w, r, g.options.Accept.KeepAlive.Interval, g.stop)
-	if cause := f.why(); cause != nil && !errors.Is(cause, hub.ErrShutdown) {
-		g.log.Info("closed", "remote", r.RemoteAddr, "path", r.URL.Path, "cause", cause)
+	f.run(w, r, g.options.Accept.KeepAlive.Interval)
+	if cause := f.why(); cause != nil {
+		g.lines.Journal().Ended(f.session, nil, 0, cause)
+	} else {
+		g.lines.Journal().Gone(f.session, nil, nil)
 	}
 	return nil
 }
@@ -135,17 +137,19 @@ func (f *flow) why() error {
 	return f.cause
 }
 
-// run writes what comes until the client goes, the session ends or stop is closed. A stream that was quiet for as long as pace has a
-// heartbeat; none if pace is negative.
-func (f *flow) run(w http.ResponseWriter, r *http.Request, pace time.Duration, stop <-chan struct{}) {
+// run writes what comes until the client goes or the session ends, which it does in its turn when the gateway stops. A stream that
+// was quiet for as long as pace has a heartbeat; none if pace is negative.
+func (f *flow) run(w http.ResponseWriter, r *http.Request, pace time.Duration) {
 	if pace < 0 {
 		pace = math.MaxInt64
 	}
 	beat := time.NewTicker(pace)
 	defer beat.Stop()
+	lines := f.gateway.lines
+	leaving, turn := lines.Leaving(), (<-chan time.Time)(nil)
 	for {
 		for pieces := f.take(); len(pieces) > 0; pieces = f.take() {
-			if err := write(w, pieces...); err != nil {
+			if err := f.write(w, pieces...); err != nil {
 				return
 			}
 			f.wrote(pieces)
@@ -157,23 +161,35 @@ func (f *flow) run(w http.ResponseWriter, r *http.Request, pace time.Duration, s
 		select {
 		case <-f.news:
 		case <-beat.C:
-			if err := write(w, []byte(heartbeat)); err != nil {
+			if err := f.write(w, []byte(heartbeat)); err != nil {
 				return
 			}
 		case <-r.Context().Done():
 			return
-		case <-stop:
+		case <-leaving:
+			leaving, turn = nil, time.After(lines.Turn())
+		case <-turn:
 			f.End(hub.ErrShutdown)
-			stop = nil
 		}
 	}
 }
 
-// write writes and flushes, and gives the client its time.
-func write(w http.ResponseWriter, pieces ...[]byte) error {
+// write writes and flushes, and gives the client its time. A client that lets it pass is to blame for its end.
+func (f *flow) write(w http.ResponseWriter, pieces ...[]byte) error {
+	err := writeWithin(f.age, w, pieces...)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		f.mu.Lock()
+		f.closed, f.cause = true, hub.Errorf(hub.SlowConsumer, "slow consumer: nothing was read for %v", f.age)
+		f.mu.Unlock()
+		f.session.Blame(f.cause)
+	}
+	return err
+}
+
+func writeWithin(limit time.Duration, w http.ResponseWriter, pieces ...[]byte) error {
 	control := http.NewResponseController(w)
-	control.SetWriteDeadline(time.Now().Add(writeTimeout)) // where it is not supported, the server's time-outs hold
-	defer control.SetWriteDeadline(time.Time{})            // over HTTP/2 it would end a stream that is merely quiet
+	control.SetWriteDeadline(time.Now().Add(limit)) // where it is not supported, the server's time-outs hold
+	defer control.SetWriteDeadline(time.Time{})     // over HTTP/2 it would end a stream that is merely quiet
 	for _, piece := range pieces {
 		if _, err := w.Write(piece); err != nil {
 			return err

@@ -29,7 +29,7 @@ func (s *stream) Describe() hub.Description {
 
 // End implements [hub.Receiver].
 func (s *stream) End(cause error) {
-	s.Send(lastWords(cause), nil)
+	s.Send(s.gateway.lastWords(cause), nil)
 	s.Line.End(cause)
 }
 
@@ -48,7 +48,7 @@ func (g *Gateway) streamEvents(w http.ResponseWriter, r *http.Request, q *reques
 		if errors.Is(err, http.ErrServerClosed) { // which has answered nothing
 			return hub.ErrShutdown
 		}
-		g.log.Info("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "cause", err)
+		g.lines.Journal().Request(r, s.Session().ID(), err)
 	}
 	return nil
 }

@@ -92,3 +92,15 @@ func TestShutdownEndsEventStreamsOverHTTP2(t *testing.T) {
 	}
 	n.until(func() bool { return n.hub.Sessions() == 0 })
 }
+
+func TestAListenerOverHTTP2ThatReadsNothingIsCutInTime(t *testing.T) {
+	n := start(t, hub.Options{}, channelhttp.Options{OutboxBytes: 256 << 20, OutboxAge: 100 * time.Millisecond})
+	n.listen2(path("lobby"))
+	n.until(func() bool {
+		n.publish("lobby", strings.Repeat("x", 60<<10))
+		return n.hub.Sessions() == 0
+	})
+	if cut := n.hub.Stats().Disconnects[hub.SlowConsumer]; cut != 1 {
+		t.Errorf("%d are said to have been cut for reading too slowly", cut)
+	}
+}

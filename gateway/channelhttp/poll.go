@@ -5,14 +5,17 @@ package channelhttp
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
+	"github.com/ringdown/ringdown/gateway/internal/line"
 	"github.com/ringdown/ringdown/hub"
 )
 
-// answerTimeout is how long a client may take to read the answer to a poll.
+// answerTimeout is how long a client may take to read the answer to a poll where the http.Server has no WriteTimeout.
 const answerTimeout = 30 * time.Second
 
 // poll gathers the answer to one request. Where history is kept it is read first; only a poll that has to wait, or a channel without
@@ -32,13 +35,14 @@ type poll struct {
 	gaps     []notice
 	lost     bool // the cursor could not be recovered in some channel
 	cursor   map[string]hub.Position
+	leaving  bool  // the session has ended with the server
 	ended    error // why the session was ended while there was nothing to answer; nil if it may come again
 }
 
 func (g *Gateway) servePoll(w http.ResponseWriter, r *http.Request, q *request) error {
 	control := http.NewResponseController(w)
 	control.SetReadDeadline(time.Time{}) // what is not supported need not be changed
-	control.SetWriteDeadline(time.Now().Add(q.wait + answerTimeout))
+	control.SetWriteDeadline(time.Now().Add(q.wait + timeToRead(r)))
 	p := &poll{gateway: g, request: q, remote: r.RemoteAddr, news: make(chan struct{}), cursor: make(map[string]hub.Position)}
 	var err error
 	if p.session, err = g.hub.Open(p, q.who); err != nil {
@@ -52,8 +56,20 @@ func (g *Gateway) servePoll(w http.ResponseWriter, r *http.Request, q *request) 
 	if r.Context().Err() != nil {
 		return nil // nobody reads the answer
 	}
-	answerJSON(w, http.StatusOK, p.answer())
+	retry := p.retry()
+	if retry > 0 {
+		w.Header().Set("Retry-After", line.WholeSeconds(retry))
+	}
+	answerJSON(w, http.StatusOK, p.answer(retry))
 	return nil
+}
+
+// timeToRead is how long a client may take to read an answer.
+func timeToRead(r *http.Request) time.Duration {
+	if s, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && s.WriteTimeout > 0 {
+		return s.WriteTimeout
+	}
+	return answerTimeout
 }
 
 // head answers HEAD as GET, without a body and without waiting.
@@ -122,8 +138,30 @@ func (p *poll) await(ctx context.Context) {
 	case <-p.news:
 	case <-timer.C:
 	case <-ctx.Done():
-	case <-p.gateway.stop:
+	case <-p.gateway.lines.Leaving():
+		p.wait(ctx, p.gateway.lines.Turn()) // or all who poll would come back at once
 	}
+}
+
+// wait waits no longer than d, until there is something or it is no use.
+func (p *poll) wait(ctx context.Context, d time.Duration) {
+	turn := time.NewTimer(d)
+	defer turn.Stop()
+	select {
+	case <-p.news:
+	case <-turn.C:
+	case <-ctx.Done():
+	}
+}
+
+// retry is after how long the client is to come back because the server stops; 0 if it does not.
+func (p *poll) retry() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.leaving && !p.gateway.lines.Stopping() {
+		return 0
+	}
+	return max(p.gateway.lines.ComeBack(), time.Millisecond)
 }
 
 // read takes what history holds of a channel: what comes after the cursor, or the newest if there is none.
@@ -274,6 +312,7 @@ func (p *poll) Notify(n *hub.Notice) {
 func (p *poll) End(cause error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.leaving = p.leaving || errors.Is(cause, hub.ErrShutdown)
 	if !p.told {
 		if r, _ := hub.RefusalOf(cause); r.Status < http.StatusInternalServerError {
 			p.ended = cause
@@ -283,8 +322,8 @@ func (p *poll) End(cause error) {
 	}
 }
 
-// answer is the list, and where to go on.
-func (p *poll) answer() []byte {
+// answer is the list, and where to go on, and when, if retry is not 0.
+func (p *poll) answer(retry time.Duration) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	form := p.gateway.forms.objects
@@ -301,6 +340,9 @@ func (p *poll) answer() []byte {
 	b = append(append(append(b, `],"cursor":"`...), p.text()...), '"')
 	if p.lost {
 		b = append(b, `,"recovered":false`...)
+	}
+	if retry > 0 {
+		b = strconv.AppendFloat(append(b, `,"retry_after":`...), retry.Seconds(), 'f', 3, 64)
 	}
 	if len(p.gaps) > 0 {
 		gaps, _ := json.Marshal(p.gaps)

@@ -22,13 +22,12 @@ type problem struct {
 // refuse answers with the refusal that err stands for.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refusal, sentence := hub.RefusalOf(line.Refusal(err))
-	g.log.Info("refused", "remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path, "origin", r.Header.Get("Origin"),
-		"status", refusal.Status, "code", string(refusal.Code), "cause", err)
+	g.lines.Journal().Request(r, "", err)
 	g.hub.Refused(refusal.Code)
 	body, _ := json.Marshal(problem{"about:blank", http.StatusText(refusal.Status), refusal.Status, refusal.Code, sentence})
 	header := w.Header()
 	header.Set("Content-Type", "application/problem+json")
-	if wait := line.RetryAfter(line.Refusal(err)); wait != "" {
+	if wait := g.lines.RetryAfter(line.Refusal(err)); wait != "" {
 		header.Set("Retry-After", wait)
 	}
 	if refusal.Status == http.StatusMethodNotAllowed {

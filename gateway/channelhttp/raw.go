@@ -37,7 +37,7 @@ func (g *Gateway) serveRaw(w http.ResponseWriter, r *http.Request, q *request) e
 	// one: who may not subscribe is told by a Close frame.
 	c.subscribe(r.Context())
 	if err := g.lines.Accept(w, r, c); err != nil { // which has answered
-		g.log.Info("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "origin", r.Header.Get("Origin"), "cause", err)
+		g.lines.Journal().Request(r, c.Session().ID(), err)
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ package native
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -92,10 +91,11 @@ func read(t websocket.MessageType, message []byte) ([]command, error) {
 // count ends the session of a client that does not speak the protocol.
 func (c *client) count() {
 	if c.malformed++; c.malformed > maxMalformed {
-		c.gateway.log.Info("closed", "remote", c.Conn().RemoteAddr(), "code", int(websocket.StatusPolicyViolation), "cause", "malformed messages")
-		sentence := "more than " + strconv.Itoa(maxMalformed) + " malformed messages; see docs/protocol.md for what is understood"
-		c.disconnect(hub.Errorf(hub.BadRequest, "%s", sentence))
-		c.Conn().Close(websocket.StatusPolicyViolation, sentence)
+		cause := hub.Errorf(hub.BadRequest, "more than %d malformed messages; see docs/protocol.md for what is understood", maxMalformed)
+		c.disconnect(cause)
+		c.Session().Blame(cause)
+		c.gateway.lines.Journal().Ended(c.Session(), c.Conn().RemoteAddr(), websocket.StatusPolicyViolation, cause)
+		c.Conn().Close(websocket.StatusPolicyViolation, cause.Message)
 	}
 }
 
@@ -184,8 +184,7 @@ func (c *client) disconnect(cause error) {
 	refusal, sentence := hub.RefusalOf(line.Refusal(cause))
 	o := begin("disconnect", "").text("code", string(refusal.Code)).text("message", sentence).flag("reconnect", mayReturn(refusal))
 	if refusal.Code == hub.ShuttingDown {
-		after := rand.N(returnWithin)
-		o = strconv.AppendFloat(o.name("retry_after"), after.Seconds(), 'f', 2, 64)
+		o = strconv.AppendFloat(o.name("retry_after"), c.gateway.lines.ComeBack().Seconds(), 'f', 2, 64)
 	}
 	c.say(o.end())
 }
@@ -226,5 +225,6 @@ func (c *client) sayError(id string, err error) {
 	}
 	refusal, sentence := hub.RefusalOf(line.Refusal(err))
 	c.gateway.hub.Refused(refusal.Code)
+	c.gateway.lines.Journal().Session(c.Session(), err)
 	c.say(begin("error", id).text("code", string(refusal.Code)).text("message", sentence).end())
 }

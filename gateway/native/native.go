@@ -45,6 +45,9 @@ type Options struct {
 	Accept websocket.AcceptOptions
 	// OutboxBytes may wait for one client; one for which more waits is cut with 1013. 0 means 1 MiB.
 	OutboxBytes int
+	// OutboxAge is how long a message may wait for a client, and a client that there is one for may take nothing; then it is cut. 0
+	// means 30 s.
+	OutboxAge time.Duration
 	// MaxCalls is how many calls of one client may be unanswered at a time. 0 means DefaultMaxCalls.
 	MaxCalls int
 	// Identify tells who a client is, by its opening request. An error refuses it: an [*hub.Error] is told as it is. nil
@@ -77,7 +80,7 @@ func New(h *hub.Hub, options Options) (*Gateway, error) {
 		return websocket.Prepare(websocket.Text, message.Append(nil, p, message.Shape{Type: "message", Channel: true, Conflated: g.conflates(p.Channel)}))
 	}
 	var err error
-	g.lines, err = line.New(h, line.Options{Accept: options.Accept, OutboxBytes: options.OutboxBytes, Log: options.Log})
+	g.lines, err = line.New(h, line.Options{Accept: options.Accept, OutboxBytes: options.OutboxBytes, OutboxAge: options.OutboxAge, Log: options.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +94,7 @@ func (g *Gateway) conflates(channel string) bool { return g.hub.Rule(channel).Sl
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	who, err := g.options.Identify(r)
 	if err != nil {
-		g.refuse(w, r, line.Refusal(err))
+		g.refuse(w, r, err)
 		return
 	}
 	c := &client{gateway: g}
@@ -101,16 +104,16 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// Accept answers by itself when it refuses.
 	if err := g.lines.Accept(w, r, c); err != nil {
-		g.log.Info("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "origin", r.Header.Get("Origin"), "cause", err)
+		g.lines.Journal().Request(r, c.Session().ID(), err)
 	}
 }
 
 // refuse answers a request that gets no session.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	refusal, sentence := hub.RefusalOf(err)
+	refusal, sentence := hub.RefusalOf(line.Refusal(err))
 	g.hub.Refused(refusal.Code)
-	g.log.Info("refused", "remote", r.RemoteAddr, "path", r.URL.Path, "status", refusal.Status, "cause", sentence)
-	if wait := line.RetryAfter(err); wait != "" {
+	g.lines.Journal().Request(r, "", err)
+	if wait := g.lines.RetryAfter(err); wait != "" {
 		w.Header().Set("Retry-After", wait)
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -124,11 +127,15 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 // Stats are the counters of the gateway's connections on the event loop.
 func (g *Gateway) Stats() loop.Stats { return g.lines.Stats() }
 
-// Shutdown refuses new connections, tells the clients of those that are open to come back, and closes them with 1012, spread
-// over up to four seconds if they are many. It waits until all have gone and no call is being answered. When ctx ends first,
-// what is left is cut and the error is ctx's. Another call returns at once.
-func (g *Gateway) Shutdown(ctx context.Context) error {
-	if err := g.lines.Shutdown(ctx); err != nil {
+// Shutdown is ShutdownOver with a window of four seconds.
+func (g *Gateway) Shutdown(ctx context.Context) error { return g.ShutdownOver(ctx, line.DefaultWindow) }
+
+// ShutdownOver refuses new connections, tells the clients of those that are open when to come back, which is at a random time within
+// the window, and closes them with 1012, spread evenly over the window; few take less, 10 ms for each session of the hub. It waits
+// until all have gone and no call is being answered. When ctx ends first, what is left is cut and the error is ctx's: give it longer
+// than the window. Another call returns at once.
+func (g *Gateway) ShutdownOver(ctx context.Context, window time.Duration) error {
+	if err := g.lines.ShutdownOver(ctx, window); err != nil {
 		return err
 	}
 	answered := make(chan struct{})
@@ -143,6 +150,3 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
-
-// returnWithin is the time over which clients are asked to come back after a shutdown, so that they do not do so all at once.
-const returnWithin = 3 * time.Second

@@ -62,6 +62,9 @@ type Options struct {
 	Revoke func(Revocation) error
 	// Node tells of the node what the hub does not know; nil leaves that out.
 	Node func() Node
+	// Trace, if not nil, is told when an operation begins for somebody whose key was found good: what the OpenAPI document calls it,
+	// and the pattern of its path. It returns the context to answer in, and what is called once with the status of the answer.
+	Trace func(r *http.Request, operation, route string) (answering context.Context, over func(status int))
 	// Observe is told of every answer: the operation as the OpenAPI document calls it ("" if there is none), the status, and how
 	// long it took.
 	Observe func(operation string, status int, took time.Duration)
@@ -177,13 +180,26 @@ func (a *Handler) operation(route route) http.Handler {
 		if err != nil {
 			return err
 		}
+		r, over := a.trace(r, route)
 		r.Body = http.MaxBytesReader(w, r.Body, a.options.MaxBody)
 		status, answer, err := route.answer(a, &request{r, key})
 		if err != nil {
+			refusal, _ := hub.RefusalOf(known(err))
+			over(refusal.Status)
 			return err
 		}
+		over(status)
 		return write(w, status, "application/json", answer)
 	})
+}
+
+// trace begins the trace of an operation, if anybody wants to know of it.
+func (a *Handler) trace(r *http.Request, route route) (traced *http.Request, over func(status int)) {
+	if a.options.Trace == nil {
+		return r, func(int) {}
+	}
+	ctx, over := a.options.Trace(r, route.name, Prefix+route.path)
+	return r.WithContext(ctx), over
 }
 
 // observed answers with serve, which has answered nothing yet if it returns an error.

@@ -53,8 +53,8 @@ func known(err error) error {
 // refuse answers with the refusal that err stands for.
 func (a *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refusal, sentence := hub.RefusalOf(known(err))
-	a.log.Info("refused", "remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path, "origin", r.Header.Get("Origin"),
-		"status", refusal.Status, "code", string(refusal.Code), "cause", err)
+	about := []any{"remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path, "origin", r.Header.Get("Origin"), "status", refusal.Status}
+	a.log.Info("refused", append(about, hub.Explain(known(err))...)...)
 	switch refusal.Status {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", retryAfter)

@@ -38,9 +38,7 @@ func (c *Config) problems() Errors {
 	check.auth()
 	check.backend()
 	check.api()
-	if e := c.Tracing.Endpoint; e != "" && !webURL(e) {
-		check.say("tracing.endpoint", `is %q; write it as "http://localhost:4318"`, e)
-	}
+	check.tracing()
 	return check.found
 }
 
@@ -60,6 +58,10 @@ func (c *checker) bounds(fields []*field, v reflect.Value, prefix string) {
 		switch value.Kind() {
 		case reflect.Int, reflect.Int64:
 			c.number(f, key, value)
+		case reflect.Float64:
+			if n := value.Float(); !(n >= 0 && n <= 1) {
+				c.say(key, "is %v; give it a share from 0 to 1, as 0.05", n)
+			}
 		case reflect.String:
 			c.choice(f, key, value.String())
 		case reflect.Slice:

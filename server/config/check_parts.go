@@ -66,6 +66,24 @@ func (c *checker) limits() {
 	}
 }
 
+func (c *checker) tracing() {
+	t := &c.Tracing
+	if t.Endpoint != "" && !webURL(t.Endpoint) {
+		c.say("tracing.endpoint", `is %q; write it as "http://localhost:4318"`, withoutSecrets(t.Endpoint))
+	}
+	if u, err := url.Parse(t.Endpoint); err == nil && (u.User != nil || u.RawQuery != "") {
+		c.say("tracing.endpoint", "is %q with a user or a query, which are not sent; give a collector's key in the environment, as OTEL_EXPORTER_OTLP_HEADERS", withoutSecrets(t.Endpoint))
+	}
+	if t.Service == "" {
+		c.say("tracing.service", "is empty, and a trace would not tell whose it is; leave it out for ringdown")
+	}
+	for i, attribute := range t.Attributes {
+		if name, _, ok := strings.Cut(attribute, "="); !ok || name == "" {
+			c.say(fmt.Sprintf("tracing.attributes[%d]", i), "is %.40q; write it as deployment.environment.name=production", attribute)
+		}
+	}
+}
+
 func (c *checker) rules() {
 	everything := -1
 	seen := make(map[string]int)

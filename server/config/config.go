@@ -19,6 +19,7 @@ type Config struct {
 	Log       Log       `key:"log" doc:"what is written to standard error"`
 	Tracing   Tracing   `key:"tracing" doc:"OpenTelemetry traces of API calls and hooks"`
 	Drain     Drain     `key:"drain" doc:"how the node says goodbye when it is told to stop"`
+	State     State     `key:"state" doc:"what a node keeps over a restart"`
 	Broker    string    `key:"broker" oneof:"memory" doc:"what carries publications and keeps history"`
 }
 
@@ -81,7 +82,7 @@ type Limits struct {
 	Burst   time.Duration `key:"burst" doc:"of how long a time the messages and bytes may come at once; a minute at most"`
 
 	OutboxBytes  Size          `key:"outbox_bytes" doc:"how much may wait for one client before it is held for slow"`
-	OutboxAge    time.Duration `key:"outbox_age" live:"yes" doc:"how long a client may take none of what waits for it; then it is cut"`
+	OutboxAge    time.Duration `key:"outbox_age" doc:"how long a message may wait for a client; then the client is cut"`
 	HistoryBytes Size          `key:"history_bytes" doc:"memory for the history of all channels"`
 }
 

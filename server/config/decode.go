@@ -81,6 +81,12 @@ func parse(f *field, v reflect.Value, text string) error {
 			return fmt.Errorf("is %.40q, and takes a whole number", text)
 		}
 		v.SetInt(int64(n))
+	case f.typ.Kind() == reflect.Float64:
+		n, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+		if err != nil || !(n >= 0 && n <= 1) {
+			return fmt.Errorf("is %.40q, and takes a share from 0 to 1, as 0.05", text)
+		}
+		v.SetFloat(n)
 	case f.typ.Kind() == reflect.Bool:
 		if text != "true" && text != "false" {
 			return fmt.Errorf("is %.40q, and takes true or false", text)
@@ -101,6 +107,8 @@ func (f *field) expected() string {
 		return `a size such as 65536 or "64KiB"`
 	case "number":
 		return "a whole number"
+	case "share":
+		return "a share from 0 to 1, as 0.05"
 	case "true or false":
 		return "true or false"
 	case "list of texts":

@@ -105,6 +105,8 @@ func another(f *field, v reflect.Value) string {
 		return fmt.Sprint(v.Int() + 4097)
 	case "duration":
 		return "17s"
+	case "share":
+		return "0.25"
 	case "list of texts":
 		return "[other]"
 	case "list of elements":

@@ -96,14 +96,29 @@ type Log struct {
 
 // Tracing says where traces go.
 type Tracing struct {
-	Endpoint string `key:"endpoint" example:"http://localhost:4318" doc:"OTLP endpoint over HTTP; empty traces nothing"`
+	Endpoint   string   `key:"endpoint" example:"http://localhost:4318" doc:"URL of a collector that takes OTLP over HTTP; without a path it is the usual /v1/traces; empty traces nothing"`
+	Ratio      float64  `key:"ratio" zero:"any" doc:"share of the traces that are kept, of those that begin at the node; of one that an API caller began it is kept what the caller keeps"`
+	Service    string   `key:"service" doc:"what the node is called in traces (service.name)"`
+	Attributes []string `key:"attributes" example:"deployment.environment.name=production" doc:"further attributes of the node, name=value"`
+}
+
+// State says where a node that stops leaves what the next one goes on with.
+type State struct {
+	File   string        `key:"file" example:"/var/lib/ringdown/state" doc:"file that a node which is stopped writes, and the next one reads and removes: history, cursors and idempotency keys outlive a restart; one for each node, in a directory in which it may write; empty keeps nothing"`
+	MaxAge time.Duration `key:"max_age" doc:"an older file is not used"`
 }
 
 // Drain is how a node stops.
 type Drain struct {
 	ReadyDelay time.Duration `key:"ready_delay" live:"yes" zero:"any" doc:"how long /readyz says no before the first client is told, so that balancers look elsewhere"`
-	Window     time.Duration `key:"window" live:"yes" doc:"time over which clients are told to come back; what is left at its end is cut"`
+	Window     time.Duration `key:"window" live:"yes" doc:"time over which clients are told to go, evenly, each with a random time within it after which to come back; less where they are few, 10ms for each; what is left five seconds after its end is cut"`
 }
+
+// drainGrace is how long the clients that are told last may take to go.
+const drainGrace = 5 * time.Second
+
+// Deadline is how long a node may take to stop: the delay, the window, and what the last clients may take to go.
+func (d Drain) Deadline() time.Duration { return d.ReadyDelay + d.Window + drainGrace }
 
 // Default is what a node does that is told nothing: reachable from this machine only, read-only, closed to pages of other origins.
 func Default() Config {
@@ -123,7 +138,9 @@ func Default() Config {
 		Auth:      Auth{Leeway: 30 * time.Second, MaxTTL: 24 * time.Hour, Query: "token", Anonymous: true},
 		Backend:   Backend{ConnectReuse: 5 * time.Second, Timeout: 5 * time.Second, Retries: 2, Events: Events{MaxBytes: 64 << 20}},
 		Log:       Log{Format: "text", Level: "info"},
+		Tracing:   Tracing{Ratio: 1, Service: "ringdown"},
 		Drain:     Drain{Window: 10 * time.Second},
+		State:     State{MaxAge: time.Hour},
 		Broker:    "memory",
 	}
 }

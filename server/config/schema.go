@@ -126,6 +126,8 @@ func (f *field) kind() string {
 		return "true or false"
 	case f.typ.Kind() == reflect.Int:
 		return "number"
+	case f.typ.Kind() == reflect.Float64:
+		return "share"
 	}
 	return "text"
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ringdown/ringdown/backend"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/websocket/loop"
 )
@@ -56,6 +57,48 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		put(brokerChannels, float64(n.Channels))
 		put(evicted, float64(n.Evicted))
 	}
+	c.putRest(put)
+}
+
+// putRest is of what a node need not have.
+func (c *collector) putRest(put putter) {
+	if c.sources.Endpoints != nil {
+		putEndpoints(put, c.sources.Endpoints())
+	}
+	if c.sources.Events != nil {
+		n := c.sources.Events()
+		put(eventsWaiting, float64(n.Waiting))
+		put(eventsWaitingBytes, float64(n.Bytes))
+		put(eventsDelivered, float64(n.Delivered))
+		put(eventsLost, float64(n.Lost))
+		put(eventsFailures, float64(n.Failures))
+	}
+	if c.sources.Limited != nil {
+		for limit, times := range c.sources.Limited() {
+			put(limited, float64(times), limit)
+		}
+	}
+	if c.sources.Traces != nil {
+		n := c.sources.Traces()
+		put(spans, float64(n.Ended))
+		put(spansExported, float64(n.Sent), "sent")
+		put(spansExported, float64(n.Failed), "failed")
+	}
+}
+
+func putEndpoints(put putter, all []backend.Endpoint) {
+	var states [backend.HalfOpen + 1]int
+	underWay, waits := 0, 0
+	for _, e := range all {
+		states[e.State]++
+		underWay += e.UnderWay
+		waits += e.Waiting
+	}
+	for state, urls := range states {
+		put(breakers, float64(urls), backend.State(state).String())
+	}
+	put(hookRequests, float64(underWay), "under_way")
+	put(hookRequests, float64(waits), "waiting")
 }
 
 // putter sends one sample.

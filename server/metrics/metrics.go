@@ -9,10 +9,11 @@
 //	mux.Handle("/metrics", m)
 //
 // A collection reads counters that others keep: it walks over no session and no channel, however many there are. The values of
-// labels are bounded: transports, gateways, codes of [hub.Refusals], operations of the API and names of hooks.
+// labels are bounded: transports, gateways, codes of [hub.Refusals], operations of the API, names of hooks and of limits.
 package metrics
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -21,8 +22,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/ringdown/ringdown/backend"
 	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/server/tracing"
 	"github.com/ringdown/ringdown/websocket/loop"
 )
 
@@ -33,6 +36,14 @@ type Sources struct {
 	Loops map[string]func() loop.Stats
 	// Store tells of the memory broker; nil where there is none.
 	Store func() memory.Stats
+	// Endpoints tells how it stands with the URLs of hooks; nil where there are none.
+	Endpoints func() []backend.Endpoint
+	// Events tells of those that the backend is sent; nil where there are none.
+	Events func() backend.EventStats
+	// Limited tells how often each limit was crossed; nil where nothing is limited.
+	Limited func() map[string]uint64
+	// Traces tells what became of spans; nil where nothing is traced.
+	Traces func() tracing.Stats
 	// Version of the program, for ringdown_build_info.
 	Version string
 	// Ready tells whether the node takes traffic, as [Health.Ready] does; nil is always.
@@ -82,12 +93,29 @@ const (
 	Allowed Outcome = "allowed"
 	Denied  Outcome = "denied"
 	Failed  Outcome = "failed"  // no answer, or nonsense
-	Skipped Outcome = "skipped" // the circuit breaker was open
+	Skipped Outcome = "skipped" // not asked: the circuit breaker was open, or too many were under way
+
+	Abandoned Outcome = "abandoned" // the client did not wait for the answer
 )
 
-// ObserveHook is told of every call of a hook. The names of hooks must be few.
-func (m *Metrics) ObserveHook(hook string, outcome Outcome, took time.Duration) {
-	m.hooks.WithLabelValues(hook, string(outcome)).Observe(took.Seconds())
+// ObserveHook is told of every call of a hook; it is for [backend.HooksOptions].
+func (m *Metrics) ObserveHook(hook backend.Hook, took time.Duration, err error) {
+	m.hooks.WithLabelValues(string(hook), string(outcomeOf(err))).Observe(took.Seconds())
+}
+
+func outcomeOf(err error) Outcome {
+	_, told := errors.AsType[*backend.Error](err)
+	switch {
+	case err == nil:
+		return Allowed
+	case errors.Is(err, backend.ErrDenied):
+		return Denied
+	case errors.Is(err, backend.ErrNotAsked):
+		return Skipped
+	case told:
+		return Failed
+	}
+	return Abandoned
 }
 
 // Registry is for those who have metrics of their own to add. Their names should not begin with "ringdown_".

@@ -17,9 +17,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"github.com/ringdown/ringdown/backend"
 	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/server/metrics"
+	"github.com/ringdown/ringdown/server/tracing"
 	"github.com/ringdown/ringdown/websocket/loop"
 )
 
@@ -66,13 +68,25 @@ func start(t testing.TB) (*metrics.Metrics, *hub.Hub) {
 		Loops: map[string]func() loop.Stats{"native": func() loop.Stats {
 			return loop.Stats{Connections: 3, Waiting: 7, Refused: 2, LoopLag: 200 * time.Millisecond}
 		}},
-		Store:   broker.Stats,
+		Store: broker.Stats,
+		Endpoints: func() []backend.Endpoint {
+			return []backend.Endpoint{{State: backend.Open, Waiting: 4}, {State: backend.Closed, UnderWay: 2}, {State: backend.Open, UnderWay: 1}}
+		},
+		Events: func() backend.EventStats {
+			return backend.EventStats{Waiting: 5, Bytes: 600, Delivered: 70, Lost: 8, Failures: 9}
+		},
+		Limited: func() map[string]uint64 { return map[string]uint64{"session.messages": 11} },
+		Traces:  func() tracing.Stats { return tracing.Stats{Ended: 30, Sent: 20, Failed: 3} },
 		Version: "1.2.3",
 		Ready:   func() bool { return false },
 	})
 	m.ObserveAPI("publish", 201, 3*time.Millisecond)
 	m.ObserveAPI("", 404, time.Millisecond)
-	m.ObserveHook("connect", metrics.Denied, 20*time.Millisecond)
+	for _, err := range []error{
+		nil, &backend.Error{}, fmt.Errorf("it said: %w", backend.ErrDenied), fmt.Errorf("%w: %w", backend.ErrUnavailable, backend.ErrNotAsked), context.Canceled,
+	} {
+		m.ObserveHook(backend.Connect, 20*time.Millisecond, err)
+	}
 	return m, h
 }
 
@@ -109,7 +123,25 @@ func TestWhatANodeDoesIsShown(t *testing.T) {
 		`ringdown_broker_channels 1`,
 		`ringdown_api_request_seconds_count{operation="publish",status="201"} 1`,
 		`ringdown_api_request_seconds_count{operation="unknown",status="404"} 1`,
+		`ringdown_hook_seconds_count{hook="connect",outcome="allowed"} 1`,
 		`ringdown_hook_seconds_count{hook="connect",outcome="denied"} 1`,
+		`ringdown_hook_seconds_count{hook="connect",outcome="failed"} 1`,
+		`ringdown_hook_seconds_count{hook="connect",outcome="skipped"} 1`,
+		`ringdown_hook_seconds_count{hook="connect",outcome="abandoned"} 1`,
+		`ringdown_hook_breakers{state="open"} 2`,
+		`ringdown_hook_breakers{state="closed"} 1`,
+		`ringdown_hook_breakers{state="half-open"} 0`,
+		`ringdown_hook_requests{stage="under_way"} 3`,
+		`ringdown_hook_requests{stage="waiting"} 4`,
+		`ringdown_events_waiting 5`,
+		`ringdown_events_waiting_bytes 600`,
+		`ringdown_events_delivered_total 70`,
+		`ringdown_events_lost_total 8`,
+		`ringdown_events_failures_total 9`,
+		`ringdown_limited_total{limit="session.messages"} 11`,
+		`ringdown_trace_spans_total 30`,
+		`ringdown_trace_spans_exported_total{result="sent"} 20`,
+		`ringdown_trace_spans_exported_total{result="failed"} 3`,
 	} {
 		if !strings.Contains(shown, "\n"+line+"\n") {
 			t.Errorf("%s is not shown", line)

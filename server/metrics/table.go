@@ -103,8 +103,31 @@ var (
 
 	apiSeconds = histogram("ringdown_api_request_seconds", "Time to answer requests to the server API, by operation and status.",
 		"Slow `publish`: a very large channel, or the broker. Status 5xx: see the log.", "operation", "status")
-	hookSeconds = histogram("ringdown_hook_seconds", "Time of calls to the backend's hooks, by hook and outcome: allowed, denied, failed or skipped.",
+	hookSeconds = histogram("ringdown_hook_seconds", "Time of calls to the backend's hooks, by hook and outcome: `allowed`, `denied`, `failed`, `skipped` (the circuit breaker, or too many under way) or `abandoned` (the client did not wait).",
 		"`failed` and `skipped` refuse clients: the backend is slow or away.", "hook", "outcome")
+	breakers = gauge("ringdown_hook_breakers", "URLs of hooks by the state of their circuit breaker: `closed`, `open` or `half-open`.",
+		"Any `open`: the backend failed half of its requests and is left alone; the log names the URL.", "state")
+	hookRequests = gauge("ringdown_hook_requests", "Requests of hooks that are `under_way`, or `waiting` for a place among them.",
+		"Steady `waiting`: the backend is slower than clients come; make it faster.", "stage")
+
+	eventsWaiting = gauge("ringdown_events_waiting", "Events that wait until the backend has them.",
+		"A steady rise: it does not take them; look at `ringdown_events_failures_total` and the log.")
+	eventsWaitingBytes = gauge("ringdown_events_waiting_bytes", "What they take, in bytes, of memory or of files.",
+		"Towards `backend.events.max_bytes`: beyond it the oldest are dropped.")
+	eventsDelivered = counter("ringdown_events_delivered_total", "Events that the backend has acknowledged.",
+		"Zero while clients come and go: see the failures.")
+	eventsLost = counter("ringdown_events_lost_total", "Events that were dropped, because more waited than may or the disk failed.",
+		"Any rise: the backend's picture of who is there is wrong until it asks the API.")
+	eventsFailures = counter("ringdown_events_failures_total", "Batches of events that were not acknowledged, and are sent again.",
+		"A rise: the backend is away, or refuses them; the log says why.")
+
+	limited = counter("ringdown_limited_total", "Times that a limit was crossed, by its name as in docs/security.md.",
+		"`session` and `user`: a client that does too much; `address`: an attack, or many behind one address; `node` and `in_all`: the node's own bound.", "limit")
+
+	spans = counter("ringdown_trace_spans_total", "Spans of traces that are kept.",
+		"Far above those that are `sent`: more than the collector takes, and the rest is dropped; lower `tracing.ratio`.")
+	spansExported = counter("ringdown_trace_spans_exported_total", "Spans by what became of them: `sent`, or `failed` because the collector was away or refused them.",
+		"`failed`: look whether the collector runs; the log says why.", "result")
 )
 
 // Doc is a line of the table, for documentation.

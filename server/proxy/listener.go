@@ -98,7 +98,8 @@ func (l *listener) introduced(nc net.Conn) (net.Conn, error) {
 		err = nc.SetReadDeadline(time.Time{})
 	}
 	if err != nil {
-		l.log.Info("connection refused", "remote", nc.RemoteAddr(), "cause", fmt.Errorf("PROXY protocol: %w", err))
+		l.log.Info("connection refused", "remote", nc.RemoteAddr(), "cause", fmt.Errorf("PROXY protocol: %w", err),
+			"cure", "have the proxy send the header, or set listen.proxy_protocol to false")
 		nc.Close()
 		return nil, err
 	}

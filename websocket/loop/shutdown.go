@@ -118,8 +118,9 @@ func (s *Server) drain(ctx context.Context, d Drain) {
 	mu.Lock()
 	found := all // a loop that was held up until ctx ended finds its own later, when they are cut
 	mu.Unlock()
-	const pause = 20 * time.Millisecond
-	rounds := max(int(d.Window/pause), 1)
+	const shortest = 20 * time.Millisecond
+	rounds := max(min(int(d.Window/shortest), len(found)), 1)
+	pause := d.Window / time.Duration(rounds)
 	for round := range rounds {
 		for _, c := range found[len(found)*round/rounds : len(found)*(round+1)/rounds] {
 			c.guard(func() { d.Close(c) })

@@ -5,14 +5,13 @@ package line
 import (
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/ringdown/ringdown/hub"
 )
 
-// comeBack is after how many seconds a client may come back where nobody knows better.
-const comeBack = 5
+// comeBack is after how long a client may come back where nobody knows better.
+const comeBack = 5 * time.Second
 
 // RetryAfter is the value of Retry-After for a refusal, in whole seconds, or "" if coming back would not help. An error may know by a
 // method Wait() time.Duration.
@@ -20,11 +19,10 @@ func RetryAfter(err error) string {
 	if r, _ := hub.RefusalOf(err); r.Status != http.StatusServiceUnavailable && r.Status != http.StatusTooManyRequests {
 		return ""
 	}
-	seconds := comeBack
 	if knows, ok := errors.AsType[waiting](err); ok && knows.Wait() > 0 {
-		seconds = int((knows.Wait() + time.Second - 1) / time.Second)
+		return WholeSeconds(knows.Wait())
 	}
-	return strconv.Itoa(seconds)
+	return WholeSeconds(comeBack)
 }
 
 // waiting is an error that knows when to come back.

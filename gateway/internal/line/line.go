@@ -3,9 +3,6 @@
 package line
 
 import (
-	"context"
-	"errors"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 
@@ -20,6 +17,7 @@ type Line struct {
 	session *hub.Session
 	conn    atomic.Pointer[loop.Conn] // set when the connection opens; the hub may call earlier
 	behind  atomic.Int64              // when what waits became too much, on the clock of lines; 0 if it is not
+	ended   atomic.Bool               // the client was told goodbye, and the log
 	pause   pause                     // for the connection's handler
 
 	mu    sync.Mutex // held while there is no connection yet
@@ -192,26 +190,7 @@ func (l *Line) End(cause error) {
 
 func (l *Line) goodbye(c *loop.Conn, cause error) {
 	code, reason := Goodbye(cause)
-	level := slog.LevelInfo
-	if errors.Is(cause, hub.ErrShutdown) { // which ends them all
-		level = slog.LevelDebug
-	}
-	l.note(c, level, code, reason)
+	l.ended.Store(true)
+	l.lines.journal.Ended(l.session, c.RemoteAddr(), code, cause)
 	c.Close(code, reason)
-}
-
-// note tells the log that the server closes the line.
-func (l *Line) note(c *loop.Conn, level slog.Level, code websocket.StatusCode, cause string) {
-	if !l.lines.log.Enabled(context.Background(), level) {
-		return
-	}
-	remote := "gone"
-	if address := c.RemoteAddr(); address != nil {
-		remote = address.String()
-	}
-	values := []any{"remote", remote, "code", int(code), "cause", cause}
-	if user := l.session.User(); user != "" {
-		values = append(values, "user", user)
-	}
-	l.lines.log.Log(context.Background(), level, "closed", values...)
 }

@@ -35,6 +35,12 @@ import (
 // DefaultOutboxBytes is how many bytes may wait for one client.
 const DefaultOutboxBytes = 1 << 20
 
+// DefaultOutboxAge is how long a message may wait for a client.
+const DefaultOutboxAge = 30 * time.Second
+
+// farewellRoom is how much longer than a message may wait a client has for what is under way to it already.
+const farewellRoom = 5 * time.Second
+
 // Client is a gateway's client on a connection: a struct with an embedded [Line], which provides all of this but Receive and
 // Notify; a gateway puts its own methods before it.
 //
@@ -52,8 +58,9 @@ type Client interface {
 // Options are the choices of a gateway's lines.
 type Options struct {
 	Accept      websocket.AcceptOptions
-	OutboxBytes int          // may wait for one client; 0 means DefaultOutboxBytes
-	Log         *slog.Logger // nil means slog.Default
+	OutboxBytes int           // may wait for one client; 0 means DefaultOutboxBytes
+	OutboxAge   time.Duration // a message may wait for a client, and a client may take nothing; 0 means DefaultOutboxAge
+	Log         *slog.Logger  // nil means slog.Default
 }
 
 // Lines are the connections of one gateway.
@@ -62,16 +69,22 @@ type Lines struct {
 	server  *loop.Server
 	outbox  int
 	log     *slog.Logger
+	journal *Journal
 	started time.Time // what lines measure time from
 
 	ctx      context.Context // over when all lines are
 	cancel   context.CancelFunc
-	stopping atomic.Bool // set by Shutdown
+	farewell atomic.Pointer[farewell] // set by ShutdownOver; nil before
+	leaving  chan struct{}            // closed once it is
 }
 
 // New returns the lines of a gateway to h. They run until [Lines.Shutdown]. The error says which origin in o.Accept is none.
 func New(h *hub.Hub, o Options) (*Lines, error) {
-	ls := &Lines{hub: h, outbox: cmp.Or(o.OutboxBytes, DefaultOutboxBytes), log: cmp.Or(o.Log, slog.Default()), started: time.Now()}
+	ls := &Lines{hub: h, outbox: cmp.Or(o.OutboxBytes, DefaultOutboxBytes), log: cmp.Or(o.Log, slog.Default()), started: time.Now(),
+		leaving: make(chan struct{})}
+	ls.journal = NewJournal(ls.log)
+	age := cmp.Or(o.OutboxAge, DefaultOutboxAge)
+	o.Accept.Limits.WriteTimeout = cmp.Or(o.Accept.Limits.WriteTimeout, age+farewellRoom)
 	var err error
 	ls.server, err = loop.New(loop.Handler{
 		Open:    func(c *loop.Conn) { opened(c) },
@@ -80,7 +93,7 @@ func New(h *hub.Hub, o Options) (*Lines, error) {
 		Drained: func(c *loop.Conn) { c.Data.(Client).Base().drained() },
 	}, &loop.Options{
 		Accept: o.Accept,
-		Outbox: loop.Outbox{Bytes: ls.outbox, Policy: loop.Disconnect}, // the other policies are the hub's, which knows the channels
+		Outbox: loop.Outbox{Bytes: ls.outbox, Age: age, Policy: loop.Disconnect}, // the other policies are the hub's, which knows the channels
 		Log:    ls.log,
 	})
 	if err != nil {
@@ -120,7 +133,10 @@ func (ls *Lines) Stream(w http.ResponseWriter, r *http.Request, header http.Head
 }
 
 // Stopping tells whether Shutdown has been called.
-func (ls *Lines) Stopping() bool { return ls.stopping.Load() }
+func (ls *Lines) Stopping() bool { return ls.farewell.Load() != nil }
+
+// Leaving is closed when Shutdown begins.
+func (ls *Lines) Leaving() <-chan struct{} { return ls.leaving }
 
 // Remote tells whether the hub may wait for a network; see [hub.Hub.Remote].
 func (ls *Lines) Remote() bool { return ls.hub.Remote() }
@@ -128,38 +144,14 @@ func (ls *Lines) Remote() bool { return ls.hub.Remote() }
 // Context ends when all lines have.
 func (ls *Lines) Context() context.Context { return ls.ctx }
 
+// Journal is where what clients are refused is noted.
+func (ls *Lines) Journal() *Journal { return ls.journal }
+
 // Stats are the counters of the connections.
 func (ls *Lines) Stats() loop.Stats { return ls.server.Stats() }
 
 // OutboxBytes is how much may wait for one client.
 func (ls *Lines) OutboxBytes() int { return ls.outbox }
-
-// The pace at which lines are closed at a shutdown, so that their clients do not all come back in the same moment; but the
-// last one early enough for its closing handshake.
-const (
-	goodbyesPerSecond = 5000
-	longestFarewell   = 4 * time.Second
-)
-
-// Shutdown refuses new lines, closes those that are open with 1012, spread over up to four seconds if they are many, and
-// waits until all have gone. When ctx ends first, what is left is cut and the error is ctx's. Another call returns at once.
-func (ls *Lines) Shutdown(ctx context.Context) error {
-	if ls.stopping.Swap(true) {
-		return nil
-	}
-	defer ls.cancel()
-	code, reason := Goodbye(hub.ErrShutdown)
-	open := ls.server.Stats().Connections
-	window := time.Duration(open) * (time.Second / goodbyesPerSecond)
-	err := ls.server.ShutdownPaced(ctx, loop.Drain{Code: code, Reason: reason, Window: min(window, longestFarewell),
-		Close: func(c *loop.Conn) {
-			client := c.Data.(Client)
-			client.Base().session.Blame(hub.ErrShutdown)
-			client.End(hub.ErrShutdown)
-		}})
-	ls.log.Info("closed all lines", "connections", open, "code", int(code), "cause", reason)
-	return err
-}
 
 func opened(c *loop.Conn) {
 	client := c.Data.(Client)
@@ -177,19 +169,28 @@ func heard(c *loop.Conn, t websocket.MessageType, payload []byte) {
 	client.Heard(t, payload)
 }
 
-// closed gives the session's place back, and tells the log if the server has closed the line by itself.
+// closed gives the session's place back, and tells the log unless that was done when the server said goodbye.
 func closed(c *loop.Conn, err error) {
 	client := c.Data.(Client)
 	l := client.Base()
 	defer l.session.Close()
 	client.Closed(err)
+	if l.session.Cause() != "" || l.ended.Load() {
+		return
+	}
 	violation, violated := errors.AsType[*websocket.ProtocolError](err)
 	switch {
-	case errors.Is(err, loop.ErrSlowConsumer):
-		l.session.Blame(hub.Errorf(hub.SlowConsumer, "%w", err))
-		l.note(c, slog.LevelInfo, websocket.StatusTryAgainLater, err.Error())
+	case errors.Is(err, loop.ErrSlowConsumer), errors.Is(err, websocket.ErrWriteTimeout):
+		l.blame(c, websocket.StatusTryAgainLater, hub.Errorf(hub.SlowConsumer, "%w", err))
 	case violated:
-		l.session.Blame(hub.Errorf(hub.BadRequest, "%w", err))
-		l.note(c, slog.LevelInfo, violation.Code, violation.Reason)
+		l.blame(c, violation.Code, hub.Errorf(hub.BadRequest, "%w", err))
+	default:
+		l.lines.journal.Gone(l.session, c.RemoteAddr(), err)
 	}
+}
+
+// blame notes why a line has ended of which the session did not know.
+func (l *Line) blame(c *loop.Conn, code websocket.StatusCode, cause error) {
+	l.session.Blame(cause)
+	l.lines.journal.Ended(l.session, c.RemoteAddr(), code, cause)
 }

@@ -1,0 +1,156 @@
+// The journal: what the log is told of clients, in one form for all gateways.
+
+package line
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/websocket"
+)
+
+// Journal writes a line for each refusal ("refused") and each end of a session that stayed ("closed"): who, the cause in words, and
+// what to do about it. Clients that go by themselves, and those that a shutdown ends, are told of at level Debug, all else at Info. It
+// may be used from any goroutine.
+//
+// Whoever wants to fill a disk has requests refused, so refusals have a bound, which all clients of a gateway share; at level Debug there
+// is none.
+type Journal struct {
+	log *slog.Logger
+
+	mu       sync.Mutex
+	second   time.Time // when the current second of refusals began
+	written  int       // refusals in it
+	unlogged int       // refusals that have not been written since the last one that was
+}
+
+// refusalsPerSecond are written at most.
+const refusalsPerSecond = 100
+
+// NewJournal returns a journal that is kept in a log; nil means slog.Default.
+func NewJournal(log *slog.Logger) *Journal { return &Journal{log: cmp.Or(log, slog.Default())} }
+
+// Request notes that a request was refused. The session is "" if there was none yet.
+func (j *Journal) Request(r *http.Request, session string, err error) {
+	values := []any{"remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		values = append(values, "origin", origin)
+	}
+	if session != "" {
+		values = append(values, "session", session)
+	}
+	j.refused(values, refusedHandshake(err))
+}
+
+// refusedHandshake gives the refusals of package websocket, which has none of our codes, the nearest.
+func refusedHandshake(err error) error {
+	h, ok := errors.AsType[*websocket.HandshakeError](err)
+	switch {
+	case !ok:
+		return err
+	case h.Status == http.StatusForbidden:
+		return hub.Errorf(hub.ForeignOrigin, "%s", h.Reason)
+	}
+	return hub.Errorf(hub.BadRequest, "%s", h.Reason)
+}
+
+// Session notes that something was refused to a session, which goes on.
+func (j *Journal) Session(s *hub.Session, err error) { j.refused(about(s, nil), err) }
+
+func (j *Journal) refused(values []any, err error) {
+	if !j.log.Enabled(context.Background(), slog.LevelInfo) {
+		return
+	}
+	unlogged := 0
+	if !j.log.Enabled(context.Background(), slog.LevelDebug) {
+		var ok bool
+		if unlogged, ok = j.due(time.Now()); !ok {
+			return
+		}
+	}
+	values = append(values, hub.Explain(err)...)
+	if unlogged > 0 {
+		values = append(values, "unlogged", unlogged)
+	}
+	j.log.Info("refused", values...)
+}
+
+// due reports whether a refusal may be written now, and how many were not before it.
+func (j *Journal) due(now time.Time) (unlogged int, ok bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if now.Sub(j.second) >= time.Second {
+		j.second, j.written = now, 0
+	}
+	if j.written == refusalsPerSecond {
+		j.unlogged++
+		return 0, false
+	}
+	j.written++
+	unlogged, j.unlogged = j.unlogged, 0
+	return unlogged, true
+}
+
+// Ended notes that the server ends a session. remote may be nil; code is that of the Close frame, 0 where there is none.
+func (j *Journal) Ended(s *hub.Session, remote net.Addr, code websocket.StatusCode, cause error) {
+	level := slog.LevelInfo
+	if errors.Is(cause, hub.ErrShutdown) { // which ends them all
+		level = slog.LevelDebug
+	}
+	j.closed(level, s, remote, code, hub.Explain(Refusal(cause)))
+}
+
+// Gone notes that a client has gone, by itself or because the line broke. The reason in its Close frame is its own affair.
+func (j *Journal) Gone(s *hub.Session, remote net.Addr, err error) {
+	cause, cure := "the client has gone", "none is needed, unless many go at once: then look at the proxies and networks between"
+	level, code := slog.LevelDebug, websocket.CloseStatus(err)
+	switch {
+	case errors.Is(err, websocket.ErrKeepAlive):
+		level, cause = slog.LevelInfo, "the client did not answer a ping in time"
+		cure = "look whether its network is there; behind proxies that hold pings back raise keep_alive.timeout"
+	case code < 0:
+		code, cause = 0, "the line to the client broke"
+	}
+	j.closed(level, s, remote, code, []any{"cause", cause, "cure", cure})
+}
+
+func (j *Journal) closed(level slog.Level, s *hub.Session, remote net.Addr, code websocket.StatusCode, why []any) {
+	if !j.log.Enabled(context.Background(), level) {
+		return
+	}
+	values := about(s, remote)
+	if code != 0 {
+		values = append(values, "close", int(code))
+	}
+	j.log.Log(context.Background(), level, "closed", append(values, why...)...)
+}
+
+// about is who a session is: the address is that of the client, also where proxies are between.
+func about(s *hub.Session, remote net.Addr) []any {
+	values := []any{"session", s.ID()}
+	if user := s.User(); user != "" {
+		values = append(values, "user", user)
+	}
+	if remote == nil {
+		remote = unknown(s.Connection().Remote)
+	}
+	address := remote.String()
+	if at, err := netip.ParseAddrPort(address); s.Address().IsValid() && (err != nil || at.Addr().Unmap() != s.Address().Unmap()) {
+		address = netip.AddrPortFrom(s.Address(), 0).String() // as it is told of requests
+	}
+	return append(values, "remote", address)
+}
+
+// unknown is the address of a connection that is not there, in the words of its gateway.
+type unknown string
+
+func (unknown) Network() string  { return "" }
+func (u unknown) String() string { return cmp.Or(string(u), "gone") }

@@ -1,0 +1,300 @@
+// Broadcasts: which sockets are addressed, and what is done to them. What is emitted is published in the rooms' channels.
+
+package socketio
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/ringdown/ringdown/gateway/socketio/engineio"
+	"github.com/ringdown/ringdown/gateway/socketio/internal/packet"
+	"github.com/ringdown/ringdown/hub"
+)
+
+// Broadcast addresses sockets of a namespace: all, or those in any of the rooms To names, without those in any of the rooms Except names; a socket's
+// id is a room of its own. It is a value: each operator returns another.
+//
+//	io.To("news").Except("muted").Emit("headline", text)
+//
+// A socket's own operators leave out the socket itself.
+type Broadcast struct {
+	namespace     *Namespace
+	from          *Socket // which is left out; nil for none
+	rooms, except []string
+	volatile      bool
+	local         bool
+	timeout       time.Duration
+}
+
+// To adds rooms whose sockets are addressed.
+func (b Broadcast) To(rooms ...string) Broadcast {
+	b.rooms = append(b.rooms[:len(b.rooms):len(b.rooms)], rooms...)
+	return b
+}
+
+// In is To.
+func (b Broadcast) In(rooms ...string) Broadcast { return b.To(rooms...) }
+
+// Except adds rooms whose sockets are left out. What is published excepts at most [hub.MaxExcept] rooms, among them those of To but one.
+func (b Broadcast) Except(rooms ...string) Broadcast {
+	b.except = append(b.except[:len(b.except):len(b.except)], rooms...)
+	return b
+}
+
+// Volatile has what is emitted dropped for sockets to which much is on its way already, and not sent again to those that recover.
+func (b Broadcast) Volatile() Broadcast {
+	b.volatile = true
+	return b
+}
+
+// Local addresses the sockets of this node alone. What is emitted is then no publication: clients of other protocols do not see it.
+func (b Broadcast) Local() Broadcast {
+	b.local = true
+	return b
+}
+
+// Timeout is how long EmitWithAck waits; instead of Options.AckTimeout.
+func (b Broadcast) Timeout(d time.Duration) Broadcast {
+	b.timeout = d
+	return b
+}
+
+// Emit sends an event. Each room's sockets hear it in the order of their channel; a socket that is in several rooms gets it once. A single
+// argument is published as what it is, several as an array; see package hub on clients of other protocols. The error tells what cannot be sent, or is
+// an [*hub.Error]: too large for the channel's rule, a name that is none, or a broker that cannot now.
+func (b Broadcast) Emit(event string, args ...any) error {
+	if err := checkEvent(event); err != nil {
+		return err
+	}
+	if b.local {
+		return b.emitHere(event, args)
+	}
+	content, err := payloadOf(args)
+	if err != nil {
+		return err
+	}
+	channels, ids, err := b.targets()
+	if err != nil {
+		return err
+	}
+	except := b.exceptions()
+	for _, id := range ids {
+		except = append(except, id)
+	}
+	if err := b.emitTo(ids, channels, event, args); err != nil {
+		return err
+	}
+	for _, channel := range channels {
+		if err := b.publish(channel, event, content, except); err != nil {
+			return err
+		}
+		except = append(except[:len(except):len(except)], channel)
+	}
+	return nil
+}
+
+func (b Broadcast) publish(channel, event string, content payload, except []string) error {
+	server := b.namespace.server
+	p := &hub.Publication{Channel: channel, Event: event, Kind: content.kind, Payload: content.data, Form: content.form, Except: except}
+	if b.volatile {
+		p.Form |= hub.Fleeting
+	}
+	if b.from != nil {
+		p.Session, p.User = b.from.id, b.from.User()
+	}
+	r, err := server.hub.Publish(server.ctx, p, hub.PublishOptions{})
+	if err == nil && b.from != nil {
+		b.from.published(r)
+	}
+	return err
+}
+
+// targets are the channels of the rooms, and the sockets that are rooms themselves.
+func (b Broadcast) targets() (channels, ids []string, err error) {
+	if len(b.rooms) == 0 {
+		return []string{b.namespace.every}, nil, nil
+	}
+	for _, room := range b.rooms {
+		if b.namespace.Socket(room) != nil || b.namespace.server.keeper.has(room, b.namespace.name) {
+			if !slices.Contains(ids, room) {
+				ids = append(ids, room)
+			}
+			continue
+		}
+		if err := b.namespace.checkRoom(room); err != nil {
+			return nil, nil, err
+		}
+		if channel := channelOf(b.namespace.name, room); !slices.Contains(channels, channel) {
+			channels = append(channels, channel)
+		}
+	}
+	return channels, ids, nil
+}
+
+// exceptions are the channels and sessions that are left out; nil if there are none.
+func (b Broadcast) exceptions() (except []string) {
+	if b.from != nil {
+		except = append(except, b.from.id)
+	}
+	for _, room := range b.except {
+		if b.namespace.Socket(room) != nil {
+			except = append(except, room)
+		} else if room != "" {
+			except = append(except, channelOf(b.namespace.name, room))
+		}
+	}
+	return except
+}
+
+// emitTo sends an event to sockets that are addressed by their ids.
+func (b Broadcast) emitTo(ids, channels []string, event string, args []any) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	e, err := encode(args)
+	if err != nil {
+		return err
+	}
+	own := b.namespace.marked(event, e)
+	m := own.prepared()
+	except := b.exceptions()
+	for _, id := range ids {
+		s := b.namespace.Socket(id)
+		switch {
+		case s == nil:
+			if !b.volatile {
+				b.namespace.server.keeper.deliver(id, b.namespace.name, own)
+			}
+		case s.isIn(except):
+		default:
+			s.deliverIf(b.volatile, own, m)
+		}
+	}
+	return nil
+}
+
+// deliverIf is deliver, but what is volatile only goes to a client that reads; those that have gone do not matter.
+func (s *Socket) deliverIf(volatile bool, e *ownEvent, m *engineio.Message) {
+	if !volatile || s.conn.engine.Writable() {
+		s.deliver(e, m, volatile)
+	}
+}
+
+// isIn tells whether the socket is one of some sessions, or in one of some channels.
+func (s *Socket) isIn(names []string) bool {
+	return len(names) > 0 && s.excepted(&hub.Publication{Except: names})
+}
+
+// emitHere sends an event to the sockets of this node.
+func (b Broadcast) emitHere(event string, args []any) error {
+	e, err := encode(args)
+	if err != nil {
+		return err
+	}
+	own := b.namespace.marked(event, e)
+	m := own.prepared()
+	for _, s := range b.FetchSockets() {
+		s.deliverIf(b.volatile, own, m)
+	}
+	return nil
+}
+
+// FetchSockets returns the sockets that are addressed, in no order.
+func (b Broadcast) FetchSockets() []*Socket {
+	found := make(map[*Socket]struct{})
+	if len(b.rooms) == 0 {
+		b.namespace.mu.RLock()
+		for _, s := range b.namespace.sockets {
+			found[s] = struct{}{}
+		}
+		b.namespace.mu.RUnlock()
+	}
+	for _, room := range b.rooms {
+		if s := b.namespace.Socket(room); s != nil {
+			found[s] = struct{}{}
+			continue
+		}
+		if room == "" {
+			continue
+		}
+		for _, session := range b.namespace.server.hub.SessionsIn(channelOf(b.namespace.name, room)) {
+			if s := b.namespace.Socket(session.ID()); s != nil {
+				found[s] = struct{}{}
+			}
+		}
+	}
+	except := b.exceptions()
+	all := make([]*Socket, 0, len(found))
+	for s := range found {
+		if !s.isIn(except) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// SocketsJoin has the sockets that are addressed join rooms. The errors are those of [Socket.Join].
+func (b Broadcast) SocketsJoin(rooms ...string) error {
+	var all error
+	for _, s := range b.FetchSockets() {
+		if err := s.Join(rooms...); err != nil && !errors.Is(err, hub.ErrEnded) {
+			all = errors.Join(all, err)
+		}
+	}
+	return all
+}
+
+// SocketsLeave has the sockets that are addressed leave rooms.
+func (b Broadcast) SocketsLeave(rooms ...string) {
+	for _, s := range b.FetchSockets() {
+		for _, room := range rooms {
+			s.Leave(room)
+		}
+	}
+}
+
+// DisconnectSockets disconnects the sockets that are addressed; see [Socket.Disconnect].
+func (b Broadcast) DisconnectSockets(close bool) {
+	for _, s := range b.FetchSockets() {
+		s.Disconnect(close)
+	}
+}
+
+// EmitWithAck sends an event to the sockets that are addressed, under one id, and waits until all have answered, for as long as ctx and the time-out
+// allow. The replies are those that came. The error is [ErrTimeout], or [ErrDisconnected] if a socket has gone meanwhile, or
+// tells what cannot be sent. The event is no publication: clients of other protocols, which could not answer, do not see it.
+func (b Broadcast) EmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
+	return b.namespace.ask(ctx, b.FetchSockets(), b.timeout, event, args)
+}
+
+// ask is EmitWithAck to some sockets.
+func (n *Namespace) ask(ctx context.Context, sockets []*Socket, timeout time.Duration, event string, args []any) ([]Reply, error) {
+	if err := checkEvent(event); err != nil {
+		return nil, err
+	}
+	e, err := encode(args)
+	if err != nil {
+		return nil, err
+	}
+	if timeout = cmp.Or(timeout, n.server.options.AckTimeout); timeout < 0 {
+		timeout = 0
+	}
+	c := newCall(n.server.ids.Add(1))
+	m := engineio.Prepare(packetText(packet.Event, n.name, event, c.id, true, e, ""), e.attachments...)
+	var refused error
+	for _, s := range sockets {
+		if err := c.expect(s); err != nil {
+			refused = err
+			continue
+		}
+		if _, err := s.conn.engine.SendPrepared(m); err != nil {
+			s.forget(c)
+			c.lose()
+		}
+	}
+	replies, err := c.result(ctx, timeout, sockets)
+	return replies, cmp.Or(err, refused)
+}

@@ -1,0 +1,87 @@
+// Events between the nodes of a server.
+
+package socketio
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Cluster is the way to a server's other nodes.
+type Cluster interface {
+	// Start has receive called for each message that another node sends, one at a time, and not after the server is over.
+	Start(receive func(message []byte)) error
+	// Send sends a message to all other nodes. It does not wait for them.
+	Send(message []byte) error
+}
+
+// nodeMessage is what nodes send each other.
+type nodeMessage struct {
+	Namespace string            `json:"nsp"`
+	Event     string            `json:"event"`
+	Args      []json.RawMessage `json:"args"`
+}
+
+// ServerSideEmit sends an event to the same namespace of all other nodes, whose handlers are those of [Namespace.OnServerSide]. Arguments are JSON;
+// bytes arrive as [Bytes]. On a server of one node it does nothing.
+func (n *Namespace) ServerSideEmit(event string, args ...any) error {
+	cluster := n.server.options.Cluster
+	if cluster == nil {
+		return nil
+	}
+	m := nodeMessage{Namespace: n.name, Event: event, Args: []json.RawMessage{}}
+	for i, arg := range args {
+		if b, ok := plainBytes(arg); ok {
+			arg = Bytes(b)
+		}
+		text, _, err := marshal(arg)
+		if err != nil {
+			return fmt.Errorf("socketio: argument %d cannot be sent: %w", i+1, err)
+		}
+		m.Args = append(m.Args, text)
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return cluster.Send(text)
+}
+
+// OnServerSide has a function called for an event that another node emits by [Namespace.ServerSideEmit]. It is like that of [Socket.On], but
+// gets no acknowledgement.
+func (n *Namespace) OnServerSide(event string, f any) {
+	h := handler{event: event, call: handle(event, f)}
+	n.life.mu.Lock()
+	defer n.life.mu.Unlock()
+	n.life.serverSide = with(n.life.serverSide, h)
+}
+
+// serverSide takes a message of another node.
+func (s *Server) serverSide(message []byte) {
+	var m nodeMessage
+	if err := json.Unmarshal(message, &m); err != nil {
+		s.log.Warn("another node sent what is no message", "cause", err)
+		return
+	}
+	s.mu.RLock()
+	n := s.namespaces[m.Namespace]
+	s.mu.RUnlock()
+	if n == nil {
+		return
+	}
+	n.life.mu.RLock()
+	handlers := n.life.serverSide
+	n.life.mu.RUnlock()
+	args := Args{}
+	for _, text := range m.Args {
+		args.elements = append(args.elements, text)
+	}
+	for _, h := range handlers {
+		if h.event != m.Event {
+			continue
+		}
+		if err := h.call(nil, args, Ack{}); err != nil {
+			s.log.Warn("an event of another node was not handled", "namespace", m.Namespace, "event", m.Event, "cause", err)
+		}
+	}
+}

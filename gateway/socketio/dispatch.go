@@ -1,0 +1,231 @@
+// Events of the client: what the program has registered for them, and how it is called.
+
+package socketio
+
+import (
+	"errors"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/ringdown/ringdown/gateway/socketio/internal/packet"
+	"github.com/ringdown/ringdown/hub"
+)
+
+// Event is an event of a client on its way to its handlers.
+type Event struct {
+	Socket *Socket
+	Name   string
+	Args   Args
+}
+
+// On has a function called for an event. It takes the event's arguments as the types that they are to be decoded into, as encoding/json does;
+// []byte is bytes. A [context.Context] may come first, which ends when the client goes; an [Ack] may come last; the last argument may be variadic;
+// a result, if there is one, is an error, which the client is told where it asks for an acknowledgement. [Args] alone takes them as they are.
+//
+// Arguments of other types are refused: the client is told so in the acknowledgement if it asks for one. On panics if f is no
+// such function.
+func (s *Socket) On(event string, f any) { s.register(event, f, false) }
+
+// Once is On for the next such event only.
+func (s *Socket) Once(event string, f any) { s.register(event, f, true) }
+
+func (s *Socket) register(event string, f any, once bool) {
+	call := handle(event, f)
+	s.change(func(h *handlers) { h.events = with(h.events, handler{event, call, once}) })
+}
+
+// Off ends all that On and Once have begun for an event.
+func (s *Socket) Off(event string) {
+	s.change(func(h *handlers) {
+		h.events = slices.DeleteFunc(slices.Clone(h.events), func(h handler) bool { return h.event == event })
+	})
+}
+
+// OnAny has f called for every event, before its own handlers.
+func (s *Socket) OnAny(f func(event string, args Args, ack Ack)) {
+	s.change(func(h *handlers) { h.any = append(h.any[:len(h.any):len(h.any)], f) })
+}
+
+// Use adds a middleware: it is called for every event before its handlers, in the order in which they were added. An error keeps the event from
+// them; the client is told of it where it asks for an acknowledgement.
+func (s *Socket) Use(f func(*Event) error) {
+	s.change(func(h *handlers) { h.middlewares = append(h.middlewares[:len(h.middlewares):len(h.middlewares)], f) })
+}
+
+// OnDisconnect has f called once the client has gone: it is in no room any more. The reason is one of the field's words, such as "transport close" or
+// "client namespace disconnect".
+func (s *Socket) OnDisconnect(f func(reason string)) {
+	s.change(func(h *handlers) { h.disconnect = append(h.disconnect[:len(h.disconnect):len(h.disconnect)], f) })
+}
+
+// OnDisconnecting is OnDisconnect while the socket still is in its rooms.
+func (s *Socket) OnDisconnecting(f func(reason string)) {
+	s.change(func(h *handlers) {
+		h.disconnecting = append(h.disconnecting[:len(h.disconnecting):len(h.disconnecting)], f)
+	})
+}
+
+func (s *Socket) change(f func(*handlers)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.handlers == nil {
+		s.handlers = new(handlers)
+	}
+	f(s.handlers)
+}
+
+// registered is what is registered now. The lists are not to be changed.
+func (s *Socket) registered() handlers {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.handlers == nil {
+		return handlers{}
+	}
+	return *s.handlers
+}
+
+// heard takes an event of the client, on the connection's handler.
+func (s *Socket) heard(p *packet.Packet, size int) {
+	ack := Ack{socket: s}
+	if p.HasID {
+		ack.id, ack.done = p.ID, new(atomic.Bool)
+	}
+	for _, a := range p.Attachments {
+		size += len(a)
+	}
+	if err := s.Session().Admit(size); err != nil {
+		s.refused(p.EventName(), err, ack)
+		return
+	}
+	s.post(task{event: p.EventName(), args: own(p), ack: ack})
+	if room := s.full(); room != nil {
+		s.conn.engine.Go(func() { <-room })
+	}
+}
+
+// dispatch calls the handlers of an event.
+func (s *Socket) dispatch(event string, args Args, ack Ack) {
+	h := s.registered()
+	for _, m := range h.middlewares {
+		if err := m(&Event{s, event, args}); err != nil {
+			s.refused(event, err, ack)
+			return
+		}
+	}
+	for _, f := range h.any {
+		f(event, args, ack)
+	}
+	for i := range h.events {
+		of := &h.events[i]
+		if of.event != event || of.once && !s.spend(of) {
+			continue
+		}
+		if err := of.call(s, args, ack); err != nil {
+			s.refused(event, err, ack)
+		}
+	}
+}
+
+// spend takes a handler off that is there for one event, and reports whether it was still there.
+func (s *Socket) spend(h *handler) (mine bool) {
+	s.change(func(all *handlers) {
+		for i := range all.events {
+			if other := &all.events[i]; other == h || other.once && other.event == h.event {
+				all.events = slices.Delete(slices.Clone(all.events), i, i+1)
+				mine = true
+				return
+			}
+		}
+	})
+	return mine
+}
+
+// refused tells whoever can be told that an event was not handled.
+func (s *Socket) refused(event string, err error, ack Ack) {
+	server := s.conn.server
+	if _, wrong := errors.AsType[wrongArguments](err); wrong {
+		server.counts.wrongArguments.Add(1)
+		server.log.Info("an event has wrong arguments", "namespace", s.nsp, "socket", s.id, "event", event, "cause", err)
+	} else if e, ok := errors.AsType[*hub.Error](err); ok {
+		server.hub.Refused(e.Code)
+	}
+	if ack.fail(problemOf(err)) {
+		return
+	}
+	server.log.Info("an event was not handled, and its client is not told", "namespace", s.nsp, "socket", s.id, "event", event, "cause", err)
+}
+
+// end ends the socket: nothing more is sent, nobody waits for its answers, and once its last event has been handled the program is told. Only the
+// first call does something.
+func (s *Socket) end(reason string) {
+	s.mu.Lock()
+	if s.over {
+		s.mu.Unlock()
+		return
+	}
+	s.over, s.reason = true, reason
+	acks, cancel := s.acks, s.cancel
+	s.acks = nil
+	s.mu.Unlock()
+	for _, c := range acks {
+		c.lose()
+	}
+	if cancel != nil {
+		cancel()
+	}
+	was := s.connected.Swap(false)
+	s.post(task{run: func() { s.finish(was) }})
+}
+
+// finish is the socket's last task.
+func (s *Socket) finish(was bool) {
+	if !was && !s.welcomed() { // its first task has refused it
+		s.gone()
+		return
+	}
+	h := s.registered()
+	for _, f := range h.disconnecting {
+		s.guarded(func() { f(s.reason) })
+	}
+	if s.memory != nil {
+		s.conn.server.keeper.keep(s)
+	}
+	s.namespace.remove(s)
+	s.Session().Close()
+	s.conn.server.release(s.namespace)
+	s.gone()
+	for _, f := range h.disconnect {
+		s.guarded(func() { f(s.reason) })
+	}
+}
+
+// gone lets in who takes the socket over.
+func (s *Socket) gone() {
+	if s.memory != nil {
+		close(s.finished)
+	}
+}
+
+// welcomed tells whether the socket got as far as to be one of its namespace's.
+func (s *Socket) welcomed() bool { return s.namespace != nil && s.namespace.Socket(s.id) == s }
+
+// pace is how a client is held to what the others can take: it is guarded by its lock, as handlers may start goroutines.
+type pace struct{ late atomic.Bool }
+
+// catchUp is how long a client that has published waits when somebody lags.
+const catchUp = 5 * time.Millisecond
+
+// published notes that the client's handlers have published.
+func (s *Socket) published(r hub.Receipt) {
+	if r.Late > 0 {
+		s.pace.late.Store(true)
+	}
+}
+
+// rest lets the others catch up after an event.
+func (s *Socket) rest() {
+	if s.pace.late.Swap(false) {
+		time.Sleep(catchUp)
+	}
+}

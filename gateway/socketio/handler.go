@@ -1,0 +1,175 @@
+// Handlers: functions of the program, checked by reflection when they are registered and called with decoded arguments.
+
+package socketio
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"sync"
+)
+
+// handler is what is called for an event.
+type handler struct {
+	event string
+	call  func(*Socket, Args, Ack) error
+	once  bool
+}
+
+// wrongArguments is the error of arguments that a handler does not take.
+type wrongArguments struct{ error }
+
+func (e wrongArguments) Unwrap() error { return e.error }
+
+// signature is what a function takes.
+type signature struct {
+	ctx, ack, fails bool
+	args            []reflect.Type
+	variadic        bool // the last of args is repeated
+}
+
+var (
+	contextType = reflect.TypeFor[context.Context]()
+	ackType     = reflect.TypeFor[Ack]()
+	errorType   = reflect.TypeFor[error]()
+)
+
+// signatures are those of the types of handlers there are, which are as many as the program has.
+var signatures sync.Map // of *signature, by reflect.Type
+
+// handle makes a handler of a function. It panics if nobody could ever call it: that is the program's mistake.
+func handle(event string, fn any) func(*Socket, Args, Ack) error {
+	switch f := fn.(type) { // what needs no reflection
+	case func():
+		return func(*Socket, Args, Ack) error { f(); return nil }
+	case func(Args):
+		return func(_ *Socket, args Args, _ Ack) error { f(args); return nil }
+	case func(Args, Ack):
+		return func(_ *Socket, args Args, ack Ack) error { f(args, ack); return nil }
+	case func(Ack):
+		return func(_ *Socket, _ Args, ack Ack) error { f(ack); return nil }
+	}
+	v := reflect.ValueOf(fn)
+	if v.Kind() != reflect.Func || v.IsNil() {
+		panic(fmt.Sprintf("socketio: the handler of %q is %T; give a function, as in s.On(\"join\", func(room string) { … })", event, fn))
+	}
+	sig := signatureOf(event, v.Type())
+	return func(s *Socket, args Args, ack Ack) error { return sig.invoke(v, s, args, ack) }
+}
+
+func signatureOf(event string, t reflect.Type) *signature {
+	if known, ok := signatures.Load(t); ok {
+		return known.(*signature)
+	}
+	sig, err := inspect(t)
+	if err != nil {
+		panic(fmt.Sprintf("socketio: the handler of %q cannot be a %s: %v", event, t, err))
+	}
+	signatures.Store(t, sig)
+	return sig
+}
+
+func inspect(t reflect.Type) (*signature, error) {
+	sig := &signature{variadic: t.IsVariadic()}
+	switch {
+	case t.NumOut() == 1 && t.Out(0) == errorType:
+		sig.fails = true
+	case t.NumOut() > 0:
+		return nil, fmt.Errorf("it returns %s; return nothing or an error, and answer by an argument of type socketio.Ack", t.Out(0))
+	}
+	for i := range t.NumIn() {
+		in := t.In(i)
+		switch {
+		case in == contextType && i == 0:
+			sig.ctx = true
+		case in == contextType:
+			return nil, fmt.Errorf("its argument %d is a context; put it first", i+1)
+		case in == ackType && i == t.NumIn()-1:
+			sig.ack = true
+		case in == ackType:
+			return nil, fmt.Errorf("its argument %d is a socketio.Ack; put it last", i+1)
+		default:
+			of := in
+			if sig.variadic && i == t.NumIn()-1 {
+				of = in.Elem()
+			}
+			if err := decodable(of); err != nil {
+				return nil, fmt.Errorf("its argument %d: %w", i+1, err)
+			}
+			sig.args = append(sig.args, of)
+		}
+	}
+	return sig, nil
+}
+
+func decodable(t reflect.Type) error {
+	switch t.Kind() {
+	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128, reflect.Uintptr:
+		return fmt.Errorf("no JSON becomes a %s; take a type that encoding/json decodes", t)
+	case reflect.Interface:
+		if t.NumMethod() > 0 {
+			return fmt.Errorf("no JSON becomes a %s; take a type that encoding/json decodes", t)
+		}
+	}
+	return nil
+}
+
+// invoke decodes the arguments and calls the function. Arguments beyond those that it takes are left out, as in JavaScript.
+func (sig *signature) invoke(fn reflect.Value, s *Socket, args Args, ack Ack) error {
+	in := make([]reflect.Value, 0, len(sig.args)+2)
+	if sig.ctx {
+		in = append(in, reflect.ValueOf(s.Context()))
+	}
+	fixed := len(sig.args)
+	if sig.variadic {
+		fixed--
+	}
+	for i := range fixed {
+		v, err := args.value(i, sig.args[i], fixed)
+		if err != nil {
+			return err
+		}
+		in = append(in, v)
+	}
+	for i := fixed; sig.variadic && i < args.Len(); i++ {
+		v, err := args.value(i, sig.args[fixed], fixed)
+		if err != nil {
+			return err
+		}
+		in = append(in, v)
+	}
+	if sig.ack {
+		in = append(in, reflect.ValueOf(ack))
+	}
+	if out := fn.Call(in); sig.fails && !out[0].IsNil() {
+		return out[0].Interface().(error)
+	}
+	return nil
+}
+
+// value is argument i as a type. One that has not come is nil where the type has that, and otherwise an error.
+func (a Args) value(i int, t reflect.Type, want int) (reflect.Value, error) {
+	target := reflect.New(t)
+	if i >= a.Len() {
+		if k := t.Kind(); k == reflect.Pointer || k == reflect.Interface {
+			return target.Elem(), nil
+		}
+		return target, wrongArguments{fmt.Errorf("%d arguments came; %d are expected", a.Len(), want)}
+	}
+	if text := a.elements[i]; t.Kind() == reflect.String && t.PkgPath() == "" && text[0] == '"' { // the most common one
+		var s string
+		json.Unmarshal(text, &s)
+		target.Elem().SetString(s)
+		return target.Elem(), nil
+	}
+	if err := a.decode(i, target.Interface()); err != nil {
+		return target, wrongArguments{err}
+	}
+	return target.Elem(), nil
+}
+
+// with adds a handler to a list. A list is replaced and never changed, so that it may be read while it is added to.
+func with(all []handler, h handler) []handler {
+	return append(all[:len(all):len(all)], h)
+}

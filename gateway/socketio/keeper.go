@@ -1,0 +1,152 @@
+// What is kept of sockets whose clients have gone, so that they can go on where they were.
+
+package socketio
+
+import (
+	"cmp"
+	"container/list"
+	"crypto/rand"
+	"sync"
+	"time"
+)
+
+// newPID makes the secret by which a client claims what is kept of it.
+func newPID() string { return rand.Text() }
+
+// away is what is kept of a socket.
+type away struct {
+	pid, id, namespace, user string
+	data                     map[string]any
+	trail                    trail
+	until                    time.Time
+	place                    *list.Element
+}
+
+// keeper keeps sockets that are away, and knows those of this node that are here. A nil keeper keeps nothing.
+type keeper struct {
+	options Recovery
+
+	mu     sync.Mutex // guards what follows; taken after the lock of a socket
+	here   map[string]*Socket
+	gone   map[string]*away // by pid
+	named  map[string]*away // the same, by namespace and id
+	oldest list.List        // the same, the one that went first in front
+}
+
+func newKeeper(o Recovery) *keeper {
+	o.MaxDisconnection = cmp.Or(o.MaxDisconnection, DefaultMaxDisconnection)
+	o.MaxKept = cmp.Or(o.MaxKept, DefaultMaxKept)
+	return &keeper{options: o, here: make(map[string]*Socket), gone: make(map[string]*away), named: make(map[string]*away)}
+}
+
+// recoverable tells whether a client whose connection ended like this may go on.
+func recoverable(reason string) bool { return reason != clientDisconnect && reason != serverDisconnect }
+
+func fullName(namespace, id string) string { return namespace + "," + id }
+
+// live notes that a socket is here.
+func (k *keeper) live(s *Socket) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.here[s.pid] = s
+}
+
+// drop ends live.
+func (k *keeper) drop(s *Socket) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.here[s.pid] == s {
+		delete(k.here, s.pid)
+	}
+}
+
+// keep takes what a socket has left behind, if its client may come back.
+func (k *keeper) keep(s *Socket) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.moved = true
+	k.drop(s)
+	if !recoverable(s.reason) {
+		return
+	}
+	k.add(&away{pid: s.pid, id: s.id, namespace: s.nsp, user: s.User(), data: s.data, trail: s.trail, until: time.Now().Add(k.options.MaxDisconnection)})
+}
+
+func (k *keeper) add(a *away) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	for front := k.oldest.Front(); front != nil; front = k.oldest.Front() {
+		first := front.Value.(*away)
+		if len(k.gone) < k.options.MaxKept && now.Before(first.until) {
+			break
+		}
+		k.remove(first)
+	}
+	a.place = k.oldest.PushBack(a)
+	k.gone[a.pid], k.named[fullName(a.namespace, a.id)] = a, a
+}
+
+// remove is called with the lock.
+func (k *keeper) remove(a *away) {
+	k.oldest.Remove(a.place)
+	delete(k.gone, a.pid)
+	delete(k.named, fullName(a.namespace, a.id))
+}
+
+// holder returns the socket that is here under a pid, if the user may have it.
+func (k *keeper) holder(pid, namespace string) *Socket {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s := k.here[pid]; s != nil && s.nsp == namespace {
+		return s
+	}
+	return nil
+}
+
+// take gives out what is kept under a pid, for good.
+func (k *keeper) take(pid, namespace, user string) *away {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	a := k.gone[pid]
+	if a == nil || a.namespace != namespace || a.user != user || time.Now().After(a.until) {
+		return nil
+	}
+	k.remove(a)
+	return a
+}
+
+// deliver keeps an event for a socket that is away, and reports whether there is one.
+func (k *keeper) deliver(id, namespace string, e *ownEvent) bool {
+	if k == nil {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	a := k.named[fullName(namespace, id)]
+	if a == nil || time.Now().After(a.until) {
+		return false
+	}
+	a.trail.sent(e, true, never, time.Now())
+	a.trail.trim(0)
+	return true
+}
+
+// has tells whether a socket is away.
+func (k *keeper) has(id, namespace string) bool {
+	if k == nil {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.named[fullName(namespace, id)] != nil
+}
+
+func (k *keeper) count() int {
+	if k == nil {
+		return 0
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.gone)
+}

@@ -1,0 +1,286 @@
+// A socket: one client in one namespace. It is a session of the hub, whose receiver it is.
+
+package socketio
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ringdown/ringdown/gateway/socketio/engineio"
+	"github.com/ringdown/ringdown/gateway/socketio/internal/packet"
+	"github.com/ringdown/ringdown/hub"
+)
+
+// Why a socket was disconnected where it was not the connection's end, in the words of the field.
+const (
+	clientDisconnect = "client namespace disconnect"
+	serverDisconnect = "server namespace disconnect"
+)
+
+// Socket is a client in a namespace. All its methods may be called from any goroutine; its handlers are called one at a time, in the order in which
+// the client sent, and may wait.
+type Socket struct {
+	conn      *conn
+	nsp       string
+	namespace *Namespace // set before the program knows the socket
+	id        string
+	auth      json.RawMessage
+	recovered bool
+	session   atomic.Pointer[hub.Session]
+	connected atomic.Bool // the client knows, and has not gone
+	tasks     tasks
+	pace      pace
+
+	mu       sync.Mutex // guards what follows; the hub calls with the lock of a channel, so the hub is not called with it
+	over     bool       // the client has gone
+	reason   string
+	rooms    []string // channels
+	acks     map[uint64]*call
+	data     map[string]any
+	handlers *handlers // nil without any
+	ctx      context.Context
+	cancel   context.CancelFunc
+	*memory  // nil without recovery
+}
+
+// memory is what a socket has with recovery.
+type memory struct {
+	pid      string
+	trail    trail
+	moved    bool          // the keeper has what is kept of it
+	finished chan struct{} // closed when it is over and the hub does not know it any more
+}
+
+// handlers are what a program has registered. The lists are replaced, never changed.
+type handlers struct {
+	events        []handler
+	any           []func(string, Args, Ack)
+	middlewares   []func(*Event) error
+	disconnecting []func(string)
+	disconnect    []func(string)
+}
+
+// ID is the socket's public id: that of its session in the hub. It is new for each connection and namespace, unless the client has recovered.
+func (s *Socket) ID() string { return s.id }
+
+// Namespace is where the socket is.
+func (s *Socket) Namespace() *Namespace { return s.namespace }
+
+// Session is the socket's session in the hub.
+func (s *Socket) Session() *hub.Session { return s.session.Load() }
+
+// User is whose socket it is, or "".
+func (s *Socket) User() string { return s.Session().User() }
+
+// Handshake is the request that opened the connection. It is not to be changed.
+func (s *Socket) Handshake() *engineio.Handshake { return s.conn.engine.Handshake() }
+
+// Allowed is what Options.Engine.Allow has returned for the connection.
+func (s *Socket) Allowed() any { return s.conn.given }
+
+// Auth is the object that the client sent with CONNECT, or nil.
+func (s *Socket) Auth() json.RawMessage { return s.auth }
+
+// Recovered tells whether the client was here before and has lost nothing.
+func (s *Socket) Recovered() bool { return s.recovered }
+
+// Connected tells whether the client is there, as far as is known.
+func (s *Socket) Connected() bool { return s.connected.Load() }
+
+// Transport is "polling" or "websocket".
+func (s *Socket) Transport() string { return s.conn.engine.Transport() }
+
+// Set keeps a value with the socket; a client that recovers has it again. To be saved, it must be JSON.
+func (s *Socket) Set(key string, value any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.data == nil {
+		s.data = make(map[string]any)
+	}
+	s.data[key] = value
+}
+
+// Get is the value of a key, or nil.
+func (s *Socket) Get(key string) any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.data[key]
+}
+
+// Context ends when the client has gone.
+func (s *Socket) Context() context.Context {
+	if s == nil { // for what another node emits
+		return context.Background()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx == nil {
+		s.ctx, s.cancel = context.WithCancel(s.conn.server.ctx)
+		if s.over {
+			s.cancel()
+		}
+	}
+	return s.ctx
+}
+
+// Join has the socket enter rooms; those where it is already do not matter. The error is an [*hub.Error]: a bad name, or too many rooms
+// (hub.Options.MaxSubscriptions).
+func (s *Socket) Join(rooms ...string) error {
+	for _, room := range rooms {
+		if room == s.id {
+			continue
+		}
+		if err := s.namespace.checkRoom(room); err != nil {
+			return err
+		}
+		if err := s.enter(channelOf(s.nsp, room), hub.SubscribeOptions{Forced: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Socket) enter(channel string, o hub.SubscribeOptions) error {
+	err := s.Session().Subscribe(s.conn.server.ctx, channel, o)
+	if e, ok := errors.AsType[*hub.Error](err); ok && e.Code == hub.AlreadySubscribed {
+		return nil
+	}
+	return err
+}
+
+// Leave has the socket leave a room; where it is not does not matter.
+func (s *Socket) Leave(room string) {
+	channel := channelOf(s.nsp, room)
+	if room == "" || s.Session().Unsubscribe(channel) != nil {
+		return
+	}
+	s.left(channel)
+}
+
+// Rooms are those that the socket is in, its own first, which has its id for a name.
+func (s *Socket) Rooms() []string {
+	rooms := []string{s.id}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, channel := range s.rooms {
+		if channel != s.namespace.every {
+			rooms = append(rooms, s.namespace.roomOf(channel))
+		}
+	}
+	return rooms
+}
+
+// Emit sends an event to this client. What is sent to one that has gone is lost, unless it recovers. The error tells what cannot be sent, or is
+// [ErrDisconnected].
+func (s *Socket) Emit(event string, args ...any) error { return s.emit(event, args, false) }
+
+// EmitVolatile is Emit, but if much waits for the client already, or it has gone, the event is dropped.
+func (s *Socket) EmitVolatile(event string, args ...any) error { return s.emit(event, args, true) }
+
+func (s *Socket) emit(event string, args []any, volatile bool) error {
+	if err := checkEvent(event); err != nil {
+		return err
+	}
+	e, err := encode(args)
+	if err != nil {
+		return err
+	}
+	if volatile && !s.conn.engine.Writable() {
+		return nil
+	}
+	return s.deliver(s.namespace.marked(event, e), nil, volatile)
+}
+
+// marked makes an event that is no publication. With recovery it has an offset, by which it is found in trails.
+func (n *Namespace) marked(event string, e arguments) *ownEvent {
+	own := &ownEvent{attachments: e.attachments}
+	last := ""
+	if n.server.keeper != nil {
+		own.mark = n.server.marks.Add(1)
+		last = markText(own.mark)
+	}
+	own.text = packetText(packet.Event, n.name, event, 0, false, e, last)
+	return own
+}
+
+// deliver sends an event to the socket, or keeps it for when its client comes back. m is the event made ready for many sockets, or nil.
+func (s *Socket) deliver(e *ownEvent, m *engineio.Message, volatile bool) error {
+	if s.memory == nil {
+		if _, err := s.conn.send(e, m); err != nil || !s.connected.Load() {
+			return ErrDisconnected
+		}
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.over {
+		if seq, err := s.conn.send(e, m); err == nil {
+			if s.trail.sent(e, !volatile, seq, time.Now()) {
+				s.trail.trim(s.conn.engine.Confirmed())
+			}
+			return nil
+		}
+	}
+	switch {
+	case volatile:
+		return nil
+	case s.over && !recoverable(s.reason):
+		return ErrDisconnected
+	case !s.moved: // what is kept of it is still here
+		s.trail.sent(e, true, never, time.Now())
+		s.trail.trim(0)
+		return nil
+	case s.conn.server.keeper.deliver(s.id, s.nsp, e):
+		return nil
+	}
+	return ErrDisconnected
+}
+
+// never is the number of a message that was not sent.
+const never = 1<<64 - 1
+
+// EmitWithAck sends an event to this client and waits for its answer, for as long as ctx allows; where that has no deadline, for Options.AckTimeout.
+// The error is [ErrTimeout], [ErrDisconnected] or [ErrTooManyAcks], or tells what cannot be sent.
+func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Args, error) {
+	replies, err := s.namespace.ask(ctx, []*Socket{s}, 0, event, args)
+	if len(replies) == 0 {
+		return Args{}, err
+	}
+	return replies[0].Args, nil
+}
+
+// Broadcast addresses all other sockets of the namespace.
+func (s *Socket) Broadcast() Broadcast { return Broadcast{namespace: s.namespace, from: s} }
+
+// To addresses the other sockets in any of some rooms; see [Broadcast.To].
+func (s *Socket) To(rooms ...string) Broadcast { return s.Broadcast().To(rooms...) }
+
+// In is To.
+func (s *Socket) In(rooms ...string) Broadcast { return s.Broadcast().To(rooms...) }
+
+// Except leaves out the sockets in any of some rooms; see [Broadcast.Except].
+func (s *Socket) Except(rooms ...string) Broadcast { return s.Broadcast().Except(rooms...) }
+
+// Disconnect ends the socket; its client does not come back by itself. With close it ends the whole connection, with all namespaces; clients
+// come back from that.
+func (s *Socket) Disconnect(close bool) {
+	if close {
+		s.conn.engine.Close(engineio.ForcedClose)
+		return
+	}
+	if s.conn.forget(s) {
+		s.conn.write(packet.Append(nil, &packet.Packet{Type: packet.Disconnect, Namespace: s.nsp}), nil)
+		s.end(serverDisconnect)
+	}
+}
+
+func checkEvent(event string) error {
+	if packet.Reserved(event) {
+		return hub.Errorf(hub.BadRequest, "the event cannot be called %q, which clients and servers use for themselves; choose another name", event)
+	}
+	return nil
+}
