@@ -100,9 +100,15 @@ func TestATokensGrantsDecide(t *testing.T) {
 
 func TestANodeThatAsksForTokensLetsNobodyInWithout(t *testing.T) {
 	node := guarded(t, func(c *config.Config) { c.Auth.Anonymous = false })
-	for _, path := range []string{"/channels/news", "/channels/news?sse", "/connect"} {
+	for _, path := range []string{"/channels/news", "/channels/news?sse"} {
 		if response := request(t, node, "GET", path, "", ""); response.StatusCode != http.StatusUnauthorized {
 			t.Errorf("%s: %s", path, response.Status)
+		}
+	}
+	for _, path := range []string{"/channels/news", "/connect"} {
+		_, response, err := websocket.Dial(t.Context(), fmt.Sprintf("ws://%s%s", node.Addr(), path), nil)
+		if err == nil || response == nil || response.StatusCode != http.StatusUnauthorized {
+			t.Errorf("a WebSocket to %s: %v", path, err)
 		}
 	}
 	if response := request(t, node, "GET", "/channels/news", mint(t, time.Minute), ""); response.StatusCode != http.StatusOK {
