@@ -50,7 +50,7 @@ func (c *client) do(cmd *command) (r hub.Receipt, err error) {
 	case "call":
 		err = c.call(cmd)
 	case "authenticate":
-		err = c.authenticate(ctx, cmd)
+		err = c.authenticate(c.calling().ctx, cmd)
 	case "ping":
 		c.say(begin("pong", cmd.id).end())
 	default:
@@ -103,6 +103,7 @@ func (c *client) publish(ctx context.Context, cmd *command) (hub.Receipt, error)
 	return r, nil
 }
 
+// authenticate may wait, and so is never obeyed on an event loop; ctx ends with the connection.
 func (c *client) authenticate(ctx context.Context, cmd *command) error {
 	if cmd.token == "" {
 		return hub.Errorf(hub.BadRequest, `the command has no "token"; give it one`)
@@ -116,6 +117,7 @@ func (c *client) authenticate(ctx context.Context, cmd *command) error {
 		o = o.time("expires", who.Expires)
 	}
 	c.say(o.end())
+	c.enter(who.Channels)
 	return nil
 }
 
@@ -213,7 +215,7 @@ func (c *client) list(o object, channel string, page hub.History) (object, uint6
 	return append(o, ']'), last
 }
 
-// calls are what a client has asked the server's handler.
+// calls are what a client has asked for that takes long: calls of the server's handler, and whether its token is good.
 type calls struct {
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
