@@ -50,7 +50,7 @@ func (c *client) do(cmd *command) (r hub.Receipt, err error) {
 	case "call":
 		err = c.call(cmd)
 	case "authenticate":
-		err = c.authenticate(c.calling().ctx, cmd)
+		err = c.authenticate(ctx, cmd)
 	case "ping":
 		c.say(begin("pong", cmd.id).end())
 	default:
@@ -103,7 +103,7 @@ func (c *client) publish(ctx context.Context, cmd *command) (hub.Receipt, error)
 	return r, nil
 }
 
-// authenticate may wait, and so is never obeyed on an event loop; ctx ends with the connection.
+// authenticate may wait, and so is never obeyed on an event loop.
 func (c *client) authenticate(ctx context.Context, cmd *command) error {
 	if cmd.token == "" {
 		return hub.Errorf(hub.BadRequest, `the command has no "token"; give it one`)
@@ -215,7 +215,7 @@ func (c *client) list(o object, channel string, page hub.History) (object, uint6
 	return append(o, ']'), last
 }
 
-// calls are what a client has asked for that takes long: calls of the server's handler, and whether its token is good.
+// calls are what a client has asked the server's handler.
 type calls struct {
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
