@@ -99,7 +99,7 @@ func (s *Session) User() string { return s.who.Load().User }
 func (s *Session) Identity() *Identity { return s.who.Load() }
 
 // Renew gives the session another identity, with a later end or other rights. An anonymous session may become a user's; the
-// user of another cannot change, nor what is Final: the error is then an [*Error] with [Unauthorized]. It may be [ErrEnded]. Subscriptions stay, also
+// user of another cannot change, nor what is Final: the error is then an [*Error] with [Unauthorized]. It may be a guard's, or [ErrEnded]. Subscriptions stay, also
 // those that the new identity could not begin. An identity without an address keeps the session's.
 func (s *Session) Renew(who Identity) error {
 	h := s.hub
@@ -114,6 +114,9 @@ func (s *Session) Renew(who Identity) error {
 	}
 	if old.Final {
 		return Errorf(Unauthorized, "what this session may do was decided when it connected, and no token changes it; open another one")
+	}
+	if err := h.guardRenew(s, &who); err != nil {
+		return err
 	}
 	if old.User == "" && who.User != "" {
 		h.addUser(who.User, s)
