@@ -11,8 +11,12 @@ type Guard interface {
 	// Open is asked before a session is opened; the session has its identity, and is not listed yet. It must not wait. It is the
 	// place for [Session.Keep].
 	Open(s *Session) error
-	// Message is asked for each message that a client sends, of so many bytes, before anything else is done with it. It must not
-	// wait. If the client is to be cut, the guard ends the session.
+	// Renew is asked before the session's identity becomes another. It must not wait, nor call the hub. If a guard after it refuses,
+	// it is asked again, with the identity that stays.
+	Renew(s *Session, who *Identity) error
+	// Message is asked for each message that a client sends, of so many bytes, before anything else is done with it; and once more,
+	// with 0 bytes, for each further thing that the message asks for. It must not wait. If the client is to be cut, the guard ends
+	// the session.
 	Message(s *Session, bytes int) error
 	// Subscribe is asked before a session is subscribed.
 	Subscribe(ctx context.Context, s *Session, channel string) error
@@ -35,13 +39,27 @@ func (h *Hub) guardOpen(s *Session) error {
 	return nil
 }
 
+// guardRenew asks the guards whether s may have another identity.
+func (h *Hub) guardRenew(s *Session, who *Identity) error {
+	for i, g := range h.options.Guards {
+		if err := g.Renew(s, who); err != nil {
+			for _, earlier := range h.options.Guards[:i] {
+				earlier.Renew(s, s.Identity())
+			}
+			return h.failed(err, Unavailable, "whether this client may have another identity cannot be told now; try again")
+		}
+	}
+	return nil
+}
+
 func closeGuards(guards []Guard, s *Session) {
 	for _, g := range guards {
 		g.Closed(s)
 	}
 }
 
-// Admit asks the guards whether a message of the client may be taken. Gateways call it for each.
+// Admit asks the guards whether a message of the client may be taken. Gateways call it for each, and with 0 bytes for
+// each further command of one.
 func (s *Session) Admit(bytes int) error {
 	for _, g := range s.hub.options.Guards {
 		if err := g.Message(s, bytes); err != nil {

@@ -23,6 +23,8 @@ type hookGuard struct{ *service }
 func (hookGuard) Open(*hub.Session) error         { return nil }
 func (hookGuard) Message(*hub.Session, int) error { return nil }
 
+func (hookGuard) Renew(*hub.Session, *hub.Identity) error { return nil }
+
 func (g hookGuard) Waits() bool { return g.asks(backend.Subscribe) || g.asks(backend.Publish) }
 
 func (g hookGuard) Subscribe(ctx context.Context, s *hub.Session, channel string) error {
