@@ -51,6 +51,7 @@ type Drop struct {
 type Server struct {
 	handler Handler
 	opts    Options
+	judge   *websocket.Acceptor
 	accept  func(http.ResponseWriter, *http.Request) (*bridge.Upgraded, error)
 	set     *bridge.Settings
 
@@ -92,6 +93,9 @@ func New(handler Handler, opts *Options) (*Server, error) {
 	s := &Server{handler: handler, opts: opts.withDefaults(), stop: make(chan struct{}), ended: make(chan struct{}), detached: make(map[*websocket.Conn]struct{})}
 	s.cutting, s.cut = context.WithCancel(context.Background())
 	var err error
+	if s.judge, err = websocket.NewAcceptor(&s.opts.Accept); err != nil {
+		return nil, err
+	}
 	if s.accept, s.set, err = bridge.Acceptor(&s.opts.Accept); err != nil {
 		return nil, err
 	}
@@ -142,6 +146,16 @@ func (s *Server) Accept(w http.ResponseWriter, r *http.Request, ready func(*Conn
 	}
 	s.adopt(u, ready)
 	return nil
+}
+
+// Check is [websocket.Acceptor.Check]: for a handler that wants to know that Accept would not refuse r for its handshake or its origin
+// before it does anything else. What it refuses is counted as if Accept had.
+func (s *Server) Check(w http.ResponseWriter, r *http.Request) error {
+	err := s.judge.Check(w, r)
+	if err != nil {
+		s.stats.refused.Add(1)
+	}
+	return err
 }
 
 // adopt takes a connection over. ready, if it is not nil, is called before anything else is.
