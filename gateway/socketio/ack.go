@@ -135,7 +135,7 @@ func (c *call) result(ctx context.Context, timeout time.Duration, asked []*Socke
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case err != nil:
+	case err != nil && c.waiting > 0:
 		err = fmt.Errorf("%w: %d of %d have answered (%w)", ErrTimeout, len(c.replies), len(asked), err)
 	case c.lost > 0:
 		err = fmt.Errorf("%w: %d of %d have answered", ErrDisconnected, len(c.replies), len(asked))
