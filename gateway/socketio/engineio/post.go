@@ -34,6 +34,7 @@ func (s *Server) servePost(w http.ResponseWriter, r *http.Request, c *Conn) {
 	c.mu.Unlock()
 	if err != nil {
 		c.end(ending{reason: TransportError, err: err, local: true})
+		hangUp(w, r, deadlines)
 		s.refuse(w, refused)
 		return
 	}
@@ -68,11 +69,9 @@ func (c *Conn) enterPost(deadlines *http.ResponseController) (p *polling, refuse
 // read reads the body of a POST. An error comes with how the request is refused.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, deadlines *http.ResponseController, body *bytes.Buffer) (*refusal, error) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && media == "application/octet-stream" {
-		hangUp(w, r)
 		return refuseRequest, errFraming
 	}
 	if r.ContentLength > s.maxPayload {
-		hangUp(w, r)
 		return refuseSize, fmt.Errorf("%w: %d bytes", errTooLarge, r.ContentLength)
 	}
 	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, s.maxPayload))
@@ -80,7 +79,6 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, deadlines *http.Re
 		return refuseSize, errTooLarge
 	}
 	if err != nil {
-		hangUp(w, r)
 		return refuseRequest, fmt.Errorf("engineio: a POST that breaks off: %w", err)
 	}
 	deadlines.SetReadDeadline(time.Time{}) // for as long as the handler takes
@@ -88,10 +86,11 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, deadlines *http.Re
 	return nil, nil
 }
 
-// hangUp closes an HTTP/1 connection after the answer, so that the rest of the request need not be read.
-func hangUp(w http.ResponseWriter, r *http.Request) {
-	if r.ProtoMajor == 1 && r.Body != http.NoBody {
+// hangUp closes an HTTP/1 connection after the answer, so that the rest of the request need not be read: the HTTP server would.
+func hangUp(w http.ResponseWriter, r *http.Request, deadlines *http.ResponseController) {
+	if r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close")
+		deadlines.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
@@ -103,9 +102,9 @@ func (c *Conn) receive(payload []byte) bool {
 	}
 	scratch := getScratch()
 	defer putScratch(scratch)
-	c.turn.Lock()
+	c.turn.take()
 	if c.told || c.deaf.Load() { // it has ended while we waited
-		c.turn.Unlock()
+		c.turn.give()
 		return false
 	}
 	for {
@@ -129,7 +128,7 @@ func (c *Conn) receive(payload []byte) bool {
 	if c.aside != nil {
 		go c.endTurn() // the client need not wait for it
 	} else {
-		c.turn.Unlock()
+		c.turn.give()
 	}
 	return true
 }
