@@ -64,13 +64,13 @@ func TestConnectingTwiceEndsTheConnection(t *testing.T) {
 }
 
 func TestAClientThatConnectsToNothingIsCut(t *testing.T) {
-	n := start(t, socketio.Options{ConnectTimeout: 20 * time.Millisecond})
+	n := start(t, socketio.Options{ConnectTimeout: 3 * time.Second})
+	kept := n.dial(t)
+	kept.connect("/", "")
 	p := n.dial(t)
 	p.send("40/nowhere,")
 	p.expect(`44/nowhere,{"message":"Invalid namespace"}`)
 	p.ended()
-	kept := n.dial(t)
-	kept.connect("/", "")
 	n.Emit("still here")
 	kept.expect(`42["still here"]`)
 }

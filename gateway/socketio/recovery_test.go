@@ -235,6 +235,9 @@ func TestRecoveryFailsIntoAPlainSession(t *testing.T) {
 	}
 	p := n.dial(t)
 	p.ask("/", back(a, offset))
+	for range 3 { // what the others were told
+		p.offset("m1")
+	}
 	if again := p.welcome("/", "", ""); again != a { // nobody has spoilt it
 		t.Errorf("%+v instead of %+v", again, a)
 	}
