@@ -229,7 +229,7 @@ func (b Broadcast) FetchSockets() []*Socket {
 	except := b.exceptions()
 	all := make([]*Socket, 0, len(found))
 	for s := range found {
-		if !s.isIn(except) {
+		if s.Connected() && !s.isIn(except) {
 			all = append(all, s)
 		}
 	}

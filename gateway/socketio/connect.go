@@ -54,7 +54,9 @@ func split(auth []byte) (json.RawMessage, claim) {
 
 // connect is the socket's first task.
 func (s *Socket) connect(auth []byte) {
-	if err := s.begin(auth); err != nil {
+	var err error = hub.Errorf(hub.Internal, "%s", internalProblem.Error) // if a function of the program panics
+	s.guarded(func() { err = s.begin(auth) })
+	if err != nil {
 		s.conn.forget(s)
 		s.conn.refuseConnect(s.nsp, err)
 		s.abandon()

@@ -193,11 +193,19 @@ func (s *Socket) finish(was bool) {
 	}
 	s.namespace.remove(s)
 	s.Session().Close()
+	s.leaveAll()
 	s.conn.server.release(s.namespace)
 	s.gone()
 	for _, f := range h.disconnect {
 		s.guarded(func() { f(s.reason) })
 	}
+}
+
+// leaveAll has the socket be in no room, after its session is closed.
+func (s *Socket) leaveAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rooms = nil
 }
 
 // gone lets in who takes the socket over.
