@@ -11,8 +11,9 @@ type Guard interface {
 	// Open is asked before a session is opened; the session has its identity, and is not listed yet. It must not wait. It is the
 	// place for [Session.Keep].
 	Open(s *Session) error
-	// Message is asked for each message that a client sends, of so many bytes, before anything else is done with it. It must not
-	// wait. If the client is to be cut, the guard ends the session.
+	// Message is asked for each message that a client sends, of so many bytes, before anything else is done with it; and once more,
+	// with 0 bytes, for each further thing that the message asks for. It must not wait. If the client is to be cut, the guard ends
+	// the session.
 	Message(s *Session, bytes int) error
 	// Subscribe is asked before a session is subscribed.
 	Subscribe(ctx context.Context, s *Session, channel string) error
@@ -41,7 +42,8 @@ func closeGuards(guards []Guard, s *Session) {
 	}
 }
 
-// Admit asks the guards whether a message of the client may be taken. Gateways call it for each.
+// Admit asks the guards whether a message of the client may be taken. Gateways call it for each, and with 0 bytes for
+// each further command of one.
 func (s *Session) Admit(bytes int) error {
 	for _, g := range s.hub.options.Guards {
 		if err := g.Message(s, bytes); err != nil {

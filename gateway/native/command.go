@@ -32,7 +32,8 @@ type command struct {
 	idempotencyKey string
 	method         string
 	token          string
-	limit          int // negative if there is none
+	limit          int  // negative if there is none
+	further        bool // not the first of its message
 
 	err error // why it cannot be obeyed; an *hub.Error
 }
@@ -96,11 +97,12 @@ func parseBatch(array []byte) (commands []command, err error) {
 	}
 	commands = make([]command, 0, count)
 	each(array, func(value []byte) bool {
+		c := command{err: hub.Errorf(hub.BadRequest, "the batch holds %s; a command is an object", sort(value))}
 		if value[0] == '{' {
-			commands = append(commands, parseOne(value))
-		} else {
-			commands = append(commands, command{err: hub.Errorf(hub.BadRequest, "the batch holds %s; a command is an object", sort(value))})
+			c = parseOne(value)
 		}
+		c.further = len(commands) > 0
+		commands = append(commands, c)
 		return true
 	})
 	return commands, nil

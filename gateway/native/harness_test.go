@@ -211,12 +211,17 @@ type said struct {
 
 func (c *caller) expect(kind string) (s said) {
 	c.t.Helper()
-	message := c.hear()
-	if err := json.Unmarshal(message, &s); err != nil {
-		c.t.Fatalf("%q: %v", message, err)
+	if s = c.next(); s.Type != kind {
+		c.t.Fatalf("heard %.300s, want %s", c.last, kind)
 	}
-	if s.Type != kind {
-		c.t.Fatalf("heard %.300s, want %s", message, kind)
+	return s
+}
+
+// next returns the next message, whatever it is.
+func (c *caller) next() (s said) {
+	c.t.Helper()
+	if err := json.Unmarshal(c.hear(), &s); err != nil {
+		c.t.Fatalf("%q: %v", c.last, err)
 	}
 	return s
 }

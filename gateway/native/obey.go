@@ -3,6 +3,7 @@
 package native
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"runtime/debug"
@@ -22,9 +23,13 @@ const (
 	maxAnswer    = 256 << 10 // bytes of publications or members, but for the first one
 )
 
-// obey does what a command asks for, and tells what became of it. The receipt is that of a publish.
+// obey does what a command asks for, and tells what became of it. The receipt is that of a publish. Who has been told goodbye is not
+// heard any more.
 func (c *client) obey(cmd *command) (r hub.Receipt) {
-	err := cmd.err
+	if c.bye.Load() {
+		return r
+	}
+	err := c.admit(cmd)
 	if err == nil {
 		r, err = c.do(cmd)
 	}
@@ -34,11 +39,25 @@ func (c *client) obey(cmd *command) (r hub.Receipt) {
 	return r
 }
 
+// admit has each command of a batch count as a message: the first was counted with its message, which is also whose bytes they are.
+// Subscribing has a rate of its own, which lets clients that come back subscribe to all of theirs at once, so it counts here only when
+// it fails.
+func (c *client) admit(cmd *command) error {
+	if cmd.further && (cmd.err != nil || cmd.kind != "subscribe") {
+		if err := c.Session().Admit(0); err != nil {
+			return err
+		}
+	}
+	return cmd.err
+}
+
 func (c *client) do(cmd *command) (r hub.Receipt, err error) {
 	ctx := c.gateway.lines.Context()
 	switch cmd.kind {
 	case "subscribe":
-		err = c.subscribe(ctx, cmd)
+		if err = c.subscribe(ctx, cmd); err != nil && cmd.further {
+			err = cmp.Or(c.Session().Admit(0), err)
+		}
 	case "unsubscribe":
 		err = c.unsubscribe(cmd)
 	case "publish":
