@@ -173,7 +173,7 @@ func TestNoPingIsSentWhen(t *testing.T) {
 			go echo(c)
 			for range 500 {
 				p.send(p.control(wire.Pong, "heartbeat"))
-				time.Sleep(25 * time.Second)
+				time.Sleep(15 * time.Second)
 			}
 		}},
 	} {
