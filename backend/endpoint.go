@@ -1,4 +1,5 @@
-// An endpoint: the URL of one or several hooks, with the bounds that they share.
+// An endpoint: the URL of a hook, with bounds of its own. Hooks with one URL do not share them, so that calls, which clients make as
+// often as they like and which may take long, neither take the places of other hooks nor open their breaker.
 
 package backend
 
@@ -18,9 +19,10 @@ type endpoint struct {
 	places   chan struct{} // one is taken by each request under way
 	waiting  atomic.Int64
 	maxQueue int64
+	hook     Hook
 	log      *slog.Logger
 
-	failures, opened seldom // log lines
+	failures, unasked, opened seldom // log lines
 }
 
 // seldom keeps a log line that anybody can cause from being written more often than once a second.
@@ -40,7 +42,7 @@ func (s *seldom) due() (unlogged int64, ok bool) {
 }
 
 // try makes one attempt, of at most patience. The error is a *trouble, or the context's own.
-func (e *endpoint) try(ctx context.Context, hook Hook, id string, body []byte, patience time.Duration) ([]byte, error) {
+func (e *endpoint) try(ctx context.Context, id string, body []byte, patience time.Duration) ([]byte, error) {
 	if err := e.take(ctx); err != nil {
 		return nil, err
 	}
@@ -53,10 +55,10 @@ func (e *endpoint) try(ctx context.Context, hook Hook, id string, body []byte, p
 	defer func() { e.breaker.leave(t, result) }()
 	attempt, cancel := context.WithTimeoutCause(ctx, patience, errTimeout)
 	defer cancel()
-	answer, err := e.post(attempt, string(hook), id, body)
+	answer, err := e.post(attempt, string(e.hook), id, body)
 	result = judge(err)
 	if result == failed {
-		e.complain(hook, id, err)
+		e.complain(id, err)
 	}
 	return answer, err
 }
@@ -104,8 +106,20 @@ func judge(err error) outcome {
 }
 
 // complain logs a failure, unless one was logged just now.
-func (e *endpoint) complain(hook Hook, id string, err error) {
+func (e *endpoint) complain(id string, err error) {
 	if unlogged, ok := e.failures.due(); ok {
-		e.log.Warn("a hook's service failed", "hook", hook, "request", id, "cause", err, "unlogged", unlogged)
+		e.log.Warn("a hook's service failed", "hook", e.hook, "request", id, "cause", err, "unlogged", unlogged)
+	}
+}
+
+// explain logs why a hook refused what its service did not: an answer that cannot be understood, or a question that was not asked.
+func (e *endpoint) explain(id string, err error) {
+	switch {
+	case errors.Is(err, ErrInvalidAnswer):
+		e.complain(id, err)
+	case errors.Is(err, ErrNotAsked):
+		if unlogged, ok := e.unasked.due(); ok {
+			e.log.Warn("a hook did not ask its service", "hook", e.hook, "request", id, "cause", err, "unlogged", unlogged)
+		}
 	}
 }

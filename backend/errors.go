@@ -55,6 +55,13 @@ func unavailable(hook Hook, cause error) *Error {
 		Reason: "the service that answers for " + verbs[hook] + " cannot be asked now; try again later"}
 }
 
+// tooManyCalls refuses a call of somebody who has so many under way.
+func tooManyCalls(most int) *Error {
+	return &Error{Hook: Call, Code: "unavailable", kind: ErrUnavailable, cause: ErrNotAsked,
+		Reason: fmt.Sprintf("%d calls of yours are being answered, which is the limit; wait for an answer", most),
+		detail: fmt.Sprintf("%d calls of one client are under way, which is the limit; make the service faster, or raise MaxCalls", most)}
+}
+
 func invalid(hook Hook, cause error) *Error {
 	return &Error{Hook: hook, Code: "unavailable", kind: ErrInvalidAnswer, detail: cause.Error() + "; docs/hooks.md shows the answers", cause: cause,
 		Reason: "the service that answers for " + verbs[hook] + " gave no valid answer; its operator finds the cause in the server's log"}

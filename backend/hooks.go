@@ -7,11 +7,9 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -65,10 +63,13 @@ type HooksOptions struct {
 
 	// MaxAnswer is the longest answer, in bytes. 0 means DefaultMaxAnswer.
 	MaxAnswer int64
-	// MaxConcurrent requests, and as many connections, are under way to one URL; MaxQueue more wait for a place. 0 means the
+	// MaxConcurrent requests, and as many connections, of each hook are under way; MaxQueue more wait for a place. 0 means the
 	// defaults.
 	MaxConcurrent, MaxQueue int
-	// Rest is how long a URL is left alone once it has failed too often. 0 means DefaultRest.
+	// MaxCalls of one user, or of one session where there is no user, are under way or wait for a place; further ones are refused.
+	// 0 means a quarter of MaxConcurrent, and at least 1.
+	MaxCalls int
+	// Rest is how long a hook's URL is left alone once it has failed too often. 0 means DefaultRest.
 	Rest time.Duration
 	// MaxNotices of disconnects wait to be sent; further ones are dropped. 0 means DefaultMaxNotices.
 	MaxNotices int
@@ -83,8 +84,8 @@ type HooksOptions struct {
 	// Observe, if not nil, is told of each decision, for metrics, on the goroutine that asked; it must not block. err is what the
 	// hook returned, even where fail-open overruled it.
 	Observe func(hook Hook, took time.Duration, err error)
-	// Log is told of failures and of what was let through, each at most once a second for each URL, and of breakers that change
-	// their state. nil means slog.Default.
+	// Log is told of failures, of answers that cannot be understood, of what was not asked, and of what was let through, each at most
+	// once a second for each hook, and of breakers that change their state. nil means slog.Default.
 	Log *slog.Logger
 }
 
@@ -96,17 +97,11 @@ type Hooks struct {
 	log       *slog.Logger
 	notices   *notices
 	answers   reuse
+	calls     shares
 	asking    sync.WaitGroup
 
 	mu     sync.Mutex
 	closed bool
-}
-
-// hook is one hook that is asked.
-type hook struct {
-	HookOptions
-	name     Hook
-	endpoint *endpoint
 }
 
 // NewHooks checks the options. It asks nobody yet.
@@ -117,11 +112,12 @@ func NewHooks(o HooksOptions) (*Hooks, error) {
 	o.MaxQueue = or(&problems, "MaxQueue", o.MaxQueue, DefaultMaxQueue)
 	o.Rest = or(&problems, "Rest", o.Rest, DefaultRest)
 	o.MaxNotices = or(&problems, "MaxNotices", o.MaxNotices, DefaultMaxNotices)
+	o.MaxCalls = or(&problems, "MaxCalls", o.MaxCalls, max(1, o.MaxConcurrent/4))
 	o.Secrets = slices.Clone(o.Secrets)
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	h := &Hooks{options: o, hooks: make(map[Hook]*hook), log: o.Log, answers: reuse{lifetime: o.ConnectReuse}}
+	h := &Hooks{options: o, hooks: make(map[Hook]*hook), log: o.Log, answers: reuse{lifetime: o.ConnectReuse}, calls: shares{most: o.MaxCalls}}
 	for name, options := range o.Hooks {
 		problems = append(problems, h.add(name, options))
 	}
@@ -147,7 +143,7 @@ func (h *Hooks) add(name Hook, o HookOptions) error {
 	o.Timeout = or(&problems, fmt.Sprintf("the time-out of %s", name), o.Timeout, byDefault)
 	o.Retries = max(0, cmp.Or(o.Retries, DefaultRetries))
 	o.Repeatable = o.Repeatable || name != Publish && name != Call
-	e, err := h.endpoint(cmp.Or(o.URL, h.options.URL))
+	e, err := h.endpoint(name, cmp.Or(o.URL, h.options.URL))
 	if err != nil {
 		problems = append(problems, fmt.Errorf("the %s hook: %w", name, err))
 	}
@@ -155,11 +151,8 @@ func (h *Hooks) add(name Hook, o HookOptions) error {
 	return errors.Join(problems...)
 }
 
-// endpoint is the one of the URL, so that hooks with the same share it.
-func (h *Hooks) endpoint(url string) (*endpoint, error) {
-	if i := slices.IndexFunc(h.endpoints, func(e *endpoint) bool { return e.url == url }); i >= 0 {
-		return h.endpoints[i], nil
-	}
+// endpoint makes that of a hook.
+func (h *Hooks) endpoint(hook Hook, url string) (*endpoint, error) {
 	name, err := checkURL(url)
 	if err != nil {
 		return nil, err
@@ -169,10 +162,11 @@ func (h *Hooks) endpoint(url string) (*endpoint, error) {
 		service:  service{url: url, name: name, secrets: o.Secrets, client: newClient(o.MaxConcurrent, o.TLS, o.Wrap), max: o.MaxAnswer},
 		places:   make(chan struct{}, o.MaxConcurrent),
 		maxQueue: int64(o.MaxQueue),
+		hook:     hook,
 		log:      h.log,
 	}
 	e.breaker = newBreaker(o.Rest, func(from, to State) {
-		h.log.Warn("a circuit breaker changed", "url", name, "from", from.String(), "to", to.String())
+		h.log.Warn("a circuit breaker changed", "hook", hook, "url", name, "from", from.String(), "to", to.String())
 	})
 	h.endpoints = append(h.endpoints, e)
 	return e, nil
@@ -181,20 +175,24 @@ func (h *Hooks) endpoint(url string) (*endpoint, error) {
 // Asks reports whether the hook is configured, so that a caller need not gather what nobody wants to know.
 func (h *Hooks) Asks(name Hook) bool { return h.hooks[name] != nil }
 
-// Endpoint is how it stands with a URL, for metrics.
+// Endpoint is how it stands with a hook, for metrics.
 type Endpoint struct {
+	Hook     Hook
 	URL      string // without its query
 	State    State
 	UnderWay int // requests
 	Waiting  int // requests
 }
 
-// Endpoints lists the URLs that are asked.
+// Endpoints lists the hooks that are asked, in the order of [AllHooks].
 func (h *Hooks) Endpoints() []Endpoint {
 	all := make([]Endpoint, len(h.endpoints))
 	for i, e := range h.endpoints {
-		all[i] = Endpoint{e.name, e.breaker.current(), len(e.places), int(e.waiting.Load())}
+		all[i] = Endpoint{e.hook, e.name, e.breaker.current(), len(e.places), int(e.waiting.Load())}
 	}
+	slices.SortFunc(all, func(x, y Endpoint) int {
+		return cmp.Compare(slices.Index(AllHooks(), x.Hook), slices.Index(AllHooks(), y.Hook))
+	})
 	return all
 }
 
@@ -248,7 +246,7 @@ func (h *Hooks) Publish(ctx context.Context, r PublishRequest) (PublishDecision,
 }
 
 // Call hands on a call and returns its result, as [Hooks.Connect] does. An error that the service answers is an [*Error] with
-// [ErrDenied]; so is any call if the hook is not configured, with Code "unknown_method".
+// [ErrDenied]; so is any call if the hook is not configured, with Code "unknown_method". One beyond MaxCalls is [ErrNotAsked].
 func (h *Hooks) Call(ctx context.Context, r CallRequest) (Payload, error) {
 	if !h.Asks(Call) {
 		return Payload{}, &Error{Hook: Call, Code: "unknown_method", Reason: "nobody answers calls: this server has no call hook", kind: ErrDenied}
@@ -259,6 +257,14 @@ func (h *Hooks) Call(ctx context.Context, r CallRequest) (Payload, error) {
 	if asked.Data, asked.Encoding, err = r.Data.wire(); err != nil {
 		return Payload{}, err
 	}
+	caller := cmp.Or(r.Client.User, r.Client.Session)
+	if !h.calls.take(caller) {
+		err := tooManyCalls(h.options.MaxCalls)
+		h.observe(Call, 0, err)
+		h.hooks[Call].endpoint.explain(asked.stamped().ID, err)
+		return Payload{}, err
+	}
+	defer h.calls.give(caller)
 	return decide(ctx, h, asked, parseCall)
 }
 
@@ -330,16 +336,22 @@ func decide[T any](ctx context.Context, h *Hooks, r *Request, parse func([]byte)
 		decision, err = parse(answer)
 	}
 	over(err)
-	if h.options.Observe != nil {
-		h.options.Observe(r.Hook, time.Since(began), err)
-	}
+	h.observe(r.Hook, time.Since(began), err)
 	if k.FailOpen && errors.Is(err, ErrUnavailable) {
 		if unlogged, ok := k.endpoint.opened.due(); ok {
 			h.log.Warn("a hook failed open: allowed without having been asked about", "hook", r.Hook, "request", r.ID, "session", r.Session, "channel", r.Channel, "cause", err, "unlogged", unlogged)
 		}
 		return decision, nil
 	}
+	k.endpoint.explain(r.ID, err)
 	return decision, err
+}
+
+// observe tells what became of a request, if anybody wants to know.
+func (h *Hooks) observe(hook Hook, took time.Duration, err error) {
+	if h.options.Observe != nil {
+		h.options.Observe(hook, took, err)
+	}
 }
 
 // trace begins the trace of a request, if anybody wants to know of it.
@@ -348,69 +360,4 @@ func (h *Hooks) trace(ctx context.Context, r *Request) (asking context.Context, 
 		return ctx, func(error) {}
 	}
 	return h.options.Trace(ctx, r.Hook, r.ID, r.Session)
-}
-
-// Repetitions wait a random time below a bound that doubles from shortest to longest: "full jitter".
-const (
-	shortestWait = 50 * time.Millisecond
-	longestWait  = time.Second
-)
-
-// ask sends a request, repeats it where that is safe, and returns what was answered. The error is an *Error or the caller's
-// context's.
-func (k *hook) ask(caller context.Context, r *Request) ([]byte, error) {
-	body, err := json.Marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("backend: the %s hook cannot write its request: %w", k.name, err) // Info that is not JSON
-	}
-	ctx, cancel := context.WithTimeoutCause(caller, k.Timeout, errTimeout)
-	defer cancel()
-	for left := k.Retries; ; left-- {
-		answer, err := k.endpoint.try(ctx, k.name, r.ID, body, k.patience(ctx, left))
-		if err == nil {
-			return answer, nil
-		}
-		t, ok := errors.AsType[*trouble](err)
-		switch {
-		case caller.Err() != nil:
-			return nil, caller.Err()
-		case !ok:
-			return nil, unavailable(k.name, err)
-		case t.invalid:
-			return nil, invalid(k.name, t)
-		case left == 0 || !t.undone && !k.Repeatable || errors.Is(t, ErrNotAsked):
-			return nil, unavailable(k.name, t)
-		case !pause(ctx, max(t.retryAfter, jitter(k.Retries-left))):
-			return nil, cmp.Or(caller.Err(), error(unavailable(k.name, t)))
-		}
-	}
-}
-
-// patience is how long an attempt may take: half of what is left if there may be another, for a request may be lost on the way.
-func (k *hook) patience(ctx context.Context, left int) time.Duration {
-	deadline, _ := ctx.Deadline()
-	remaining := time.Until(deadline)
-	if left > 0 && k.Repeatable {
-		return remaining / 2
-	}
-	return remaining
-}
-
-func jitter(attempt int) time.Duration {
-	return mathrand.N(min(longestWait, shortestWait<<min(attempt, 10)))
-}
-
-// pause waits, and reports whether there is time for that. If it is clear that there is not, it does not wait.
-func pause(ctx context.Context, d time.Duration) bool {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
-		return false
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

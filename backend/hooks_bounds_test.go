@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,6 +38,12 @@ func TestFailOpenAllowsOnlyWhatCouldNotBeAsked(t *testing.T) {
 	}
 }
 
+// endpoint is how it stands with a hook.
+func endpoint(h *backend.Hooks, hook backend.Hook) backend.Endpoint {
+	all := h.Endpoints()
+	return all[slices.IndexFunc(all, func(e backend.Endpoint) bool { return e.Hook == hook })]
+}
+
 func TestAFailingServiceIsLeftAloneAndTriedAgain(t *testing.T) {
 	var broken atomic.Bool
 	var requests atomic.Int32
@@ -50,7 +57,7 @@ func TestAFailingServiceIsLeftAloneAndTriedAgain(t *testing.T) {
 	}).URL, backend.HookOptions{Timeout: patient, Retries: -1})
 	o.Rest = 50 * time.Millisecond
 	h := start(t, o)
-	for h.Endpoints()[0].State != backend.Open {
+	for endpoint(h, backend.Publish).State != backend.Open {
 		publish(h)
 	}
 	for range 100 {
@@ -65,7 +72,7 @@ func TestAFailingServiceIsLeftAloneAndTriedAgain(t *testing.T) {
 			t.Fatal("it never tried again")
 		}
 	}
-	if s := h.Endpoints()[0]; s.State != backend.Closed || s.UnderWay != 0 || s.Waiting != 0 {
+	if s := endpoint(h, backend.Publish); s.State != backend.Closed || s.UnderWay != 0 || s.Waiting != 0 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -75,7 +82,7 @@ func TestAnOpenBreakerAsksNobody(t *testing.T) {
 	o := allHooks(serve(t, func(w http.ResponseWriter, r *http.Request) { requests.Add(1); w.WriteHeader(500) }).URL, backend.HookOptions{Timeout: patient, Retries: -1})
 	o.Rest = time.Hour
 	h := start(t, o)
-	for h.Endpoints()[0].State != backend.Open {
+	for endpoint(h, backend.Publish).State != backend.Open {
 		publish(h)
 	}
 	before := requests.Load()

@@ -63,12 +63,10 @@ func (n *notices) send(k *hook) {
 		asking, over := n.hooks.trace(n.ctx, r)
 		_, err := k.ask(asking, r)
 		over(err)
-		if n.hooks.options.Observe != nil {
-			n.hooks.options.Observe(Disconnect, time.Since(began), err)
-		}
+		n.hooks.observe(Disconnect, time.Since(began), err)
 		if err != nil {
 			n.givenUp.Add(1)
-			k.endpoint.complain(Disconnect, r.ID, err)
+			k.endpoint.complain(r.ID, err)
 		}
 	}
 }

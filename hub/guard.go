@@ -11,6 +11,9 @@ type Guard interface {
 	// Open is asked before a session is opened; the session has its identity, and is not listed yet. It must not wait. It is the
 	// place for [Session.Keep].
 	Open(s *Session) error
+	// Renew is asked before the session's identity becomes another. It must not wait, nor call the hub. If a guard after it refuses,
+	// it is asked again, with the identity that stays.
+	Renew(s *Session, who *Identity) error
 	// Message is asked for each message that a client sends, of so many bytes, before anything else is done with it; and once more,
 	// with 0 bytes, for each further thing that the message asks for. It must not wait. If the client is to be cut, the guard ends
 	// the session.
@@ -19,7 +22,7 @@ type Guard interface {
 	Subscribe(ctx context.Context, s *Session, channel string) error
 	// Publish is asked before p is published. It may change p's payload, kind, event name and key.
 	Publish(ctx context.Context, s *Session, p *Publication) error
-	// Closed tells that a session is over which Open let in.
+	// Closed tells that a session is over which Open let in; see [Session.Absent].
 	Closed(s *Session)
 	// Waits tells whether Subscribe and Publish may wait for a network.
 	Waits() bool
@@ -31,6 +34,19 @@ func (h *Hub) guardOpen(s *Session) error {
 		if err := g.Open(s); err != nil {
 			closeGuards(h.options.Guards[:i], s)
 			return h.failed(err, Unavailable, "whether this client may connect cannot be told now; try again")
+		}
+	}
+	return nil
+}
+
+// guardRenew asks the guards whether s may have another identity.
+func (h *Hub) guardRenew(s *Session, who *Identity) error {
+	for i, g := range h.options.Guards {
+		if err := g.Renew(s, who); err != nil {
+			for _, earlier := range h.options.Guards[:i] {
+				earlier.Renew(s, s.Identity())
+			}
+			return h.failed(err, Unavailable, "whether this client may have another identity cannot be told now; try again")
 		}
 	}
 	return nil
@@ -68,5 +84,5 @@ func (h *Hub) guardPublish(ctx context.Context, s *Session, p *Publication) erro
 			return h.failed(err, Unavailable, "whether this client may publish in %q cannot be told now; try again", p.Channel)
 		}
 	}
-	return nil
+	return s.gone() // which guards may have taken long enough for
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -165,7 +166,7 @@ func publishAs(t *testing.T, s *hub.Session, channel string) error {
 }
 
 func TestTokensOnAnOpenConnection(t *testing.T) {
-	authenticate := func(_ context.Context, token string) (hub.Identity, error) {
+	authenticate := func(_ context.Context, _ *hub.Session, token string) (hub.Identity, error) {
 		switch token {
 		case "ann":
 			return hub.Identity{User: "ann"}, nil
@@ -195,6 +196,13 @@ func (g strict) Open(s *hub.Session) error {
 		return hub.Errorf(hub.NotAllowed, "not you")
 	}
 	s.Keep(new(int))
+	return nil
+}
+
+func (g strict) Renew(_ *hub.Session, who *hub.Identity) error {
+	if who.User == "nobody" {
+		return hub.Errorf(hub.NotAllowed, "nor him")
+	}
 	return nil
 }
 
@@ -284,6 +292,32 @@ func TestGuardsDecideWhoMayConnect(t *testing.T) {
 	}
 	<-first.closed
 	<-second.closed
+}
+
+// counting is a guard that remembers whom sessions have become.
+type counting struct {
+	strict
+	become *[]string
+}
+
+func (g counting) Renew(_ *hub.Session, who *hub.Identity) error {
+	*g.become = append(*g.become, who.User)
+	return nil
+}
+
+func TestGuardsDecideWhoASessionMayBecome(t *testing.T) {
+	var become []string
+	closed := make(chan *hub.Session, 3)
+	s, _ := identified(t, hub.Options{Guards: []hub.Guard{counting{strict{closed}, &become}, strict{closed}}}, hub.Identity{})
+	if err := s.Renew(hub.Identity{User: "nobody"}); codeOf(err) != hub.NotAllowed || s.User() != "" {
+		t.Errorf("renewed: %v; the user is %q", err, s.User())
+	}
+	if err := s.Renew(hub.Identity{User: "ann"}); err != nil || s.User() != "ann" {
+		t.Errorf("%v; the user is %q", err, s.User())
+	}
+	if want := []string{"nobody", "", "ann"}; !slices.Equal(become, want) {
+		t.Errorf("a guard before the one that refuses was told %q, want %q", become, want)
+	}
 }
 
 func TestASessionKeepsItsAddress(t *testing.T) {

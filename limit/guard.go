@@ -20,10 +20,9 @@ type session struct {
 	key     netip.Addr // of address
 
 	mu    sync.Mutex // guards what follows; only calls for this session take it
-	who   *hub.Identity
-	user  *entry // of who; nil for the anonymous
-	named string // who user is
-	sent  *sent  // nil until something was sent
+	user  *entry     // nil for the anonymous
+	named string     // who user is
+	sent  *sent      // nil until something was sent
 	ended bool
 }
 
@@ -31,7 +30,8 @@ type session struct {
 type sent struct {
 	rates   [kinds]*rate.Limiter // each made when it is first needed: most sessions only subscribe
 	since   time.Time            // the first of refused
-	refused int
+	refused int                  // by its own rates
+	told    time.Time            // when the log was told last
 }
 
 // Open implements [hub.Guard]: it counts the session.
@@ -40,7 +40,7 @@ func (l *Limiter) Open(s *hub.Session) error {
 		return nil
 	}
 	who, now := s.Identity(), time.Now()
-	st := &session{who: who}
+	st := new(session)
 	if key, ok := l.counted(s.Address()); ok {
 		st.address, st.key = l.addresses.acquire(key, now), key
 		if err := l.enter(st.address, now); err != nil {
@@ -58,8 +58,10 @@ func (l *Limiter) Open(s *hub.Session) error {
 
 // enter counts a session of an address.
 func (l *Limiter) enter(address *entry, now time.Time) error {
-	if b := address.newSessions; b != nil && !b.AllowN(now, 1) {
-		return l.tooSoon(sessionsNewPerAddress, b, now, "sessions of an address")
+	if !l.knocked {
+		if err := l.arrive(address, now); err != nil {
+			return err
+		}
 	}
 	if most := l.limits.Sessions.PerAddress; address.sessions.Add(1) > int64(most) && most >= 0 {
 		address.sessions.Add(-1)
@@ -70,17 +72,50 @@ func (l *Limiter) enter(address *entry, now time.Time) error {
 
 // openAs counts the session of a user, and for the node.
 func (l *Limiter) openAs(st *session, user string, now time.Time) error {
-	if b := l.newSessions; b != nil && !b.AllowN(now, 1) {
-		return l.tooSoon(sessionsNew, b, now, "sessions")
+	if !l.knocked {
+		if err := l.arriveInAll(now); err != nil {
+			return err
+		}
 	}
+	return l.become(st, user, now)
+}
+
+// become counts the session as a user's. If that is one too many it is nobody's.
+func (l *Limiter) become(st *session, user string, now time.Time) error {
 	if user == "" {
 		return nil
 	}
 	st.user, st.named = l.users.acquire(user, now), user
 	if most := l.limits.Sessions.PerUser; st.user.sessions.Add(1) > int64(most) && most >= 0 {
+		l.release(st, now)
 		return l.tooMany(sessionsPerUser, most, "sessions of this user")
 	}
 	return nil
+}
+
+// release counts the session as nobody's.
+func (l *Limiter) release(st *session, now time.Time) {
+	if st.user != nil {
+		st.user.sessions.Add(-1)
+		l.users.release(st.named, st.user, now)
+		st.user, st.named = nil, ""
+	}
+}
+
+// Renew implements [hub.Guard]: an anonymous session that becomes a user's is one session more of his.
+func (l *Limiter) Renew(s *hub.Session, who *hub.Identity) error {
+	st, ok := s.Kept().(*session)
+	if !ok {
+		return nil
+	}
+	now := time.Now()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.ended || who.User == st.named {
+		return nil
+	}
+	l.release(st, now)
+	return l.become(st, who.User, now)
 }
 
 // Closed implements [hub.Guard].
@@ -95,11 +130,7 @@ func (l *Limiter) leave(st *session, now time.Time) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.ended = true
-	if st.user != nil {
-		st.user.sessions.Add(-1)
-		l.users.release(st.named, st.user, now)
-		st.user = nil
-	}
+	l.release(st, now)
 	if st.address != nil {
 		st.address.sessions.Add(-1)
 		l.addresses.release(st.key, st.address, now)
@@ -132,14 +163,17 @@ func (l *Limiter) take(s *hub.Session, n [kinds]int) error {
 	}
 	now := time.Now()
 	st.mu.Lock()
-	whose, err := l.check(st, s.Identity(), now, n)
+	whose, err := l.check(st, now, n)
 	if err == nil {
 		st.mu.Unlock()
 		return nil
 	}
-	first, end := false, false
+	tell, end := false, false
 	if whose != ofNode && !st.ended {
-		first, end, err = l.lose(st, now, err)
+		tell = st.sent.tells(now, l.limits.Patience.Within)
+	}
+	if whose == ofSession && !st.ended {
+		end, err = l.lose(st, now, err)
 	}
 	st.mu.Unlock()
 	switch {
@@ -147,18 +181,15 @@ func (l *Limiter) take(s *hub.Session, n [kinds]int) error {
 		l.ended.Add(1)
 		l.log.Info("session ended", "session", s.ID(), "user", s.User(), "remote", s.Address(), "code", string(hub.RateLimited), "cause", err, "cure", cure)
 		s.End(err)
-	case first:
+	case tell:
 		l.log.Info("limited", "session", s.ID(), "user", s.User(), "remote", s.Address(), "code", string(hub.RateLimited), "cause", err, "cure", cure)
 	}
 	return err
 }
 
 // check takes the tokens, and tells whose were missing.
-func (l *Limiter) check(st *session, who *hub.Identity, now time.Time, n [kinds]int) (scope, error) {
+func (l *Limiter) check(st *session, now time.Time, n [kinds]int) (scope, error) {
 	st.prepare(&l.limits.Session, &n)
-	if who != st.who {
-		l.rename(st, who, now)
-	}
 	if err := l.takeFrom(ofSession, &st.sent.rates, now, &n); err != nil {
 		return ofSession, err
 	}
@@ -201,37 +232,35 @@ func (l *Limiter) takeFrom(whose scope, rates *[kinds]*rate.Limiter, now time.Ti
 	return nil
 }
 
-// rename follows a session that has another identity now. An anonymous one may have become a user's, who then has one session more,
-// also if that is one too many.
-func (l *Limiter) rename(st *session, who *hub.Identity, now time.Time) {
-	st.who = who
-	if st.ended || who.User == st.named {
-		return
+// tells reports whether the log is to be told of a refusal: of one within a time.
+func (s *sent) tells(now time.Time, within time.Duration) bool {
+	if now.Sub(s.told) <= within {
+		return false
 	}
-	st.user, st.named = l.users.acquire(who.User, now), who.User
-	st.user.sessions.Add(1)
+	s.told = now
+	return true
 }
 
-// lose is patience lost: it counts a refusal, adds the warning to it, and tells whether the session is to be ended.
-func (l *Limiter) lose(st *session, now time.Time, err error) (first, end bool, _ error) {
+// lose is patience lost: it counts a refusal by the session's own rates, adds the warning to it, and tells whether the session is to be
+// ended. Refusals by rates that it shares are not counted, for whoever crosses those may be somebody else.
+func (l *Limiter) lose(st *session, now time.Time, err error) (end bool, _ error) {
 	p := l.limits.Patience
+	if p.Refusals < 0 {
+		return false, err
+	}
 	if now.Sub(st.sent.since) > p.Within {
 		st.sent.since, st.sent.refused = now, 0
 	}
 	st.sent.refused++
-	first = st.sent.refused == 1
-	if p.Refusals < 0 {
-		return first, false, err
-	}
 	_, sentence := hub.RefusalOf(err)
 	left := p.Refusals - st.sent.refused
 	if left <= 0 {
 		st.ended = true
-		return false, true, hub.Errorf(hub.RateLimited, "the session is ended: it was refused %d times within %s and went on; %s",
+		return true, hub.Errorf(hub.RateLimited, "the session is ended: it was refused %d times within %s and went on; %s",
 			st.sent.refused, p.Within, sentence)
 	}
 	if left > p.Refusals/2 {
-		return first, false, err
+		return false, err
 	}
-	return first, false, hub.Errorf(hub.RateLimited, "%s; %w", fmt.Sprintf("after %d more refusals the session is ended", left), err)
+	return false, hub.Errorf(hub.RateLimited, "%s; %w", fmt.Sprintf("after %d more refusals the session is ended", left), err)
 }

@@ -48,6 +48,12 @@ func start(t testing.TB, limits Limits) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return guard(t, l)
+}
+
+// guard makes a hub that l guards.
+func guard(t testing.TB, l *Limiter) *node {
+	t.Helper()
 	h, err := hub.New(hub.Options{Broker: memory.New(memory.Options{}), Guards: []hub.Guard{l}, Log: slog.New(slog.DiscardHandler), Linger: -1,
 		MaxSubscriptions: 100_000})
 	if err != nil {
@@ -254,23 +260,64 @@ func TestWhoHeedsRefusalsStays(t *testing.T) {
 }
 
 func TestARefusalOfTheNodeIsNobodysFault(t *testing.T) {
+	for shared, of := range map[string]func(*Limits) *Rates{
+		"user":    func(l *Limits) *Rates { return &l.User },
+		"address": func(l *Limits) *Rates { return &l.Address },
+		"node":    func(l *Limits) *Rates { return &l.Node },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			limits := off()
+			of(&limits).Messages = Rate{PerSecond: 1, Burst: 1}
+			limits.Patience = Patience{Refusals: 2, Within: 10 * time.Second}
+			n := start(t, limits)
+			c := new(client)
+			s, err := n.Open(c, who("ann", "192.0.2.1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 50 {
+				s.Admit(1)
+			}
+			if len(c.ended) > 0 || n.Limiter.Refused()[shared+".messages"] != 49 {
+				t.Errorf("%s: ended: %v; %d refused", shared, c.ended, n.Limiter.Refused()[shared+".messages"])
+			}
+			n.stop(s)
+		})
+	}
+}
+
+// Those who flood from the same address come back whenever their own bucket is about to be empty.
+func TestNobodyIsEndedForANeighboursFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limits := off()
-		limits.Node.Messages = Rate{PerSecond: 1, Burst: 1}
-		limits.Patience = Patience{Refusals: 2, Within: 10 * time.Second}
-		n := start(t, limits)
+		n := start(t, Default())
 		c := new(client)
-		s, err := n.Open(c, who("ann", ""))
+		honest, err := n.Open(c, who("ann", "192.0.2.1"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 50 {
-			s.Admit(1)
+		flood := make([]*hub.Session, 40)
+		for i := range flood {
+			flood[i] = n.open("", "192.0.2.1")
 		}
-		if len(c.ended) > 0 || n.Limiter.Refused()["node.messages"] != 49 {
-			t.Errorf("ended: %v; %d refused", c.ended, n.Limiter.Refused()["node.messages"])
+		for tick := range 1000 { // 10 s
+			for _, s := range flood {
+				s.Admit(1)
+			}
+			if tick%33 == 0 {
+				honest.Admit(10)
+			}
+			if time.Sleep(10 * time.Millisecond); tick%50 != 49 {
+				continue
+			}
+			for i, s := range flood {
+				s.Close()
+				flood[i] = n.open("", "192.0.2.1")
+			}
 		}
-		n.stop(s)
+		if refused := n.Limiter.Refused()["address.messages"]; len(c.ended) > 0 || refused == 0 {
+			t.Errorf("who sends three messages a second was ended: %v; the address was refused %d messages", c.ended, refused)
+		}
+		n.stop(append(flood, honest)...)
 	})
 }
 
@@ -374,6 +421,39 @@ func TestAnAnonymousSessionThatBecomesAUsersIsUnderItsLimits(t *testing.T) {
 			t.Error("the user is held after the end")
 		}
 	})
+}
+
+func TestSessionsOfAUserAreBoundedHoweverTheyCome(t *testing.T) {
+	limits := off()
+	limits.Sessions.PerUser = 2
+	n := start(t, limits)
+	var all, hers []*hub.Session
+	for range 5 {
+		s := n.open("", "192.0.2.1")
+		all = append(all, s)
+		if err := s.Renew(hub.Identity{User: "ann"}); err == nil {
+			hers = append(hers, s)
+		} else if got := exceeded(t, err); got != "sessions.per_user" || s.User() != "" {
+			t.Errorf("crossed %q as %q", got, s.User())
+		}
+	}
+	if len(hers) != 2 {
+		t.Errorf("ann has %d sessions, of 2", len(hers))
+	}
+	if err := hers[0].Renew(hub.Identity{User: "ann"}); err != nil {
+		t.Errorf("one of those who are in may not stay: %v", err)
+	}
+	if err := all[2].Renew(hub.Identity{User: "bob"}); err != nil {
+		t.Errorf("another user: %v", err)
+	}
+	hers[0].Close()
+	if err := all[3].Renew(hub.Identity{User: "ann"}); err != nil {
+		t.Errorf("refused although there is room again: %v", err)
+	}
+	n.stop(all...)
+	if held(n.users) != 0 {
+		t.Error("a user is held after the end")
+	}
 }
 
 func TestWhatIsSwitchedOffKeepsNothing(t *testing.T) {

@@ -21,16 +21,20 @@ type Options struct {
 	// Exempt are addresses to which the limits of an address do not apply: of a proxy that does not say for whom it speaks, or of
 	// the backend.
 	Exempt []netip.Prefix
+	// Knocked says that [Limiter.Knock] is called for each session before it is opened, so that Open does not ask for the rates of new
+	// sessions again.
+	Knocked bool
 	// Log is told of each session that is refused something, once in a while, and of each that is ended; nil means slog.Default.
 	Log *slog.Logger
 }
 
 // Limiter is a [hub.Guard], and admits connections. Make one with New.
 type Limiter struct {
-	limits Limits
-	exempt []netip.Prefix
-	free   bool // no limit of sessions holds
-	log    *slog.Logger
+	limits  Limits
+	exempt  []netip.Prefix
+	knocked bool // see Options
+	free    bool // no limit of sessions holds
+	log     *slog.Logger
 
 	addresses *table[netip.Addr]
 	users     *table[string]
@@ -54,7 +58,7 @@ func New(limits Limits, o Options) (*Limiter, error) {
 		return nil, err
 	}
 	l := &Limiter{
-		limits: limits, exempt: o.Exempt, log: cmp.Or(o.Log, slog.Default()),
+		limits: limits, exempt: o.Exempt, knocked: o.Knocked, log: cmp.Or(o.Log, slog.Default()),
 		addresses:      newTable[netip.Addr](limits.Remembered, limits.Address, limits.Sessions.NewPerAddress, limits.Connections.NewPerAddress),
 		users:          newTable[string](limits.Remembered, limits.User, Rate{PerSecond: Off}, Rate{PerSecond: Off}),
 		newSessions:    limits.Sessions.New.limiter(),

@@ -58,8 +58,8 @@ type Connections struct {
 	New           Rate // accepted, in all
 }
 
-// Patience is how often a session may be refused before it is ended: Refusals of them Within so much time. Refusals because of the
-// node's own rates do not count.
+// Patience is how often a session may be refused before it is ended: Refusals of them Within so much time. Only refusals by the
+// session's own rates count: those that it shares with others may be crossed by them.
 type Patience struct {
 	Refusals int
 	Within   time.Duration

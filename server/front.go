@@ -114,6 +114,20 @@ func (f *front) wrap(inner net.Listener, c *config.Config, proxied bool, log *sl
 	})
 }
 
+// bounded has the rates of new sessions asked before a gateway finds out who a client is: whoever is turned away by his token or by the
+// backend has taken more from the node than a session would.
+func (f *front) bounded(identify func(*http.Request) (hub.Identity, error)) func(*http.Request) (hub.Identity, error) {
+	if f.limiter == nil {
+		return identify
+	}
+	return func(r *http.Request) (hub.Identity, error) {
+		if err := f.limiter.Knock(proxy.From(r).Address); err != nil {
+			return hub.Identity{}, err
+		}
+		return identify(r)
+	}
+}
+
 // guards are those of the hub that the front has.
 func (f *front) guards() []hub.Guard {
 	if f.limiter == nil {

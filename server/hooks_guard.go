@@ -23,6 +23,8 @@ type hookGuard struct{ *service }
 func (hookGuard) Open(*hub.Session) error         { return nil }
 func (hookGuard) Message(*hub.Session, int) error { return nil }
 
+func (hookGuard) Renew(*hub.Session, *hub.Identity) error { return nil }
+
 func (g hookGuard) Waits() bool { return g.asks(backend.Subscribe) || g.asks(backend.Publish) }
 
 func (g hookGuard) Subscribe(ctx context.Context, s *hub.Session, channel string) error {
@@ -57,9 +59,9 @@ func (g hookGuard) Publish(ctx context.Context, s *hub.Session, p *hub.Publicati
 	return nil
 }
 
-// Closed tells the service that a client has gone, but for those that came for one request.
+// Closed tells the service that a client has gone, but for those that came for one request and those that never were there.
 func (g hookGuard) Closed(s *hub.Session) {
-	if !g.asks(backend.Disconnect) || s.Connection().Passing {
+	if !g.asks(backend.Disconnect) || s.Connection().Passing || s.Absent() {
 		return
 	}
 	gone := backend.DisconnectRequest{Client: clientOf(s), Code: string(s.Cause())}

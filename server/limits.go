@@ -52,7 +52,7 @@ func newLimiter(c *config.Config, sessions int, log *slog.Logger) (*limit.Limite
 			PerAddress: orOff(l.ConnectionsPerAddress), InAll: max(sessions, leastConnections),
 			NewPerAddress: rateOf(l.NewConnections, burstOfAddress), New: rateOf(l.NewConnectionsInAll, burstInAll),
 		},
-	}, limit.Options{Exempt: exempt(c), Log: log})
+	}, limit.Options{Exempt: exempt(c), Knocked: true, Log: log})
 }
 
 // deliberate are the limits that differ from the defaults. Whoever tries things, by himself and on his own machine, is not to be held

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,5 +118,47 @@ func TestOnlyATrustedProxySaysWhereClientsAre(t *testing.T) {
 				t.Errorf("refused with %+v", response)
 			}
 		})
+	}
+}
+
+// Whom the backend denies has no session, and may ask no more often than who has one.
+func TestTheConnectHookIsAskedWithinTheRatesOfNewSessions(t *testing.T) {
+	const rate, burst, requests = 1, 5, 300
+	var asked atomic.Int64
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		io.WriteString(w, `{"allow":false}`)
+	}))
+	t.Cleanup(service.Close)
+	node := start(t, changed(func(c *config.Config) {
+		c.Backend.Connect, c.Backend.Secret, c.Backend.Timeout = service.URL, hookSecret, never
+		c.Listen.TrustedProxies = []string{"127.0.0.1"}
+		c.Limits.NewConnections, c.Limits.ConnectionsPerAddress = rate, 1
+	}))
+	refused := 0
+	for _, path := range []string{"/channels/news", "/connect"} {
+		for range requests / 2 {
+			r, err := http.NewRequest("GET", fmt.Sprintf("http://%s%s", node.Addr(), path), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header = http.Header{"X-Forwarded-For": {"203.0.113.7"}, "Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
+				"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}}
+			response, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, response.Body)
+			response.Body.Close()
+			if response.StatusCode == http.StatusTooManyRequests && response.Header.Get("Retry-After") != "" {
+				refused++
+			}
+		}
+	}
+	if got := int(asked.Load()); got < burst || got+refused != requests {
+		t.Errorf("the backend was asked %d times, and %d of %d requests were refused before that", got, refused, requests)
+	}
+	if refused == 0 {
+		t.Error("an address that may open one session a second had the backend asked each time")
 	}
 }

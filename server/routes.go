@@ -20,7 +20,7 @@ import (
 func (s *Server) newChannels() (*channelhttp.Gateway, error) {
 	return channelhttp.New(s.hub, channelhttp.Options{
 		Accept: s.accept(), OutboxBytes: int(s.config.Limits.OutboxBytes), OutboxAge: s.config.Limits.OutboxAge,
-		Identify: s.identified(""), Log: s.log,
+		Identify: s.front.bounded(s.identified("")), Log: s.log,
 	})
 }
 
@@ -31,7 +31,7 @@ func (s *Server) newNative() (*native.Gateway, error) {
 	accept.Limits.Message = max(native.DefaultMaxMessage, 2*int64(s.config.Limits.MessageSize))
 	return native.New(s.hub, native.Options{
 		Accept: accept, OutboxBytes: int(s.config.Limits.OutboxBytes), OutboxAge: s.config.Limits.OutboxAge,
-		MaxCalls: s.config.Limits.Calls, Identify: s.identified("native"), Log: s.log,
+		MaxCalls: s.config.Limits.Calls, Identify: s.front.bounded(s.identified(talking)), Log: s.log,
 	})
 }
 

@@ -23,9 +23,10 @@ type sparing struct {
 	bytes int
 }
 
-func (g *sparing) Open(*hub.Session) error { return nil }
-func (g *sparing) Closed(*hub.Session)     {}
-func (g *sparing) Waits() bool             { return false }
+func (g *sparing) Open(*hub.Session) error                 { return nil }
+func (g *sparing) Renew(*hub.Session, *hub.Identity) error { return nil }
+func (g *sparing) Closed(*hub.Session)                     {}
+func (g *sparing) Waits() bool                             { return false }
 
 func (g *sparing) Message(s *hub.Session, bytes int) error {
 	g.mu.Lock()

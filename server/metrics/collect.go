@@ -94,8 +94,8 @@ func putEndpoints(put putter, all []backend.Endpoint) {
 		underWay += e.UnderWay
 		waits += e.Waiting
 	}
-	for state, urls := range states {
-		put(breakers, float64(urls), backend.State(state).String())
+	for state, hooks := range states {
+		put(breakers, float64(hooks), backend.State(state).String())
 	}
 	put(hookRequests, float64(underWay), "under_way")
 	put(hookRequests, float64(waits), "waiting")

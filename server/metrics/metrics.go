@@ -36,7 +36,7 @@ type Sources struct {
 	Loops map[string]func() loop.Stats
 	// Store tells of the memory broker; nil where there is none.
 	Store func() memory.Stats
-	// Endpoints tells how it stands with the URLs of hooks; nil where there are none.
+	// Endpoints tells how it stands with the hooks; nil where there are none.
 	Endpoints func() []backend.Endpoint
 	// Events tells of those that the backend is sent; nil where there are none.
 	Events func() backend.EventStats

@@ -105,8 +105,8 @@ var (
 		"Slow `publish`: a very large channel, or the broker. Status 5xx: see the log.", "operation", "status")
 	hookSeconds = histogram("ringdown_hook_seconds", "Time of calls to the backend's hooks, by hook and outcome: `allowed`, `denied`, `failed`, `skipped` (the circuit breaker, or too many under way) or `abandoned` (the client did not wait).",
 		"`failed` and `skipped` refuse clients: the backend is slow or away.", "hook", "outcome")
-	breakers = gauge("ringdown_hook_breakers", "URLs of hooks by the state of their circuit breaker: `closed`, `open` or `half-open`.",
-		"Any `open`: the backend failed half of its requests and is left alone; the log names the URL.", "state")
+	breakers = gauge("ringdown_hook_breakers", "Hooks by the state of their circuit breaker: `closed`, `open` or `half-open`.",
+		"Any `open`: the backend failed half of its requests and is left alone; the log names the hook.", "state")
 	hookRequests = gauge("ringdown_hook_requests", "Requests of hooks that are `under_way`, or `waiting` for a place among them.",
 		"Steady `waiting`: the backend is slower than clients come; make it faster.", "stage")
 
