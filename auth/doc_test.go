@@ -51,3 +51,15 @@ func Example() {
 	fmt.Println(claims.User, claims.May(auth.Publish, "chat:lobby"), claims.May(auth.History, "chat:lobby"), err)
 	// Output: alice true false <nil>
 }
+
+func TestThePageTellsWhatAStarCovers(t *testing.T) {
+	page, err := os.ReadFile("../docs/authentication.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims := auth.Claims{Grants: []auth.Grant{{Pattern: "chat:*", Rights: auth.Publish}}}
+	says := strings.Contains(strings.Join(strings.Fields(string(page)), " "), "`*` is any run of characters, `/` and `:` among them")
+	if covers := claims.May(auth.Publish, "chat:secret/of:all"); !covers || !says {
+		t.Errorf("the grant of chat:* covers chat:secret/of:all: %v; the page says that it does: %v", covers, says)
+	}
+}

@@ -15,31 +15,31 @@ import (
 	"slices"
 )
 
-// parseJWKs reads one key, or a set of them. Keys of a set that are for something else are passed over; one that is broken
-// spoils the set, for nobody could tell which was meant. Secrets are taken only from files.
-func parseJWKs(content []byte, id string, secrets bool) ([]key, error) {
+// parseJWKs reads one key, or a set of them. Keys of a set that are for something else, or of a size that is not taken, are passed over,
+// and why is returned; one that is broken spoils the set, for nobody could tell which was meant. Secrets are taken only from files.
+func parseJWKs(content []byte, id string, secrets bool) (keys []key, passed []error, err error) {
 	documents, isSet, err := splitJWKs(content)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var keys []key
 	for i, document := range documents {
 		k, err := parseJWK(document, id, secrets)
 		if isSet && errors.Is(err, errUnsupported) {
+			passed = append(passed, fmt.Errorf("number %d: %w", i+1, err))
 			continue
 		}
 		if err != nil && isSet {
-			return nil, fmt.Errorf("has a key, number %d, that cannot be taken: %w", i+1, err)
+			return nil, nil, fmt.Errorf("has a key, number %d, that cannot be taken: %w", i+1, err)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("has a key that cannot be taken: %w", err)
+			return nil, nil, fmt.Errorf("has a key that cannot be taken: %w", err)
 		}
 		keys = append(keys, k)
 	}
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("has no key for %s, %s or %s", RS256, ES256, EdDSA)
+		return nil, nil, fmt.Errorf("has no key for %s, %s or %s, of %d that there are; passed over: %v", RS256, ES256, EdDSA, len(documents), passed)
 	}
-	return keys, nil
+	return keys, passed, nil
 }
 
 // splitJWKs returns the keys of a set, or the one key.
@@ -137,7 +137,7 @@ func (j *jwk) public() (any, error) {
 			return nil, err
 		}
 		if len(e) > 4 || len(n) > maxRSA/8+1 {
-			return nil, errors.New("its modulus or exponent is too long")
+			return nil, fmt.Errorf("its modulus or exponent is too long: %w", errUnsupported)
 		}
 		return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(new(big.Int).SetBytes(e).Uint64())}, nil
 	case j.kty == "EC" && j.crv == "P-256":

@@ -67,7 +67,7 @@ func newKey(id string, material any) (key, error) {
 	case *rsa.PublicKey:
 		k.algorithm = RS256
 		if bits := m.N.BitLen(); bits < minRSA || bits > maxRSA {
-			return key{}, fmt.Errorf("the RSA key has %d bits; make one of %d to %d", bits, minRSA, maxRSA)
+			return key{}, fmt.Errorf("the RSA key has %d bits, so it is %w; make one of %d to %d bits", bits, errUnsupported, minRSA, maxRSA)
 		}
 		if m.E < 3 || m.E&1 == 0 {
 			return key{}, fmt.Errorf("the RSA key's exponent is %d; it must be odd and at least 3", m.E)
@@ -98,18 +98,19 @@ func checkSecret(secret []byte) error {
 }
 
 // parseKeys reads the content of a key file: PEM (one or several public keys, certificates or private keys), a JWK or a JWKS.
-// The id is for keys that have none of their own. Keys of a set that serve other purposes are passed over.
-func parseKeys(content []byte, id string) ([]key, error) {
+// The id is for keys that have none of their own. What is passed over is as with [parseJWKs].
+func parseKeys(content []byte, id string) (keys []key, passed []error, err error) {
 	trimmed := strings.TrimSpace(string(content))
 	switch {
 	case trimmed == "":
-		return nil, errors.New("is empty; write a PEM key, a JWK or a JWKS into it")
+		return nil, nil, errors.New("is empty; write a PEM key, a JWK or a JWKS into it")
 	case trimmed[0] == '{':
 		return parseJWKs([]byte(trimmed), id, true)
 	case strings.Contains(trimmed, "-----BEGIN "):
-		return parsePEM(content, id)
+		keys, err = parsePEM(content, id)
+		return keys, nil, err
 	}
-	return nil, errors.New("holds neither PEM nor JSON; a plain secret belongs into a secret file")
+	return nil, nil, errors.New("holds neither PEM nor JSON; a plain secret belongs into a secret file")
 }
 
 func parsePEM(content []byte, id string) ([]key, error) {

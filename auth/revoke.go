@@ -16,8 +16,9 @@ type Revocation struct {
 	Session string // tokens of this login, by their "sid"
 	Token   string // the token with this "jti"
 
-	// Before bounds a User's revocation, to the second, so that he can log in again; zero means now. A token of the same second
-	// is refused.
+	// Before bounds a User's revocation, to the second, so that he can log in again. A token of the same second is refused. Zero means
+	// now and Options.Leeway, for the clock of who issued the tokens may be ahead as far as that; whoever knows that it is not, and has
+	// the user log in again at once, says now.
 	Before time.Time
 	// Until is when the revocation is forgotten. Zero means: when all tokens that it refuses have expired, by Options.MaxTTL.
 	Until time.Time
@@ -37,8 +38,9 @@ func (r Revocation) Covers(c *Claims) bool {
 // ErrTooManyRevocations is what Revoke returns when as many are held as may be.
 var ErrTooManyRevocations = errors.New("no further revocation can be held; raise MaxRevocations, or change the signing key, which revokes all")
 
-// revocations is the list, by what they name. The zero value is empty.
-type revocations struct {
+// Revocations is a list of them, by what they name. The zero value is empty. Verifiers that follow one another can share it, by
+// Options.Revocations; otherwise each has its own. Its methods may be called from any goroutine.
+type Revocations struct {
 	mu    sync.RWMutex // guards what follows
 	list  map[revoked]Revocation
 	swept time.Time // when the expired ones were last removed
@@ -71,23 +73,22 @@ func (v *Verifier) Revoke(r Revocation) error {
 	if err != nil {
 		return fmt.Errorf("auth: %w", err)
 	}
+	last := now // when a token may be made that is refused
 	if r.Before.IsZero() {
-		r.Before = now
+		r.Before = now.Add(v.options.Leeway)
+	} else if r.Before.After(now) && r.User != "" {
+		last = r.Before
 	}
 	if r.Until.IsZero() && v.options.MaxTTL < 0 {
 		return errors.New("auth: tokens may live for any time here, so a revocation must say until when it is kept")
 	}
 	if r.Until.IsZero() { // a token may be from the future by the leeway, and outlive its end by it
-		last := now
-		if r.Before.After(now) && r.User != "" {
-			last = r.Before
-		}
 		r.Until = last.Add(v.options.MaxTTL + 2*v.options.Leeway + time.Second)
 	}
 	if !r.Until.After(now) {
 		return fmt.Errorf("auth: the revocation would be over at %s, which is past; give it a later end", at(r.Until))
 	}
-	if r, err = v.revocations.add(k, r, now, v.options.MaxRevocations); err != nil {
+	if r, err = v.options.Revocations.add(k, r, now, v.options.MaxRevocations); err != nil {
 		return fmt.Errorf("auth: %w", err)
 	}
 	if v.options.OnRevoke != nil {
@@ -98,7 +99,7 @@ func (v *Verifier) Revoke(r Revocation) error {
 
 // Revocations lists those in force, in no order.
 func (v *Verifier) Revocations() []Revocation {
-	l := &v.revocations
+	l := v.options.Revocations
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sweep(time.Now())
@@ -111,7 +112,7 @@ func (v *Verifier) Revocations() []Revocation {
 
 const sweepInterval = time.Minute
 
-func (l *revocations) add(k revoked, r Revocation, now time.Time, most int) (Revocation, error) {
+func (l *Revocations) add(k revoked, r Revocation, now time.Time, most int) (Revocation, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.list) >= most || now.Sub(l.swept) >= sweepInterval {
@@ -133,7 +134,7 @@ func (l *revocations) add(k revoked, r Revocation, now time.Time, most int) (Rev
 }
 
 // sweep removes what has expired. The caller holds the lock.
-func (l *revocations) sweep(now time.Time) {
+func (l *Revocations) sweep(now time.Time) {
 	l.swept = now
 	for k, r := range l.list {
 		if !r.Until.After(now) {
@@ -142,8 +143,8 @@ func (l *revocations) sweep(now time.Time) {
 	}
 }
 
-// check refuses what was revoked.
-func (l *revocations) check(c *Claims) error {
+// Check refuses claims that are revoked, with an [*Error] with [ErrRevoked].
+func (l *Revocations) Check(c *Claims) error {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if len(l.list) == 0 {

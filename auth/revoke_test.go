@@ -52,12 +52,12 @@ func TestRevokedTokensAreRefusedAndNewOnesAreNot(t *testing.T) {
 				if !errors.Is(v.Check(claims), ErrRevoked) || len(told) != 1 || !told[0].Covers(claims) {
 					t.Errorf("who lives was not told: %v", told)
 				}
-				time.Sleep(2 * time.Second)
+				time.Sleep(DefaultLeeway + 2*time.Second) // the issuer's clock may be ahead
 				next := good()
 				next.Session, next.ID = "login-2", "token-2"
 				must[*Claims](t)(v.Verify(t.Context(), must[string](t)(Mint(next, k))))
 
-				time.Sleep(DefaultMaxTTL + 2*DefaultLeeway - 2*time.Second)
+				time.Sleep(DefaultMaxTTL + DefaultLeeway - 2*time.Second)
 				if len(v.Revocations()) != 1 {
 					t.Error("the revocation was forgotten while its tokens may live")
 				}
@@ -135,4 +135,39 @@ func TestExpiryIsCheckedOnLiveClaims(t *testing.T) {
 			t.Errorf("after its end: %v", err)
 		}
 	})
+}
+
+func TestAUsersRevocationCoversTokensOfAClockThatIsAhead(t *testing.T) {
+	for _, c := range []struct {
+		proves string
+		before time.Duration // from now; 0 leaves it out
+		ahead  time.Duration // of the token's issue
+		reason Reason
+	}{
+		{"ahead by less than the leeway", 0, DefaultLeeway - time.Second, ErrRevoked},
+		{"who says when is taken at his word", time.Nanosecond, 2 * time.Second, ""},
+	} {
+		t.Run(c.proves, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := signers()[HS256]
+				v := must[*Verifier](t)(New(Options{Keys: []Key{{Secret: Secret(k.private.([]byte))}}}))
+				defer v.Close()
+				claims := good()
+				claims.IssuedAt = time.Now().Add(c.ahead)
+				token := must[string](t)(Mint(claims, k))
+				r := Revocation{User: claims.User}
+				if c.before != 0 {
+					r.Before = time.Now().Add(c.before)
+				}
+				if err := v.Revoke(r); err != nil {
+					t.Fatal(err)
+				}
+				if c.reason != "" {
+					refused(t, v, token, c.reason)
+					return
+				}
+				must[*Claims](t)(v.Verify(t.Context(), token))
+			})
+		})
+	}
 }

@@ -285,3 +285,57 @@ func TestCloseEndsALoadUnderWay(t *testing.T) {
 	eventually(t, "the request", func() bool { return server.asked.Load() > 0 })
 	v.Close() // hangs if it does not
 }
+
+// trip answers requests without a network.
+type trip func(*http.Request) *http.Response
+
+func (f trip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
+
+func TestRedirectionsLeadKeysOverNoNetworkUnprotected(t *testing.T) {
+	const plain, other, local = "http://keys.example.com/", "https://keys.example.com/", "http://127.0.0.1:1/"
+	for _, c := range []struct {
+		from, to string
+		followed bool
+	}{
+		{other, "https://elsewhere.example.com/", true},
+		{other, plain, false},
+		{other, local, false},
+		{local, "http://localhost:2/", true},
+		{local, other, true},
+		{local, plain, false},
+		{plain, "http://elsewhere.example.com/", true}, // which AllowHTTP has asked for
+	} {
+		followed := false
+		client := boundedClient(&http.Client{Transport: trip(func(r *http.Request) *http.Response {
+			if r.URL.String() == c.from {
+				return &http.Response{StatusCode: http.StatusFound, Header: http.Header{"Location": {c.to}}, Body: http.NoBody, Request: r}
+			}
+			followed = true
+			return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}
+		})})
+		if response, err := client.Get(c.from); err == nil {
+			response.Body.Close()
+		}
+		if followed != c.followed {
+			t.Errorf("from %s to %s was followed: %v", c.from, c.to, followed)
+		}
+	}
+}
+
+func TestKeysOfSizesThatAreNotTakenDoNotSpoilASet(t *testing.T) {
+	k := edKey(t, "good")
+	public := string(must[[]byte](t)(k.PublicJWK()))
+	token := must[string](t)(Mint(good(), k))
+	for _, bits := range []int{1024, 8200, 16384} {
+		modulus := encode(append([]byte{0xff}, make([]byte, bits/8-1)...))
+		log, said := logger()
+		server := serveKeys(t)
+		server.say(`{"keys":[{"kty":"RSA","kid":"bad","use":"sig","n":"` + modulus + `","e":"AQAB"},` + public + `]}`)
+		v := verifier(t, Options{Keys: []Key{{URL: server.url}}, Timeout: patience, Log: log})
+		must[*Claims](t)(v.Verify(t.Context(), token))
+		eventually(t, "the log's naming the key", func() bool { return strings.Contains(said.String(), "number 1: ") })
+		if _, _, err := parseJWKs([]byte(`{"keys":[{"kty":"RSA","n":"`+modulus+`","e":"AQAB"}]}`), "", false); err == nil {
+			t.Errorf("%d bits: a set without any key that is taken was taken", bits)
+		}
+	}
+}

@@ -29,8 +29,8 @@ type Key struct {
 	// File is a file with public keys, certificates or private keys in PEM, with a JWK or with a JWKS. It is read again when
 	// it changes.
 	File string
-	// URL is where an issuer publishes its JWKS: https, or http to this machine. At most three redirections are followed,
-	// none of them to http.
+	// URL is where an issuer publishes its JWKS: https, or http to this machine. At most three redirections are followed, none of them
+	// from https to http, or over http from this machine to another.
 	URL string
 	// AllowHTTP takes an http URL of another machine, for a network in which nobody can put keys of his own into the answer.
 	AllowHTTP bool
@@ -95,6 +95,22 @@ type source struct {
 	failure   error         // of the last load, or nil
 	loading   chan struct{} // closed when the load under way is over; nil if there is none
 	closed    bool          // no further load may begin
+}
+
+// inherit takes what a verifier, which may be nil, has loaded from the same place.
+func (s *source) inherit(from *Verifier) {
+	if from == nil {
+		return
+	}
+	for _, old := range from.sources {
+		if old.Key != s.Key {
+			continue
+		}
+		old.mu.Lock()
+		s.keys, s.loaded, s.failure = old.keys, old.loaded, old.failure
+		old.mu.Unlock()
+		return
+	}
 }
 
 // refreshes tells whether the keys can change.
@@ -175,7 +191,7 @@ func (s *source) begin() {
 
 // load reads the keys once and keeps what it got; a failure leaves the old ones in place.
 func (s *source) load() {
-	keys, err := s.read()
+	keys, passed, err := s.read()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	changed := err == nil && !sameKeys(keys, s.keys)
@@ -191,43 +207,42 @@ func (s *source) load() {
 		s.options.Log.Error("the keys for tokens could not be loaded; those known so far are used on", "source", s.String(),
 			"error", err, "known", len(s.keys), "until", s.loaded.Add(s.options.MaxStale))
 	case changed || err == nil && !told:
-		s.options.Log.Info("the keys for tokens were loaded", "source", s.String(), "keys", len(keys))
+		s.options.Log.Info("the keys for tokens were loaded", "source", s.String(), "keys", len(keys), "passed_over", passed)
 	}
 }
 
-func (s *source) read() ([]key, error) {
+// read returns the keys there are, and why others were passed over.
+func (s *source) read() (keys []key, passed []error, err error) {
 	switch {
 	case s.URL != "":
 		body, err := s.fetch()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		keys, err := parseJWKs(body, s.ID, false)
-		if err != nil {
-			return nil, fmt.Errorf("the answer %w", err)
+		if keys, passed, err = parseJWKs(body, s.ID, false); err != nil {
+			return nil, nil, fmt.Errorf("the answer %w", err)
 		}
-		return keys, nil
+		return keys, passed, nil
 	case s.File != "":
 		content, err := readBounded(s.File)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		keys, err := parseKeys(content, s.ID)
-		if err != nil {
-			return nil, fmt.Errorf("the file %w", err)
+		if keys, passed, err = parseKeys(content, s.ID); err != nil {
+			return nil, nil, fmt.Errorf("the file %w", err)
 		}
-		return keys, nil
+		return keys, passed, nil
 	}
 	secret := []byte(s.Secret)
 	if s.SecretFile != "" {
 		content, err := readBounded(s.SecretFile)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		secret = []byte(strings.TrimRight(string(content), "\r\n"))
 	}
 	k, err := newKey(s.ID, secret)
-	return []key{k}, err
+	return []key{k}, nil, err
 }
 
 // readBounded reads a small file.

@@ -34,6 +34,8 @@ type Options struct {
 	// MaxToken is the longest token, in bytes: 0 means DefaultMaxToken.
 	MaxToken int
 
+	// Revocations is the list that [Verifier.Revoke] adds to and Verify asks; nil means one of the verifier's own.
+	Revocations *Revocations
 	// MaxRevocations is how many revocations are held at a time: 0 means DefaultMaxRevocations.
 	MaxRevocations int
 	// OnRevoke, if not nil, is told of each revocation, on the goroutine of [Verifier.Revoke] and after tokens are refused for
@@ -52,6 +54,10 @@ type Options struct {
 	Timeout time.Duration
 	// Client asks key servers; its redirections are bounded here. nil means one that uses the proxy of the environment.
 	Client *http.Client
+
+	// Previous is the verifier whose place this one takes, if any: what that one has loaded from a file or key server of Keys is used
+	// until it is loaded again, so that nobody is refused because a key server does not answer just now. It may be closed afterwards.
+	Previous *Verifier
 
 	// Log is told when keys change and when they cannot be loaded. nil means nobody.
 	Log *slog.Logger
@@ -106,6 +112,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.MaxRevocations == 0 {
 		o.MaxRevocations = DefaultMaxRevocations
 	}
+	if o.Revocations == nil {
+		o.Revocations = new(Revocations)
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -124,8 +133,14 @@ func boundedClient(client *http.Client) *http.Client {
 		if len(via) > maxRedirects {
 			return fmt.Errorf("more than %d redirections; give the URL at their end", maxRedirects)
 		}
-		if request.URL.Scheme != via[0].URL.Scheme && request.URL.Scheme != "https" {
+		from, to := via[0].URL, request.URL
+		switch {
+		case to.Scheme == "https":
+			return nil
+		case from.Scheme == "https":
 			return errors.New("a redirection leaves https; give the URL at its end")
+		case isLoopback(from.Hostname()) && !isLoopback(to.Hostname()):
+			return errors.New("a redirection leads from this machine over http to another, where anybody on the way can replace keys; give the https URL at its end")
 		}
 		return nil
 	}
@@ -139,11 +154,10 @@ func isLoopback(host string) bool {
 
 // Verifier says which tokens are good.
 type Verifier struct {
-	options     Options
-	sources     []*source
-	revocations revocations
-	end         context.CancelFunc
-	work        sync.WaitGroup // whoever refreshes keys
+	options Options
+	sources []*source
+	end     context.CancelFunc
+	work    sync.WaitGroup // whoever refreshes keys
 }
 
 // New makes a verifier. It fails if a secret or a file is no good; a key server need not answer yet, for it is asked again. The
@@ -156,6 +170,8 @@ func New(options Options) (*Verifier, error) {
 	if len(options.Keys) == 0 {
 		return nil, errors.New("auth: there is no key to check tokens with; give a secret, a file or a URL")
 	}
+	previous := options.Previous
+	options.Previous = nil // which would keep it, and all before it
 	v := &Verifier{options: options}
 	life, end := context.WithCancel(context.Background())
 	v.end = end
@@ -167,9 +183,10 @@ func New(options Options) (*Verifier, error) {
 		s := &source{Key: k, options: &v.options, life: life, work: &v.work}
 		v.sources = append(v.sources, s)
 		if k.URL != "" {
+			s.inherit(previous)
 			continue
 		}
-		if s.keys, err = s.read(); err != nil {
+		if s.keys, _, err = s.read(); err != nil {
 			end()
 			return nil, fmt.Errorf("auth: %v: %w", k, err)
 		}
@@ -188,7 +205,7 @@ func New(options Options) (*Verifier, error) {
 	return v, nil
 }
 
-// Close ends what the verifier does in the background and waits for it. It must not be used afterwards.
+// Close ends what the verifier does in the background and waits for it. Whoever is at Verify finishes, with the keys there are.
 func (v *Verifier) Close() {
 	for _, s := range v.sources {
 		s.mu.Lock()

@@ -31,7 +31,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	if found := v.options.problems(claims, time.Now()); len(found) > 0 {
 		return nil, found[0]
 	}
-	if err := v.revocations.check(claims); err != nil {
+	if err := v.options.Revocations.Check(claims); err != nil {
 		return nil, err
 	}
 	return claims, nil
@@ -43,7 +43,7 @@ func (v *Verifier) Check(c *Claims) error {
 	if err := v.options.expired(c, time.Now()); err != nil {
 		return err
 	}
-	return v.revocations.check(c)
+	return v.options.Revocations.Check(c)
 }
 
 // Ends is when a session with these claims must end: when they expire, and Options.Leeway. Zero means never.

@@ -23,10 +23,29 @@ type expiring struct {
 	index   int
 }
 
+// errExpired tells the client of a session that its end has come.
+var errExpired error = &Error{Code: TokenExpired, Message: "the token has expired; come back with a new one"}
+
 // set has the session end at a time, or not at all if that is zero.
 func (e *expiry) set(s *Session, at time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.put(s, at)
+}
+
+// renew is set for a session that has an end. It reports false, and changes nothing, if that has come already.
+func (e *expiry) renew(s *Session, at time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s.expires == nil {
+		return false
+	}
+	e.put(s, at)
+	return true
+}
+
+// put is set with the lock.
+func (e *expiry) put(s *Session, at time.Time) {
 	switch {
 	case s.expires == nil && at.IsZero():
 		return
@@ -55,14 +74,18 @@ func (e *expiry) arm() {
 	if e.timer != nil {
 		e.timer.Stop()
 	}
-	e.due = next
-	e.timer = time.AfterFunc(max(time.Until(next), 0)+time.Second, e.run)
+	wait := min(max(time.Until(next), 0), longestWait)
+	e.due = time.Now().Add(wait)
+	e.timer = time.AfterFunc(wait+time.Second, e.run)
 }
+
+// longestWait is after how long the queue is looked at in any case. Ends may be further away than a time.Duration can say.
+const longestWait = time.Hour
 
 // run ends those that are due.
 func (e *expiry) run() {
 	for _, s := range e.take(time.Now()) {
-		s.End(Errorf(TokenExpired, "the token has expired; come back with a new one"))
+		s.End(errExpired)
 	}
 }
 

@@ -22,7 +22,7 @@ type Guard interface {
 	Subscribe(ctx context.Context, s *Session, channel string) error
 	// Publish is asked before p is published. It may change p's payload, kind, event name and key.
 	Publish(ctx context.Context, s *Session, p *Publication) error
-	// Closed tells that a session is over which Open let in.
+	// Closed tells that a session is over which Open let in; see [Session.Absent].
 	Closed(s *Session)
 	// Waits tells whether Subscribe and Publish may wait for a network.
 	Waits() bool
@@ -84,5 +84,5 @@ func (h *Hub) guardPublish(ctx context.Context, s *Session, p *Publication) erro
 			return h.failed(err, Unavailable, "whether this client may publish in %q cannot be told now; try again", p.Channel)
 		}
 	}
-	return nil
+	return s.gone() // which guards may have taken long enough for
 }

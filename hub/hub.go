@@ -50,9 +50,13 @@ type Options struct {
 	// IdempotencyWindow is how long the idempotency key of a publication is remembered. 0 means DefaultIdempotencyWindow.
 	IdempotencyWindow time.Duration
 
-	// Authenticate tells who a token belongs to, for clients that send one on an open connection; nil refuses them. An [*Error]
-	// is told to the client.
-	Authenticate func(ctx context.Context, token string) (Identity, error)
+	// Authenticate tells who the client of a session is to be that has sent a token on its open connection; nil refuses all. It may
+	// wait, until ctx ends. An [*Error] is told to the client.
+	Authenticate func(ctx context.Context, s *Session, token string) (Identity, error)
+	// Confirm, if not nil, tells whether an identity still holds that was found good a moment ago. It is asked once the session is where
+	// [Hub.Find] finds it, so that whoever takes rights away first and then ends sessions misses none. It must not wait. An [*Error] is
+	// told to the client.
+	Confirm func(*Identity) error
 	// Guards are asked before clients may do things.
 	Guards []Guard
 
@@ -92,7 +96,7 @@ type Hub struct {
 	empty    chan struct{} // made by Shutdown, closed when the last session has gone
 	sessions map[string]*Session
 	sorts    sorts
-	users    map[string]map[*Session]struct{}
+	index    index
 }
 
 // shard is a part of the channels, so that those who look channels up seldom meet.
@@ -120,7 +124,7 @@ func New(options Options) (*Hub, error) {
 		totals:   newTotals(),
 		healers:  make(chan struct{}, healers),
 		sessions: make(map[string]*Session),
-		users:    make(map[string]map[*Session]struct{}),
+		index:    make(index),
 	}
 	if err := h.SetRules(options.Rules); err != nil {
 		return nil, err
@@ -156,7 +160,7 @@ func (h *Hub) Remote() bool {
 
 // Open starts a session of the client described by who, subscribed to nothing yet; what it will be told goes to r. It counts
 // against MaxSessions until its gateway closes it, also after its end. The error is [ErrShutdown], a guard's, or wraps [ErrFull] and
-// tells how many there are.
+// tells how many there are; or it is [TokenExpired] or that of Options.Confirm, if the identity has ended already.
 func (h *Hub) Open(r Receiver, who Identity) (*Session, error) {
 	s := &Session{hub: h, receiver: r, id: who.Session, since: time.Now().UnixMilli(), address: who.Address}
 	if s.id == "" {
@@ -167,7 +171,12 @@ func (h *Hub) Open(r Receiver, who Identity) (*Session, error) {
 		return nil, err
 	}
 	if err := h.enlist(s, &who); err != nil {
+		s.absent = true
 		closeGuards(h.options.Guards, s)
+		return nil, err
+	}
+	if err := s.confirm(); err != nil {
+		s.Abandon()
 		return nil, err
 	}
 	return s, nil
@@ -188,21 +197,11 @@ func (h *Hub) enlist(s *Session, who *Identity) error {
 	s.sort, s.passing, s.fixed = h.sorts.find(about), about.Passing, about.Fixed
 	h.sorts[s.sort].Sessions++
 	h.totals.opened.Add(1)
-	if who.User != "" {
-		h.addUser(who.User, s)
-	}
+	h.index.add(s, who)
 	if !who.Expires.IsZero() {
 		h.expiry.set(s, who.Expires)
 	}
 	return nil
-}
-
-// addUser is called with h.mu held.
-func (h *Hub) addUser(user string, s *Session) {
-	if h.users[user] == nil {
-		h.users[user] = make(map[*Session]struct{})
-	}
-	h.users[user][s] = struct{}{}
 }
 
 // forget gives back the place of a session that is over.
@@ -225,13 +224,7 @@ func (h *Hub) strike(s *Session) bool {
 		h.totals.disconnects[s.cause()].Add(1)
 	}
 	h.expiry.set(s, time.Time{})
-	user := s.User()
-	if mine := h.users[user]; mine != nil {
-		delete(mine, s)
-		if len(mine) == 0 {
-			delete(h.users, user)
-		}
-	}
+	h.index.remove(s, s.Identity())
 	if h.closing && len(h.sessions) == 0 {
 		close(h.empty)
 	}
@@ -266,9 +259,7 @@ func (h *Hub) All(yield func(*Session) bool) {
 
 // SessionsOf returns the open sessions of a user on this node, in no order.
 func (h *Hub) SessionsOf(user string) []*Session {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	return slices.Collect(maps.Keys(h.users[user]))
+	return h.Find(ByUser, user)
 }
 
 // Shutdown refuses new sessions, ends those that are open with ErrShutdown, waits until their gateways have closed them all, has

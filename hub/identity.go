@@ -26,12 +26,13 @@ type Identity struct {
 	// Channels are those that the session's gateway is to subscribe it to by force once the client is there. Gateways whose clients
 	// speak of the channels that they have named, and no others, pass over them.
 	Channels []string
-	// Final has [Session.Renew] refuse: whoever made this identity wants to be asked again, on a new connection.
-	Final bool
+	// Opening is what Options.Authenticate needs to know of the client's opening request to make another identity, if anything.
+	Opening any
 
-	Token  string    // the id of the token that says so, by which it can be revoked; or ""
-	Issued time.Time // when that token was made; or zero
-	Login  string    // the login at the issuer of the token, by which it can be revoked; or ""
+	Token   string    // the id of the token that says so, by which it can be revoked; or ""
+	Subject string    // the user of that token, by whom it can be revoked, whatever User is; or ""
+	Issued  time.Time // when that token was made; or zero
+	Login   string    // the login at the issuer of the token, by which it can be revoked; or ""
 }
 
 // nobody is the identity of all clients of whom nothing is known.
@@ -39,7 +40,8 @@ var nobody Identity
 
 // shared returns who, or what all who are nobody share.
 func (who Identity) shared() *Identity {
-	if who.User == "" && who.Info == nil && who.Grants == nil && !who.Final && who.Channels == nil && who.Expires.IsZero() && who.Token == "" && who.Login == "" {
+	if who.User == "" && who.Info == nil && who.Grants == nil && who.Channels == nil && who.Expires.IsZero() && who.Opening == nil &&
+		who.Token == "" && who.Subject == "" && who.Login == "" {
 		return &nobody
 	}
 	return &who
@@ -98,10 +100,23 @@ func (s *Session) User() string { return s.who.Load().User }
 // Identity is who the client is now. It is not to be changed.
 func (s *Session) Identity() *Identity { return s.who.Load() }
 
-// Renew gives the session another identity, with a later end or other rights. An anonymous session may become a user's; the
-// user of another cannot change, nor what is Final: the error is then an [*Error] with [Unauthorized]. It may be a guard's, or [ErrEnded]. Subscriptions stay, also
-// those that the new identity could not begin. An identity without an address keeps the session's.
+// Renew gives the session another identity, with a later end or other rights. An anonymous session may become a user's; the user of
+// another cannot change: the error is then an [*Error] with [Unauthorized]. One whose end has come is not renewed any more, which is
+// [TokenExpired], and one that Options.Confirm refuses ends the session. The error may be a guard's, or [ErrEnded]. Subscriptions stay,
+// also those that the new identity could not begin. The address stays, and what Opening held if the new one has none.
 func (s *Session) Renew(who Identity) error {
+	if err := s.replace(who); err != nil {
+		return err
+	}
+	if err := s.confirm(); err != nil {
+		s.End(err)
+		return err
+	}
+	return nil
+}
+
+// replace puts another identity in the place of the one that the session has.
+func (s *Session) replace(who Identity) error {
 	h := s.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -112,18 +127,38 @@ func (s *Session) Renew(who Identity) error {
 	if old.User != "" && old.User != who.User {
 		return Errorf(Unauthorized, "the session belongs to another user than this token; open a session of its own for each user")
 	}
-	if old.Final {
-		return Errorf(Unauthorized, "what this session may do was decided when it connected, and no token changes it; open another one")
-	}
 	if err := h.guardRenew(s, &who); err != nil {
 		return err
 	}
-	if old.User == "" && who.User != "" {
-		h.addUser(who.User, s)
+	if old.Expires.IsZero() {
+		h.expiry.set(s, who.Expires)
+	} else if !h.expiry.renew(s, who.Expires) {
+		return errExpired
 	}
+	if who.Opening == nil {
+		who.Opening = old.Opening
+	}
+	h.index.remove(s, old)
+	h.index.add(s, &who)
 	s.who.Store(&who)
-	h.expiry.set(s, who.Expires)
 	return nil
+}
+
+// confirm tells whether the session's identity still holds.
+func (s *Session) confirm() error {
+	who := s.who.Load()
+	if who.over(time.Now()) {
+		return errExpired
+	}
+	if s.hub.options.Confirm == nil || who == &nobody {
+		return nil
+	}
+	return s.hub.options.Confirm(who)
+}
+
+// over tells whether an identity has ended.
+func (who *Identity) over(now time.Time) bool {
+	return !who.Expires.IsZero() && !now.Before(who.Expires)
 }
 
 // Authenticate renews the session's identity by a token, as Options.Authenticate reads it. The error is an [*Error] with
@@ -132,7 +167,7 @@ func (s *Session) Authenticate(ctx context.Context, token string) error {
 	if s.hub.options.Authenticate == nil {
 		return Errorf(Unauthorized, "this server takes no tokens; configure keys at the server")
 	}
-	who, err := s.hub.options.Authenticate(ctx, token)
+	who, err := s.hub.options.Authenticate(ctx, s, token)
 	if err != nil {
 		return s.hub.failed(err, Internal, "the token could not be checked; the server's log says why")
 	}

@@ -166,7 +166,7 @@ func publishAs(t *testing.T, s *hub.Session, channel string) error {
 }
 
 func TestTokensOnAnOpenConnection(t *testing.T) {
-	authenticate := func(_ context.Context, token string) (hub.Identity, error) {
+	authenticate := func(_ context.Context, _ *hub.Session, token string) (hub.Identity, error) {
 		switch token {
 		case "ann":
 			return hub.Identity{User: "ann"}, nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Session is one client of the hub. It is opened by [Hub.Open], may be ended by the hub or by anybody for a cause, and is
@@ -26,11 +27,12 @@ type Session struct {
 	since    int64     // milliseconds of Unix time
 	address  netip.Addr
 
-	mu    sync.Mutex    // guards what follows; taken before the lock of a channel
-	first *subscription // which links to the others
-	count int32
-	ended bool
-	why   uint8 // it ended: see causeOf
+	mu     sync.Mutex    // guards what follows; taken before the lock of a channel
+	first  *subscription // which links to the others
+	count  int32
+	ended  bool
+	absent bool  // its client was never there
+	why    uint8 // it ended: see causeOf
 
 	sort    uint8 // see sorts; does not change
 	passing bool  // see Description; does not change
@@ -65,6 +67,38 @@ func (s *Session) End(cause error) {
 func (s *Session) Close() {
 	s.leaveAll(nil)
 	s.hub.forget(s)
+}
+
+// Abandon is Close for a gateway to which the client has not come after all.
+func (s *Session) Abandon() {
+	s.mu.Lock()
+	s.absent = true
+	s.mu.Unlock()
+	s.Close()
+}
+
+// Absent tells whether the session was closed before its client was there: because the hub had no place for it, or its gateway refused
+// it. It is for [Guard.Closed].
+func (s *Session) Absent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.absent
+}
+
+// gone tells that the session has ended, and why: nil if it has not.
+func (s *Session) gone() error {
+	s.mu.Lock()
+	ended, why := s.ended, s.why
+	s.mu.Unlock()
+	switch {
+	case !ended && s.who.Load().over(time.Now()):
+		return errExpired
+	case !ended:
+		return nil
+	case why == 0:
+		return ErrEnded
+	}
+	return Errorf(refusals[why-1].Code, "the session has ended meanwhile: %s", refusals[why-1].Means)
 }
 
 // leaveAll ends all subscriptions for a cause, nil if the client has gone, and reports whether the session was open until now. Once

@@ -65,13 +65,3 @@ func TestASessionHasTheIDThatItsIdentityBrings(t *testing.T) {
 		t.Errorf("%v, %v", s, err)
 	}
 }
-
-func TestWhatIsFinalIsNotRenewed(t *testing.T) {
-	s, err := start(t, hub.Options{}).Open(newClient(), hub.Identity{User: "ann", Final: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r, _ := hub.RefusalOf(s.Renew(hub.Identity{User: "ann"})); r.Code != hub.Unauthorized || !s.Identity().Final {
-		t.Errorf("renewed, or refused with %s", r.Code)
-	}
-}

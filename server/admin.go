@@ -229,28 +229,19 @@ func (i *identities) keysLoaded(context.Context) error {
 	if t.verifier == nil {
 		return nil
 	}
-	without, states := 0, t.verifier.Keys()
-	for _, state := range states {
-		if state.Keys == 0 {
-			without++
-		}
-	}
-	if without > 0 {
-		return fmt.Errorf("of %d sources of token keys (auth.keys) %d have none yet; the log says why", len(states), without)
+	if without, all := sourcesWithout(t.verifier); without > 0 {
+		return fmt.Errorf("of %d sources of token keys (auth.keys) %d have none yet; the log says why", all, without)
 	}
 	return nil
 }
 
-// revoke has tokens refused and ends the sessions that they opened, by way of [Server.revoked]. The lock keeps keys from being
-// replaced meanwhile, with which the revocation would be lost.
+// revoke has tokens refused and ends the sessions that they opened, by way of [Server.revoked].
 func (s *Server) revoke(r api.Revocation) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	verifier := s.identities.tokens.Load().verifier
 	if verifier == nil {
 		return hub.Errorf(hub.NotFound, "this server takes no tokens, so there is nothing to revoke; give it keys (auth.keys), or use disconnect")
 	}
-	return verifier.Revoke(auth.Revocation{User: r.User, Session: r.Session, Token: r.Token, Until: r.Until})
+	return verifier.Revoke(auth.Revocation{User: r.User, Session: r.Session, Token: r.Token, Before: r.Before, Until: r.Until})
 }
 
 // announceAdmin says in the log where all this is, and how open.

@@ -24,6 +24,7 @@ import (
 type service struct {
 	hooks  *backend.Hooks  // nil if it is asked nothing
 	events *backend.Events // nil if it is told nothing
+	shown  shown
 	log    *slog.Logger
 }
 
@@ -34,7 +35,7 @@ func (s *Server) observeHook(hook backend.Hook, took time.Duration, err error) {
 
 // newService starts what the configuration says of the user's service.
 func newService(c *config.Backend, tracer *tracing.Tracer, observe func(backend.Hook, time.Duration, error), log *slog.Logger) (*service, error) {
-	s := &service{log: log}
+	s := &service{log: log, shown: shown{c.ConnectHeaders, c.ConnectCookies}}
 	hooks := hooksOf(c)
 	if len(hooks) == 0 && c.Events.URL == "" {
 		return s, nil
@@ -151,7 +152,18 @@ func (s *Server) identified(protocol string) func(*http.Request) (hub.Identity, 
 		if err != nil {
 			return who, err
 		}
-		if err := s.service.connect(r, &who, protocol); err != nil {
+		client := backend.Client{Session: hub.NewSessionID(), Protocol: protocol}
+		if protocol == "" {
+			client.Protocol = protocolOf(r)
+		}
+		if who.Address.IsValid() {
+			client.Remote = who.Address.String()
+		}
+		who.Session = client.Session
+		if client.Protocol == talking {
+			who.Opening = s.service.shown.of(r.Header)
+		}
+		if err := s.service.connect(r.Context(), &who, client, r.Header); err != nil {
 			return hub.Identity{}, err
 		}
 		if t := s.identities.tokens.Load(); who.User == "" && t.known && t.verifier == nil {
@@ -161,17 +173,10 @@ func (s *Server) identified(protocol string) func(*http.Request) (hub.Identity, 
 	}
 }
 
-// connect asks who a client is to be, and whether it may be.
-func (s *service) connect(r *http.Request, who *hub.Identity, protocol string) error {
-	who.Session = hub.NewSessionID()
-	client := backend.Client{Session: who.Session, User: who.User, Info: who.Info, Protocol: protocol}
-	if protocol == "" {
-		client.Protocol = protocolOf(r)
-	}
-	if who.Address.IsValid() {
-		client.Remote = who.Address.String()
-	}
-	decision, err := s.hooks.Connect(r.Context(), backend.ConnectRequest{Client: client, Header: r.Header, Passing: client.Protocol == passing})
+// connect asks whether a client may be there as who, and who it is to be: who becomes that. header is that of its opening request.
+func (s *service) connect(ctx context.Context, who *hub.Identity, client backend.Client, header http.Header) error {
+	client.User, client.Info = who.User, who.Info
+	decision, err := s.hooks.Connect(ctx, backend.ConnectRequest{Client: client, Header: header, Passing: client.Protocol == passing})
 	if err != nil {
 		return hookRefusal(err)
 	}
@@ -192,7 +197,6 @@ func (s *service) connect(r *http.Request, who *hub.Identity, protocol string) e
 		who.Expires = ends
 	}
 	who.Channels = decision.Channels
-	who.Final = decision.Grants != nil || decision.Lifetime > 0 // a token does not widen what was granted here
 	return nil
 }
 
@@ -228,8 +232,11 @@ func protocolOf(r *http.Request) string {
 	return passing
 }
 
-// passing is the protocol of clients that are there for one request.
-const passing = "json"
+// The protocols that are treated in a way of their own.
+const (
+	passing = "json"   // of clients that are there for one request
+	talking = "native" // of clients that may send a token later
+)
 
 // forget has clients asked about again.
 func (s *service) forget() {

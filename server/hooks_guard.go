@@ -59,9 +59,9 @@ func (g hookGuard) Publish(ctx context.Context, s *hub.Session, p *hub.Publicati
 	return nil
 }
 
-// Closed tells the service that a client has gone, but for those that came for one request.
+// Closed tells the service that a client has gone, but for those that came for one request and those that never were there.
 func (g hookGuard) Closed(s *hub.Session) {
-	if !g.asks(backend.Disconnect) || s.Connection().Passing {
+	if !g.asks(backend.Disconnect) || s.Connection().Passing || s.Absent() {
 		return
 	}
 	gone := backend.DisconnectRequest{Client: clientOf(s), Code: string(s.Cause())}

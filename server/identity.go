@@ -4,11 +4,9 @@ package server
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/ringdown/ringdown/auth"
 	"github.com/ringdown/ringdown/hub"
@@ -18,8 +16,9 @@ import (
 
 // identities tells who clients are. All of it may be used from any goroutine.
 type identities struct {
-	dev    bool // clients may name themselves
-	tokens atomic.Pointer[tokens]
+	dev         bool // clients may name themselves
+	tokens      atomic.Pointer[tokens]
+	revocations auth.Revocations // whatever becomes of the keys
 }
 
 // tokens is what the configuration says of tokens.
@@ -29,33 +28,44 @@ type tokens struct {
 	known    bool // a token is asked of everybody
 }
 
-// setTokens takes what the configuration says of tokens in the place of what it said before. Revocations stay.
+// setTokens takes what the configuration says of tokens in the place of what it said before. Revocations stay, and so do keys that a
+// key server has given; it is waited for where there are none yet, for tokens are refused without.
 func (s *Server) setTokens(c *config.Auth) (err error) {
 	next := &tokens{known: !c.Anonymous, sources: auth.Sources{Cookie: c.Cookie, Query: c.Query, NoQuery: c.Query == ""}}
 	before := s.identities.tokens.Load()
 	if len(c.Keys) > 0 {
-		if next.verifier, err = auth.New(authOptions(c, s)); err != nil {
+		options := authOptions(c, s)
+		if before != nil {
+			options.Previous = before.verifier
+		}
+		if next.verifier, err = auth.New(options); err != nil {
 			return err
 		}
-		if before != nil && before.verifier != nil {
-			for _, r := range before.verifier.Revocations() {
-				err = errors.Join(err, next.verifier.Revoke(r))
-			}
+		if without, _ := sourcesWithout(next.verifier); before != nil && without > 0 {
+			next.verifier.Reload(context.Background()) // for auth.DefaultTimeout at most; the log has what went wrong
 		}
-	}
-	if err != nil {
-		next.verifier.Close()
-		return err
 	}
 	s.identities.tokens.Store(next)
 	if before != nil && before.verifier != nil {
-		time.AfterFunc(headerPatience, before.verifier.Close) // whoever is at it finishes
+		before.verifier.Close()
 	}
 	return nil
 }
 
+// sourcesWithout counts the sources of keys that have none.
+func sourcesWithout(v *auth.Verifier) (without, all int) {
+	states := v.Keys()
+	for _, state := range states {
+		if state.Keys == 0 {
+			without++
+		}
+	}
+	return without, len(states)
+}
+
 func authOptions(c *config.Auth, s *Server) auth.Options {
-	o := auth.Options{Issuer: c.Issuer, Audience: c.Audience, Leeway: c.Leeway, MaxTTL: c.MaxTTL, OnRevoke: s.revoked, Log: s.log}
+	o := auth.Options{Issuer: c.Issuer, Audience: c.Audience, Leeway: c.Leeway, MaxTTL: c.MaxTTL,
+		Revocations: &s.identities.revocations, OnRevoke: s.revoked, Log: s.log}
 	if c.Leeway == 0 {
 		o.Leeway = -1
 	}
@@ -109,10 +119,14 @@ func (i *identities) authenticate(ctx context.Context, token string) (hub.Identi
 		return hub.Identity{}, hub.Errorf(hub.Unauthorized, "this server takes no tokens; give it keys (auth.keys)")
 	}
 	claims, err := t.verifier.Verify(ctx, token)
+	if err != nil && i.tokens.Load() != t { // its place was taken meanwhile
+		return i.authenticate(ctx, token)
+	}
 	if err != nil {
 		return hub.Identity{}, refusalOf(err)
 	}
-	who := hub.Identity{User: claims.User, Info: claims.Info, Expires: t.verifier.Ends(claims), Token: claims.ID, Login: claims.Session, Issued: claims.IssuedAt}
+	who := hub.Identity{User: claims.User, Info: claims.Info, Expires: t.verifier.Ends(claims),
+		Token: claims.ID, Subject: claims.User, Login: claims.Session, Issued: claims.IssuedAt}
 	if claims.Grants != nil {
 		who.Grants = grants{claims}
 	}
@@ -149,26 +163,4 @@ var rights = map[hub.Right]auth.Rights{
 // May implements [hub.Grants]. The right to subscribe covers what came before.
 func (g grants) May(right hub.Right, channel string) bool {
 	return g.Claims.May(rights[right], channel) || right == hub.ToReadHistory && g.Claims.May(auth.Subscribe, channel)
-}
-
-// headerPatience is longer than whoever has shown a token may still need until his session is open.
-const headerPatience = 15 * time.Second
-
-// revoked ends the sessions that a revocation is about: those that are open, and those whose tokens were found good just before
-// it came and which open now.
-func (s *Server) revoked(r auth.Revocation) {
-	s.service.forget()
-	s.end(r)
-	time.AfterFunc(headerPatience, func() { s.end(r) })
-}
-
-func (s *Server) end(r auth.Revocation) {
-	cause := hub.Errorf(hub.TokenRevoked, "the token was revoked; log in again")
-	for session := range s.hub.All {
-		who := session.Identity()
-		claims := auth.Claims{User: who.User, Session: who.Login, ID: who.Token, IssuedAt: who.Issued}
-		if r.Covers(&claims) {
-			session.End(cause)
-		}
-	}
 }

@@ -30,7 +30,7 @@ func (s *Server) newNative() (*native.Gateway, error) {
 	accept.Limits.Message = max(native.DefaultMaxMessage, 2*int64(s.config.Limits.MessageSize))
 	return native.New(s.hub, native.Options{
 		Accept: accept, OutboxBytes: int(s.config.Limits.OutboxBytes), OutboxAge: s.config.Limits.OutboxAge,
-		MaxCalls: s.config.Limits.Calls, Identify: s.front.bounded(s.identified("native")), Log: s.log,
+		MaxCalls: s.config.Limits.Calls, Identify: s.front.bounded(s.identified(talking)), Log: s.log,
 	})
 }
 

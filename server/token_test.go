@@ -22,12 +22,21 @@ const secret = "0123456789abcdef0123456789abcdef"
 // mint makes a token of ann's that ends after a while, with grants or without.
 func mint(t *testing.T, ends time.Duration, grants ...auth.Grant) string {
 	t.Helper()
+	return mintFor(t, auth.Claims{User: "ann", ID: "t1", Expires: time.Now().Add(ends), Grants: grants})
+}
+
+// mintFor makes a token that was issued a minute ago, and ends in an hour unless the claims say otherwise.
+func mintFor(t *testing.T, c auth.Claims) string {
+	t.Helper()
 	key, err := auth.NewSigningKey("", []byte(secret))
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := time.Now()
-	token, err := auth.Mint(&auth.Claims{User: "ann", ID: "t1", IssuedAt: now.Add(-time.Minute), Expires: now.Add(ends), Grants: grants}, key)
+	c.IssuedAt = time.Now().Add(-time.Minute)
+	if c.Expires.IsZero() {
+		c.Expires = time.Now().Add(time.Hour)
+	}
+	token, err := auth.Mint(&c, key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,9 +109,15 @@ func TestATokensGrantsDecide(t *testing.T) {
 
 func TestANodeThatAsksForTokensLetsNobodyInWithout(t *testing.T) {
 	node := guarded(t, func(c *config.Config) { c.Auth.Anonymous = false })
-	for _, path := range []string{"/channels/news", "/channels/news?sse", "/connect"} {
+	for _, path := range []string{"/channels/news", "/channels/news?sse"} {
 		if response := request(t, node, "GET", path, "", ""); response.StatusCode != http.StatusUnauthorized {
 			t.Errorf("%s: %s", path, response.Status)
+		}
+	}
+	for _, path := range []string{"/channels/news", "/connect"} {
+		_, response, err := websocket.Dial(t.Context(), fmt.Sprintf("ws://%s%s", node.Addr(), path), nil)
+		if err == nil || response == nil || response.StatusCode != http.StatusUnauthorized {
+			t.Errorf("a WebSocket to %s: %v", path, err)
 		}
 	}
 	if response := request(t, node, "GET", "/channels/news", mint(t, time.Minute), ""); response.StatusCode != http.StatusOK {

@@ -170,12 +170,25 @@ func (a *Acceptor) CheckOrigin(r *http.Request) error {
 	return nil
 }
 
+// Check is for servers that want to know that r is sound before they do what costs something or can be seen by others. It answers r,
+// and returns a [*HandshakeError], if [Acceptor.Accept] would refuse its handshake or its origin; otherwise it does nothing.
+func (a *Acceptor) Check(w http.ResponseWriter, r *http.Request) error {
+	if _, _, refusal := a.negotiate(r); refusal != nil {
+		return refuse(w, refusal)
+	}
+	return nil
+}
+
+func refuse(w http.ResponseWriter, refusal *handshake.Refusal) error {
+	handshake.WriteRefusal(w, refusal)
+	return &HandshakeError{Status: refusal.Status, Reason: refusal.Reason}
+}
+
 // upgrade does the opening handshake.
 func (a *Acceptor) upgrade(w http.ResponseWriter, r *http.Request) (*bridge.Upgraded, error) {
 	subprotocol, agreed, refusal := a.negotiate(r)
 	if refusal != nil {
-		handshake.WriteRefusal(w, refusal)
-		return nil, &HandshakeError{Status: refusal.Status, Reason: refusal.Reason}
+		return nil, refuse(w, refusal)
 	}
 	extensions := ""
 	if agreed != nil {

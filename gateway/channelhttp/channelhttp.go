@@ -30,11 +30,16 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/ringdown/ringdown/auth"
 	"github.com/ringdown/ringdown/gateway/internal/line"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/websocket"
 	"github.com/ringdown/ringdown/websocket/loop"
 )
+
+// Subprotocol is what a raw WebSocket is called, for browsers, which hang up unless one of the subprotocols that they offer is chosen:
+// they can offer it beside a token. A client need not ask for it; one that offers only [auth.BearerProtocol] and its token gets that.
+const Subprotocol = "ringdown.raw"
 
 // What an [Options] field is when it is left zero.
 const (
@@ -76,6 +81,7 @@ type Gateway struct {
 // New returns a gateway to h. It runs until [Gateway.Shutdown]. The error says which origin in options.Accept is none.
 func New(h *hub.Hub, options Options) (*Gateway, error) {
 	options.Accept.Limits.Message = cmp.Or(options.Accept.Limits.Message, DefaultMaxMessage)
+	options.Accept.Subprotocols = []string{Subprotocol, auth.BearerProtocol}
 	options.OutboxBytes = cmp.Or(options.OutboxBytes, DefaultOutboxBytes)
 	options.OutboxAge = cmp.Or(options.OutboxAge, DefaultOutboxAge)
 	options.Accept.KeepAlive.Interval = cmp.Or(options.Accept.KeepAlive.Interval, heartbeatPace)
@@ -115,6 +121,12 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) error {
 	q, err := parse(r)
 	if err != nil {
 		return err
+	}
+	if q.transport == webSocket && r.Method == http.MethodGet {
+		if err := g.origins.Check(w, r); err != nil { // which has answered
+			g.lines.Journal().Request(r, "", err)
+			return nil
+		}
 	}
 	if g.options.Identify != nil {
 		if q.who, err = g.options.Identify(r); err != nil {

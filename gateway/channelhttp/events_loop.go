@@ -40,11 +40,11 @@ func (g *Gateway) streamEvents(w http.ResponseWriter, r *http.Request, q *reques
 		return err
 	}
 	if err := s.join(r, s, q); err != nil {
-		s.Session().Close()
+		s.Session().Abandon()
 		return err
 	}
 	if err := g.lines.Stream(w, r, w.Header(), heartbeat, s); err != nil {
-		s.Session().Close()
+		s.Session().Abandon()
 		if errors.Is(err, http.ErrServerClosed) { // which has answered nothing
 			return hub.ErrShutdown
 		}

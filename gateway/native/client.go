@@ -47,6 +47,9 @@ func (c *client) Opened() {
 // enter subscribes the client to what it has not asked for.
 func (c *client) enter(channels []string) {
 	for _, channel := range channels {
+		if c.Session().Subscribed(channel) {
+			continue
+		}
 		err := c.Session().Subscribe(c.gateway.lines.Context(), channel, hub.SubscribeOptions{Forced: true})
 		if err != nil && !errors.Is(err, hub.ErrEnded) {
 			c.gateway.log.Warn("a client is not subscribed to a channel that it is to be given", "session", c.Session().ID(), "channel", channel, "cause", err)
@@ -68,6 +71,10 @@ func (c *client) Heard(t websocket.MessageType, message []byte) {
 		return
 	}
 	for i := range commands {
+		if commands[i].kind == "authenticate" { // which may wait for a key server, or for the backend
+			c.Aside(func() { c.obeyAll(commands[i:]) })
+			return
+		}
 		if wait, held := c.holds(c.obey(&commands[i])); held {
 			c.Aside(func() {
 				wait()

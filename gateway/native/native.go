@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ringdown/ringdown/auth"
 	"github.com/ringdown/ringdown/gateway/internal/line"
 	"github.com/ringdown/ringdown/gateway/internal/message"
 	"github.com/ringdown/ringdown/hub"
@@ -29,7 +30,8 @@ import (
 	"github.com/ringdown/ringdown/websocket/loop"
 )
 
-// Subprotocol is the WebSocket subprotocol of version 1. A client may ask for it, and need not.
+// Subprotocol is the WebSocket subprotocol of version 1. A client may ask for it, and need not. One that offers only
+// [auth.BearerProtocol] and its token, as browsers do that have no other place for it, gets that.
 const Subprotocol = "ringdown.v1.json"
 
 // What an [Options] field is when it is left zero.
@@ -71,7 +73,7 @@ type Gateway struct {
 func New(h *hub.Hub, options Options) (*Gateway, error) {
 	options.Accept.Limits.Message = cmp.Or(options.Accept.Limits.Message, DefaultMaxMessage)
 	options.MaxCalls = cmp.Or(options.MaxCalls, DefaultMaxCalls)
-	options.Accept.Subprotocols = []string{Subprotocol}
+	options.Accept.Subprotocols = []string{Subprotocol, auth.BearerProtocol}
 	if options.Identify == nil {
 		options.Identify = func(*http.Request) (hub.Identity, error) { return hub.Identity{}, nil }
 	}
@@ -92,6 +94,10 @@ func (g *Gateway) conflates(channel string) bool { return g.hub.Rule(channel).Sl
 // ServeHTTP opens a session for the client. It returns once the handshake is done; the connection lives on by itself until
 // [Gateway.Shutdown], [hub.Session.End] or its client ends it.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := g.lines.Check(w, r); err != nil {
+		g.lines.Journal().Request(r, "", err)
+		return
+	}
 	who, err := g.options.Identify(r)
 	if err != nil {
 		g.refuse(w, r, err)

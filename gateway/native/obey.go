@@ -122,6 +122,7 @@ func (c *client) publish(ctx context.Context, cmd *command) (hub.Receipt, error)
 	return r, nil
 }
 
+// authenticate may wait, and so is never obeyed on an event loop.
 func (c *client) authenticate(ctx context.Context, cmd *command) error {
 	if cmd.token == "" {
 		return hub.Errorf(hub.BadRequest, `the command has no "token"; give it one`)
@@ -135,6 +136,7 @@ func (c *client) authenticate(ctx context.Context, cmd *command) error {
 		o = o.time("expires", who.Expires)
 	}
 	c.say(o.end())
+	c.enter(who.Channels)
 	return nil
 }
 

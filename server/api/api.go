@@ -74,11 +74,12 @@ type Options struct {
 
 // Revocation names tokens to be refused: exactly one of User, Session and Token is set.
 type Revocation struct {
-	User    string // tokens that were issued to the user until now
+	User    string // tokens that were issued to the user until Before
 	Session string // tokens of a login, by their "sid"
 	Token   string // the token with this "jti"
 
-	Until time.Time // when the revocation is forgotten; zero is when all tokens that it refuses have expired
+	Before time.Time // of a User's; zero is now, and as long as the issuer's clock may be ahead
+	Until  time.Time // when the revocation is forgotten; zero is when all tokens that it refuses have expired
 }
 
 // Node is what a server knows of itself.

@@ -191,10 +191,11 @@ type revoked struct {
 // revoke has tokens refused. Sessions that were opened with one are ended by whoever Options.Revoke tells of it.
 func (a *Handler) revoke(r *request) (int, any, error) {
 	var asked struct {
-		User  string    `json:"user"`
-		Login string    `json:"login"`
-		Token string    `json:"token"`
-		Until time.Time `json:"until"`
+		User   string    `json:"user"`
+		Login  string    `json:"login"`
+		Token  string    `json:"token"`
+		Before time.Time `json:"before"`
+		Until  time.Time `json:"until"`
 	}
 	if err := r.read(&asked); err != nil {
 		return 0, nil, err
@@ -212,10 +213,13 @@ func (a *Handler) revoke(r *request) (int, any, error) {
 	if named != 1 {
 		return 0, nil, hub.Errorf(hub.BadRequest, `the request names %d of "user", "login" and "token"; name one`, named)
 	}
+	if !asked.Before.IsZero() && asked.User == "" {
+		return 0, nil, hub.Errorf(hub.BadRequest, `"before" is for the tokens of a "user"; a login or a token is revoked as a whole, so leave it out`)
+	}
 	if a.options.Revoke == nil {
 		return 0, nil, hub.Errorf(hub.NotFound, "this server takes no tokens, so there is nothing to revoke; configure keys for tokens, or use disconnect")
 	}
-	if err := a.options.Revoke(Revocation{User: asked.User, Session: asked.Login, Token: asked.Token, Until: asked.Until}); err != nil {
+	if err := a.options.Revoke(Revocation{User: asked.User, Session: asked.Login, Token: asked.Token, Before: asked.Before, Until: asked.Until}); err != nil {
 		if _, known := errors.AsType[*hub.Error](err); known {
 			return 0, nil, err
 		}

@@ -66,6 +66,7 @@ type Options struct {
 // Lines are the connections of one gateway.
 type Lines struct {
 	hub     *hub.Hub
+	opening *websocket.Acceptor
 	server  *loop.Server
 	outbox  int
 	log     *slog.Logger
@@ -86,6 +87,9 @@ func New(h *hub.Hub, o Options) (*Lines, error) {
 	age := cmp.Or(o.OutboxAge, DefaultOutboxAge)
 	o.Accept.Limits.WriteTimeout = cmp.Or(o.Accept.Limits.WriteTimeout, age+farewellRoom)
 	var err error
+	if ls.opening, err = websocket.NewAcceptor(&o.Accept); err != nil {
+		return nil, err
+	}
 	ls.server, err = loop.New(loop.Handler{
 		Open:    func(c *loop.Conn) { opened(c) },
 		Message: heard,
@@ -102,6 +106,10 @@ func New(h *hub.Hub, o Options) (*Lines, error) {
 	ls.ctx, ls.cancel = context.WithCancel(context.Background())
 	return ls, nil
 }
+
+// Check answers a request that is no sound handshake, or comes from a page that may not connect, and returns why. Nothing has been
+// done then, and nobody been asked who the client is.
+func (ls *Lines) Check(w http.ResponseWriter, r *http.Request) error { return ls.opening.Check(w, r) }
 
 // Open opens the session of a client that is about to be accepted. The error is an [*hub.Error] with [hub.Full] or
 // [hub.ShuttingDown]. A session for which neither Accept nor Stream is called is the gateway's to close.
@@ -120,7 +128,7 @@ func (ls *Lines) Open(c Client, who hub.Identity) error {
 func (ls *Lines) Accept(w http.ResponseWriter, r *http.Request, c Client) error {
 	err := ls.server.Accept(w, r, func(conn *loop.Conn) { conn.Data = c })
 	if err != nil {
-		c.Base().session.Close()
+		c.Base().session.Abandon()
 	}
 	return err
 }
