@@ -11,6 +11,7 @@ import (
 
 	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/gateway/native"
+	"github.com/ringdown/ringdown/server/proxy"
 	"github.com/ringdown/ringdown/web"
 	"github.com/ringdown/ringdown/websocket"
 )
@@ -39,6 +40,7 @@ func (s *Server) accept() websocket.AcceptOptions {
 	c := &s.config
 	return websocket.AcceptOptions{
 		OriginList: &s.origins,
+		Secure:     func(r *http.Request) bool { return proxy.From(r).Scheme == "https" },
 		Limits: websocket.Limits{
 			Message:      int64(c.Limits.MessageSize),
 			InflateRatio: c.Limits.DecompressedRatio,

@@ -34,7 +34,7 @@ func TestSilenceIsAnsweredByAPingAndThenTheEnd(t *testing.T) {
 		keep              websocket.KeepAlive
 		interval, timeout time.Duration
 	}{
-		"by default": {websocket.KeepAlive{}, 30 * time.Second, 10 * time.Second},
+		"by default": {websocket.KeepAlive{}, 20 * time.Second, 10 * time.Second},
 		"as set":     {websocket.KeepAlive{Interval: 7 * time.Second, Timeout: 3 * time.Second}, 7 * time.Second, 3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {

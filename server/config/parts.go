@@ -134,7 +134,7 @@ func Default() Config {
 			Burst:       2 * time.Second,
 			OutboxBytes: 1 << 20, OutboxAge: 30 * time.Second, HistoryBytes: 256 << 20,
 		},
-		KeepAlive: KeepAlive{Interval: 30 * time.Second, Timeout: 10 * time.Second},
+		KeepAlive: KeepAlive{Interval: 20 * time.Second, Timeout: 10 * time.Second},
 		Auth:      Auth{Leeway: 30 * time.Second, MaxTTL: 24 * time.Hour, Query: "token", Anonymous: true},
 		Backend:   Backend{ConnectReuse: 5 * time.Second, Timeout: 5 * time.Second, Retries: 2, Events: Events{MaxBytes: 64 << 20}},
 		Log:       Log{Format: "text", Level: "info"},

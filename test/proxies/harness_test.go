@@ -217,8 +217,15 @@ func (k *kind) start(t *testing.T, program *exec.Cmd, output, address string) {
 // startNode runs a node whose own pages are at origin.
 func startNode(t *testing.T, origin string) *server.Server {
 	t.Helper()
+	return startNodeAs(t, func(c *config.Config) { c.Origins = []string{origin} })
+}
+
+// startNodeAs runs a node in dev mode with a change of its configuration.
+func startNodeAs(t *testing.T, change func(*config.Config)) *server.Server {
+	t.Helper()
 	c := config.Default()
-	c.Dev, c.Listen.Address, c.Origins = true, "127.0.0.1:0", []string{origin}
+	c.Dev, c.Listen.Address = true, "127.0.0.1:0"
+	change(&c)
 	node, err := server.New(c, server.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
