@@ -62,7 +62,7 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc(path, readOnly)
 	}
 	mux.HandleFunc("/", notFound)
-	return s.front.handler(s.guard(mux))
+	return s.guard(s.front.handler(mux)) // which is to see the Host that was sent, not one that a proxy has told
 }
 
 // guard keeps foreign host names out of dev mode, and browsers from guessing at types.

@@ -54,7 +54,7 @@ func TestTheClientsAddressPassesByThePROXYProtocol(t *testing.T) {
 
 // The node's own pages need not be listed where the proxy says that it ends TLS, and its client is known.
 func TestWhatTheDeployedProxiesSayOfTheClientIsBelieved(t *testing.T) {
-	for _, name := range []string{"nginx", "haproxy"} {
+	for _, name := range []string{"nginx", "haproxy", "caddy"} {
 		t.Run(name, func(t *testing.T) {
 			k := of(name)
 			path, set := k.prepare(t)
