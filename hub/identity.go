@@ -102,8 +102,8 @@ func (s *Session) Identity() *Identity { return s.who.Load() }
 
 // Renew gives the session another identity, with a later end or other rights. An anonymous session may become a user's; the user of
 // another cannot change: the error is then an [*Error] with [Unauthorized]. One whose end has come is not renewed any more, which is
-// [TokenExpired], and one that Options.Confirm refuses ends the session. The error may be a guard's, or [ErrEnded]. Subscriptions
-// stay, also those that the new identity could not begin. The address stays, and what Opening held if the new one has none.
+// [TokenExpired], and one that Options.Confirm refuses ends the session. The error may be a guard's, or [ErrEnded]. Subscriptions stay,
+// also those that the new identity could not begin. The address stays, and what Opening held if the new one has none.
 func (s *Session) Renew(who Identity) error {
 	if err := s.replace(who); err != nil {
 		return err

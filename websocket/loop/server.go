@@ -200,7 +200,7 @@ func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
 // rest of a site; browsers offer only HTTP/1.1 for a WebSocket, and only connections with that can be taken over.
 //
 // Handshakes run at most 4,096 at a time, 64 of them computing and the others waiting for their peers, and for at most 10 s.
-// Peers that say nothing hold up nobody else before there are as many. config must have a certificate, and may replace it
+// One more ends the oldest of them, so that peers which say nothing hold up nobody. config must have a certificate, and may replace it
 // while the listener runs, through GetCertificate or GetConfigForClient.
 func NewTLSListener(inner net.Listener, config *tls.Config) net.Listener {
 	return tlsshim.NewListener(inner, config)
