@@ -23,39 +23,41 @@ const (
 	handover = 10 * time.Second
 )
 
-// resume has the socket go on where the one was that the client claims, and returns what is to be sent again. A claim that cannot be granted makes a
+// resume has the socket go on where the one was that the client claims, and finds what is to be sent again. A claim that cannot be granted makes a
 // new socket.
-func (s *Socket) resume(ctx context.Context, c claim, who *hub.Identity) []replay {
+func (s *Socket) resume(ctx context.Context, c claim, who *hub.Identity) {
 	server := s.conn.server
 	if c.pid == "" {
-		return nil
+		return
 	}
 	s.takeOver(ctx, c.pid, who.User)
-	a := server.keeper.take(c.pid, s.nsp, who.User)
+	a, m := server.keeper.take(c.pid, s, who.User)
 	if a == nil {
 		server.counts.unrecovered.Add(1)
-		return nil
+		return
 	}
 	runs, known := a.trail.rewind(c.offset)
 	var missed []replay
 	if known {
-		missed, known = s.missed(ctx, &a.trail, runs)
+		missed, known = s.findMissed(ctx, &a.trail, runs)
 	}
 	if !known {
+		server.keeper.fail(m)
 		server.counts.unrecovered.Add(1)
-		return nil
+		return
 	}
 	server.counts.recovered.Add(1)
 	s.id, s.recovered, s.data = a.id, true, a.data
-	a.trail.answer = never // until it is told so
-	s.memory = &memory{pid: a.pid, user: a.user, trail: a.trail, finished: make(chan struct{})}
-	return missed
+	m.trail = a.trail
+	m.trail.answer = never // until it is told so
+	m.missed = missed
+	s.memory = m
 }
 
 // takeOver ends the connection on which the client still seems to be: it has left it, without the server having noticed.
 func (s *Socket) takeOver(ctx context.Context, pid, user string) {
-	old := s.conn.server.keeper.holder(pid, s.nsp)
-	if old == nil || old.User() != user || old.conn == s.conn {
+	old, ok := s.conn.server.keeper.holder(pid, s.nsp, user)
+	if !ok || old.conn == s.conn {
 		return
 	}
 	old.conn.end(string(engineio.TransportClose))
@@ -63,13 +65,13 @@ func (s *Socket) takeOver(ctx context.Context, pid, user string) {
 	ctx, cancel := context.WithTimeout(ctx, handover)
 	defer cancel()
 	select {
-	case <-old.finished:
+	case <-old.memory.finished:
 	case <-ctx.Done():
 	}
 }
 
-// missed reads what came after the trail's end, and reports false if not all of it can be had.
-func (s *Socket) missed(ctx context.Context, t *trail, runs []run) (all []replay, ok bool) {
+// findMissed reads what came after the trail's end, and reports false if not all of it can be had.
+func (s *Socket) findMissed(ctx context.Context, t *trail, runs []run) (all []replay, ok bool) {
 	for _, p := range t.rooms {
 		if all, ok = s.readAfter(ctx, all, p.channel, p.Position, never); !ok {
 			return nil, false
@@ -114,10 +116,12 @@ func (s *Socket) readAfter(ctx context.Context, all []replay, channel string, af
 }
 
 // replayAll sends again what the client missed, as fast as it reads.
-func (s *Socket) replayAll(missed []replay) {
+func (s *Socket) replayAll() {
 	if !s.recovered {
 		return
 	}
+	missed := s.missed
+	s.missed = nil
 	channels := make([]string, len(s.trail.rooms))
 	for i, p := range s.trail.rooms {
 		channels[i] = p.channel
@@ -134,13 +138,21 @@ func (s *Socket) replayAll(missed []replay) {
 	s.mu.Unlock()
 }
 
+// sendAgain sends an event again, and has it in the trail, whether or not the client is still there.
 func (s *Socket) sendAgain(r *replay) {
 	p := r.publication
 	if p == nil {
 		s.deliver(r.own.own, nil, false)
 		return
 	}
-	s.receive(p, p.Except != nil && s.excepted(p) || p.Form&hub.Fleeting != 0)
+	if s.receive(p, p.Except != nil && s.excepted(p) || p.Form&hub.Fleeting != 0) != hub.Refused {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.trail.in(p.Channel) { // otherwise the channel's place says that it is missed
+		s.trail.published(p, never)
+	}
 }
 
 // catchBreath waits while half of what may wait for the client does.
@@ -280,7 +292,7 @@ func (one *saved) load() *away {
 	for _, from := range one.Runs {
 		r := run{channel: from.Channel, epoch: from.Epoch, first: from.First, last: from.Last, seq: never, time: from.Time}
 		if from.Own {
-			r.own = &ownEvent{from.Last, from.Text, from.Attachments}
+			r.own = &ownEvent{from.Last, from.Time, from.Text, from.Attachments}
 		}
 		a.trail.runs = append(a.trail.runs, r)
 		a.trail.bytes += r.bytes()
