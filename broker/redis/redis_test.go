@@ -1,0 +1,71 @@
+//go:build linux
+
+package redis_test
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ringdown/ringdown/broker/brokertest"
+	"github.com/ringdown/ringdown/broker/redis"
+	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/test/servers"
+)
+
+var prefixes atomic.Int64
+
+// options are for nodes that share nothing with those of another test.
+func options(url string) redis.Options {
+	return redis.Options{URL: url, Prefix: fmt.Sprint("test:", prefixes.Add(1)), Timeout: 20 * time.Second}
+}
+
+func newBroker(t testing.TB, o redis.Options) *redis.Broker {
+	t.Helper()
+	b, err := redis.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// harness runs each test under a prefix of its own.
+func harness(of func() redis.Options) brokertest.Harness {
+	return brokertest.Harness{
+		Cluster: func(t *testing.T) func() hub.Broker {
+			o := of()
+			return func() hub.Broker { return newBroker(t, o) }
+		},
+		Quiet: 100 * time.Millisecond,
+	}
+}
+
+func TestItIsABroker(t *testing.T) {
+	r := servers.StartRedis(t, servers.RedisOptions{})
+	brokertest.Run(t, harness(func() redis.Options { return options(r.URL()) }))
+}
+
+func TestItIsABrokerOverSeveralServers(t *testing.T) {
+	one, two := servers.StartRedis(t, servers.RedisOptions{}), servers.StartRedis(t, servers.RedisOptions{})
+	brokertest.Run(t, harness(func() redis.Options { return options("redis://" + one.Addr + "," + two.Addr + "/3") }))
+}
+
+func TestItIsABrokerOverACluster(t *testing.T) {
+	c := servers.StartRedisCluster(t, 3)
+	brokertest.Run(t, harness(func() redis.Options { return options(c.URL()) }))
+}
+
+// rules are those of docs/brokers.md, for the prefix of the tests.
+const rules = "~test:* &test:* -@all +@read +@write +@pubsub +@connection +@scripting +time -@dangerous +cluster|slots +cluster|shards +command|info"
+
+func TestItIsABrokerOverTLSAsAUserThatMayDoNoMore(t *testing.T) {
+	s := servers.StartSecureRedis(t, rules)
+	brokertest.Run(t, harness(func() redis.Options {
+		o := options("rediss://" + url.UserPassword(s.User, s.Password).String() + "@" + s.Addr)
+		o.TLS = &tls.Config{RootCAs: s.CA}
+		return o
+	}))
+}
