@@ -25,6 +25,7 @@ type Broker struct {
 	owner   string   // this run of the node; members belong to it
 	started atomic.Bool
 	closed  atomic.Bool
+	stopped atomic.Bool // no sign of life is given, as tests have it
 
 	// What follows is made by Start.
 	sink    hub.Sink

@@ -38,6 +38,9 @@ func (s *shard) beat() {
 		case <-b.ctx.Done():
 			return
 		}
+		if b.stopped.Load() {
+			continue
+		}
 		err := s.beatAll()
 		if err != nil && b.ctx.Err() == nil && healthy {
 			b.options.Log.Warn("redis: a server does not take our sign of life; our members will be gone if that goes on", "server", s.server.name(), "cause", err)

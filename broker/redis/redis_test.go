@@ -32,12 +32,24 @@ func newBroker(t testing.TB, o redis.Options) *redis.Broker {
 	return b
 }
 
-// harness runs each test under a prefix of its own.
-func harness(of func() redis.Options) brokertest.Harness {
+// harness runs each test under a prefix of its own. mortal is the server that a node dies behind, if there is only one.
+func harness(of func() redis.Options, mortal string) brokertest.Harness {
+	var o redis.Options
 	return brokertest.Harness{
 		Cluster: func(t *testing.T) func() hub.Broker {
-			o := of()
+			o = of()
+			o.Expiry = 3 * time.Second
 			return func() hub.Broker { return newBroker(t, o) }
+		},
+		Mortal: func(t *testing.T) (hub.Broker, func()) {
+			if mortal == "" { // several servers: it is enough that its heart stops
+				b := newBroker(t, o)
+				return b, func() { redis.StopHeart(b) }
+			}
+			link := servers.NewLink(t, mortal)
+			behind := o
+			behind.URL, behind.Timeout = "redis://"+link.Addr, time.Second
+			return newBroker(t, behind), link.Stall
 		},
 		Quiet: 100 * time.Millisecond,
 	}
@@ -45,17 +57,17 @@ func harness(of func() redis.Options) brokertest.Harness {
 
 func TestItIsABroker(t *testing.T) {
 	r := servers.StartRedis(t, servers.RedisOptions{})
-	brokertest.Run(t, harness(func() redis.Options { return options(r.URL()) }))
+	brokertest.Run(t, harness(func() redis.Options { return options(r.URL()) }, r.Addr))
 }
 
 func TestItIsABrokerOverSeveralServers(t *testing.T) {
 	one, two := servers.StartRedis(t, servers.RedisOptions{}), servers.StartRedis(t, servers.RedisOptions{})
-	brokertest.Run(t, harness(func() redis.Options { return options("redis://" + one.Addr + "," + two.Addr + "/3") }))
+	brokertest.Run(t, harness(func() redis.Options { return options("redis://" + one.Addr + "," + two.Addr + "/3") }, ""))
 }
 
 func TestItIsABrokerOverACluster(t *testing.T) {
 	c := servers.StartRedisCluster(t, 3)
-	brokertest.Run(t, harness(func() redis.Options { return options(c.URL()) }))
+	brokertest.Run(t, harness(func() redis.Options { return options(c.URL()) }, ""))
 }
 
 // rules are those of docs/brokers.md, for the prefix of the tests.
@@ -67,5 +79,5 @@ func TestItIsABrokerOverTLSAsAUserThatMayDoNoMore(t *testing.T) {
 		o := options("rediss://" + url.UserPassword(s.User, s.Password).String() + "@" + s.Addr)
 		o.TLS = &tls.Config{RootCAs: s.CA}
 		return o
-	}))
+	}, ""))
 }
