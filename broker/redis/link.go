@@ -30,8 +30,8 @@ type link struct {
 	wake chan struct{} // there is something to do
 	up   atomic.Bool   // everything is subscribed
 
-	mu     sync.Mutex // guards what follows
-	begun  bool       // its goroutine runs
+	mu     sync.RWMutex // guards what follows; every message and publication reads
+	begun  bool         // its goroutine runs
 	wanted map[string]*subscription
 	todo   map[string]bool // channels that must be subscribed to, unsubscribed from or asked for
 	fixed  map[string]target
@@ -144,8 +144,8 @@ func (l *link) interrupt() {
 }
 
 func (l *link) all() []*subscription {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.mu.RLock()
+	defer l.mu.RUnlock()
 	all := make([]*subscription, 0, len(l.wanted))
 	for _, s := range l.wanted {
 		all = append(all, s)
@@ -185,9 +185,9 @@ func (c *connection) message(m rueidis.PubSubMessage) {
 		return
 	}
 	name := m.Channel[len(names.live):]
-	c.link.mu.Lock()
+	c.link.mu.RLock()
 	s, fixed := c.link.wanted[name], c.link.fixed[name]
-	c.link.mu.Unlock()
+	c.link.mu.RUnlock()
 	switch {
 	case s != nil:
 		s.lane.add(item{s, m.Message})

@@ -70,6 +70,12 @@ func TestItIsABrokerOverACluster(t *testing.T) {
 	brokertest.Run(t, harness(func() redis.Options { return options(c.URL()) }, ""))
 }
 
+// Redis 6.2 has no sharded Pub/Sub: every server of a cluster hears every publication.
+func TestItIsABrokerOverAClusterWithoutShardedPubSub(t *testing.T) {
+	c := servers.StartRedisCluster(t, 2, "--rename-command", "SPUBLISH", "")
+	brokertest.Run(t, harness(func() redis.Options { return options(c.URL()) }, ""))
+}
+
 // rules are those of docs/brokers.md, for the prefix of the tests.
 const rules = "~test:* &test:* -@all +@read +@write +@pubsub +@connection +@scripting +time -@dangerous +cluster|slots +cluster|shards +command|info"
 

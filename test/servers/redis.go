@@ -158,13 +158,13 @@ func StartSecureRedis(t testing.TB, rules string) *SecureRedis {
 // RedisCluster are the masters of a cluster, between them with all slots.
 type RedisCluster []*Redis
 
-// StartRedisCluster starts a cluster of n masters without replicas.
-func StartRedisCluster(t testing.TB, n int) RedisCluster {
+// StartRedisCluster starts a cluster of n masters without replicas, with more arguments if given.
+func StartRedisCluster(t testing.TB, n int, args ...string) RedisCluster {
 	t.Helper()
 	var all RedisCluster
 	for range n {
-		all = append(all, StartRedis(t, RedisOptions{Durable: true, Args: []string{"--cluster-enabled", "yes", "--cluster-port", freePort(t),
-			"--cluster-node-timeout", "5000", "--cluster-require-full-coverage", "no"}}))
+		all = append(all, StartRedis(t, RedisOptions{Durable: true, Args: append([]string{"--cluster-enabled", "yes", "--cluster-port", freePort(t),
+			"--cluster-node-timeout", "5000", "--cluster-require-full-coverage", "no"}, args...)}))
 	}
 	const slots = 16384
 	for i, r := range all {
