@@ -182,7 +182,7 @@ func (b *Broker) unreadable(channel string) {
 	}
 }
 
-// Subscribe implements [hub.Broker].
+// Subscribe implements [hub.Broker]. It waits for at most Options.Timeout.
 func (b *Broker) Subscribe(ctx context.Context, channel string, r hub.Retention) (hub.Position, error) {
 	ctx, leave, err := b.enter(ctx)
 	if err != nil {
@@ -197,6 +197,11 @@ func (b *Broker) Subscribe(ctx context.Context, channel string, r hub.Retention)
 	case <-s.begun:
 		return s.position(), nil
 	case <-ctx.Done():
+	}
+	select {
+	case <-s.begun: // both at once
+		return s.position(), nil
+	default:
 		p.link.unsubscribe(channel, s)
 		return hub.Position{}, b.unavailable(ctx.Err(), "subscribe", false)
 	}

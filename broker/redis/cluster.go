@@ -78,13 +78,7 @@ func (b *Broker) Tell(ctx context.Context, node string, message []byte) error {
 
 // send publishes to a node, or to everybody.
 func (p *partition) send(ctx context.Context, node string, message []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, p.broker.options.Timeout)
-	defer cancel()
-	build, name := p.shard.client.B(), p.names.node(node)
-	if p.shard.sharded {
-		return p.shard.client.Do(ctx, build.Spublish().Channel(name).Message(rueidis.BinaryString(message)).Build()).Error()
-	}
-	return p.shard.client.Do(ctx, build.Publish().Channel(name).Message(rueidis.BinaryString(message)).Build()).Error()
+	return p.shard.eval(ctx, tellScript, []string{p.names.registry()}, []string{p.names.node(node), p.shard.publish, rueidis.BinaryString(message)}).Error()
 }
 
 // Announce implements [hub.Cluster]. It is told with the next heartbeat at the latest.

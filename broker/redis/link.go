@@ -47,6 +47,9 @@ var errGone = errors.New("the server has ended a subscription, because the chann
 
 // subscribe adds a channel, or returns the subscription there is.
 func (l *link) subscribe(channel string, r hub.Retention) *subscription {
+	if s := l.find(channel); s != nil {
+		s.keep(r)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.wanted[channel]

@@ -74,6 +74,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 // A replica that takes over without the last publications would give their offsets again.
 func TestAServerThatHasForgottenTheNewestGetsANewEpoch(t *testing.T) {
+	t.Parallel()
 	for _, by := range []string{"who publishes has seen more", "who is connected again has seen more", "the numbering went past"} {
 		t.Run(by, func(t *testing.T) {
 			r := servers.StartRedis(t, servers.RedisOptions{})
@@ -125,6 +126,7 @@ func TestAServerThatHasForgottenTheNewestGetsANewEpoch(t *testing.T) {
 }
 
 func TestAPublicationWaitsForTheServerAndIsPublishedOnce(t *testing.T) {
+	t.Parallel()
 	r := servers.StartRedis(t, servers.RedisOptions{Durable: true})
 	l := servers.NewLink(t, r.Addr)
 	o := options("redis://" + l.Addr)
@@ -161,6 +163,7 @@ func TestAPublicationWaitsForTheServerAndIsPublishedOnce(t *testing.T) {
 }
 
 func TestAnOutageIsToldAndAnErrorSaysWhatToDo(t *testing.T) {
+	t.Parallel()
 	r := servers.StartRedis(t, servers.RedisOptions{})
 	o := options(r.URL())
 	o.Timeout, o.Expiry = time.Second, 3*time.Second
@@ -188,6 +191,7 @@ func TestAnOutageIsToldAndAnErrorSaysWhatToDo(t *testing.T) {
 }
 
 func TestMembersComeBackToAServerThatForgotThem(t *testing.T) {
+	t.Parallel()
 	r := servers.StartRedis(t, servers.RedisOptions{})
 	o := options(r.URL())
 	o.Expiry = 3 * time.Second
@@ -210,6 +214,7 @@ func TestMembersComeBackToAServerThatForgotThem(t *testing.T) {
 }
 
 func TestAServerThatIsNotThereIsNamed(t *testing.T) {
+	t.Parallel()
 	r := servers.StartRedis(t, servers.RedisOptions{})
 	r.Kill()
 	b := newBroker(t, options(r.URL()))
