@@ -165,7 +165,8 @@ func (b *Broker) unavailable(err error, what string, maybe bool) error {
 	case b.closed.Load():
 		return hub.Errorf(hub.Unavailable, "cannot %s, because the server shuts down; try again when it is back: %w", what, err)
 	case maybe:
-		return hub.Errorf(hub.Unavailable, "Redis has not answered, so it may or may not have been done to %s; do it again if that does no harm: %w", what, err)
+		return hub.Errorf(hub.Unavailable, "Redis was asked to %s and has not answered, so nobody knows whether it is done; "+
+			"ask again where twice does no harm, or with an idempotency key: %w", what, err)
 	}
 	return hub.Errorf(hub.Unavailable, "Redis cannot %s now; try again: %w", what, err)
 }
