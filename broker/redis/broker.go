@@ -218,6 +218,19 @@ func (b *Broker) Unsubscribe(channel string) {
 	b.partition(channel).link.unsubscribe(channel, nil)
 }
 
+// insist repeats what only reads, for about Options.Timeout: after an outage each connection finds out for itself that it is broken,
+// and to be told so just when history is to heal what was missed would be a gap for nothing.
+func (b *Broker) insist(ctx context.Context, read func() error) error {
+	began, pause := time.Now(), firstRetry
+	for {
+		err := read()
+		if err == nil || ctx.Err() != nil || !passing(err) || time.Since(began)+pause > b.options.Timeout || !jitter(ctx, pause) {
+			return err
+		}
+		pause = min(2*pause, maxRetry)
+	}
+}
+
 // jitter waits for a random time of at most pause, and reports whether ctx goes on.
 func jitter(ctx context.Context, pause time.Duration) bool {
 	select {

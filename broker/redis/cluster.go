@@ -28,10 +28,8 @@ func (b *Broker) listen() {
 	if !ok {
 		return
 	}
-	link := b.home().link
-	for _, name := range []string{b.options.Node, everybody} {
-		link.listen(controlMark+name, &ear{b, to, name == everybody})
-	}
+	own, all := &ear{b, to, false}, &ear{b, to, true}
+	b.home().link.listen(map[string]target{controlMark + b.options.Node: own, controlMark + everybody: all})
 }
 
 // ear is what listens under one name.
@@ -112,7 +110,8 @@ func (b *Broker) Nodes(ctx context.Context) ([]hub.Node, error) {
 		return nil, err
 	}
 	defer leave()
-	nodes, err := b.home().registry(ctx)
+	var nodes []hub.Node
+	err = b.insist(ctx, func() (err error) { nodes, err = b.home().registry(ctx); return err })
 	if err != nil {
 		return nil, b.unavailable(err, "tell which nodes there are", false)
 	}

@@ -38,8 +38,7 @@ type link struct {
 }
 
 func newLink(p *partition) *link {
-	return &link{part: p, wake: make(chan struct{}, 1), wanted: make(map[string]*subscription), todo: make(map[string]bool),
-		fixed: make(map[string]target)}
+	return &link{part: p, wake: make(chan struct{}, 1), wanted: make(map[string]*subscription), todo: make(map[string]bool)}
 }
 
 // errGone is why a connection is given up that the server has not ended.
@@ -102,11 +101,11 @@ func (l *link) start() {
 	}
 }
 
-// listen adds a Pub/Sub channel that is none of the hub's, for good.
-func (l *link) listen(name string, to target) {
+// listen adds Pub/Sub channels that are none of the hub's, for good. It is called once, before anything is subscribed to.
+func (l *link) listen(to map[string]target) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fixed[name] = to
+	l.fixed = to
 	l.start()
 }
 
