@@ -11,7 +11,8 @@
 //	}
 //
 // A broker beyond a network is given a server of its own or, cheaper, a prefix of its own in a shared one, and runs all tests
-// with two nodes.
+// with two nodes. If it implements [hub.Cluster], the harness says how a node dies, and that is tested too. [RunFaults] tests what becomes of
+// publications when the network, or the server that all ride on, stumbles.
 package brokertest
 
 import (
@@ -39,6 +40,10 @@ type Harness struct {
 	// Quiet is how long nothing must come until the suite believes that nothing will. Leave it zero if what a call causes is
 	// told to the sink before it returns.
 	Quiet time.Duration
+
+	// Mortal makes a node of the cluster that Cluster began last, and what has it die without a word: nothing that it says arrives any
+	// more. The other nodes must hold it for dead within a few seconds. It is needed for a broker that implements [hub.Cluster].
+	Mortal func(t *testing.T) (node hub.Broker, die func())
 }
 
 // patience is how long the suite waits for what must come.
@@ -46,7 +51,11 @@ const patience = 30 * time.Second
 
 // Run runs all tests as subtests of t.
 func Run(t *testing.T, h Harness) {
-	for _, tests := range [][]test{orderTests, numberingTests, historyTests, idempotencyTests, presenceTests, closeTests} {
+	suites := [][]test{orderTests, numberingTests, historyTests, idempotencyTests, presenceTests, closeTests}
+	if h.Mortal != nil {
+		suites = append(suites, clusterTests)
+	}
+	for _, tests := range suites {
 		for _, test := range tests {
 			t.Run(test.name, func(t *testing.T) {
 				if !h.Virtual {
@@ -84,7 +93,12 @@ type node struct {
 // start adds a node, which is closed with the test.
 func (c *cluster) start() *node {
 	c.Helper()
-	n := &node{c.node(), newSink(c), c}
+	return c.startBroker(c.node())
+}
+
+func (c *cluster) startBroker(b hub.Broker) *node {
+	c.Helper()
+	n := &node{b, newSink(c), c}
 	if err := n.Start(n.sink); err != nil {
 		c.Fatalf("starting a node: %v", err)
 	}

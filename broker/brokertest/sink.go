@@ -19,6 +19,7 @@ type sink struct {
 	mu       sync.Mutex // guards what follows
 	streams  map[string]*stream
 	presence []hub.PresenceEvent
+	messages []string // of other nodes: who, colon, what
 }
 
 // stream is what came of one channel.
@@ -66,6 +67,30 @@ func (s *sink) Present(e hub.PresenceEvent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.presence = append(s.presence, e)
+}
+
+// Told implements [hub.ClusterSink].
+func (s *sink) Told(from string, message []byte) {
+	if s.closed.Load() {
+		s.c.Errorf("a message of %q after Close", from)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages = append(s.messages, from+": "+string(message))
+}
+
+// told are the messages of other nodes.
+func (s *sink) told() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.messages)
+}
+
+// forget forgets them.
+func (s *sink) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages = nil
 }
 
 // Interrupted implements [hub.Sink]. No test interrupts anything, but a broker may be more careful than it needs to be.

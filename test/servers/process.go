@@ -1,0 +1,140 @@
+//go:build linux
+
+// A server as a process: started, frozen, killed, started again.
+
+package servers
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience bounds what takes milliseconds on a machine that is not busy.
+const patience = 60 * time.Second
+
+// Process is a server that a test may stop and start. Its methods fail the test if the server does not do it, and are called from one
+// goroutine at a time.
+type Process struct {
+	t       testing.TB
+	name    string
+	command func() *exec.Cmd // a fresh one
+	ready   func() error     // nil once the server answers
+	log     string           // the file that it writes
+
+	cmd    *exec.Cmd
+	exited chan struct{}
+	frozen bool
+}
+
+// program is the path of a server's program.
+func program(t testing.TB, name, pack string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil { // servers may live where an ordinary user does not look
+		path = filepath.Join("/usr/sbin", name)
+		if _, err := os.Stat(path); err != nil {
+			t.Fatalf("%s is not installed; apt-get install %s, or run .ci/test-deps", name, pack)
+		}
+	}
+	return path
+}
+
+// Start starts the server and waits until it answers. What it had stored on disk it has again.
+func (p *Process) Start() {
+	p.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		p.launch()
+		err := p.await(deadline)
+		if err == nil {
+			return
+		}
+		p.Kill()
+		if time.Now().After(deadline) {
+			tail, _ := os.ReadFile(p.log)
+			p.t.Fatalf("%s does not come up: %v\n%s", p.name, err, tail[max(0, len(tail)-2000):])
+		}
+		time.Sleep(50 * time.Millisecond) // somebody's outgoing connection may hold the port for a moment
+	}
+}
+
+// launch starts the process from a thread that lives as long as it does, because the kernel sends Pdeathsig when the thread ends.
+func (p *Process) launch() {
+	p.t.Helper()
+	cmd, exited, started := p.command(), make(chan struct{}), make(chan error, 1)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	go func() {
+		runtime.LockOSThread()
+		defer close(exited)
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		p.t.Fatalf("starting %s: %v", p.name, err)
+	}
+	p.cmd, p.exited, p.frozen = cmd, exited, false
+}
+
+// await waits until the server answers or has exited.
+func (p *Process) await(deadline time.Time) error {
+	for {
+		err := p.ready()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.exited:
+			return fmt.Errorf("it has exited: %v", p.cmd.ProcessState)
+		case <-time.After(10 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+// Kill ends the server with SIGKILL, and returns when it has gone.
+func (p *Process) Kill() {
+	if p.cmd == nil {
+		return
+	}
+	p.cmd.Process.Kill()
+	<-p.exited
+	p.cmd = nil
+}
+
+// Freeze stops the server in its tracks: the kernel still takes connections for it, and it answers nothing.
+func (p *Process) Freeze() { p.signal(syscall.SIGSTOP, true) }
+
+// Thaw lets a frozen server go on.
+func (p *Process) Thaw() { p.signal(syscall.SIGCONT, false) }
+
+func (p *Process) signal(s syscall.Signal, frozen bool) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatalf("sending %s the signal %v: %v", p.name, s, err)
+	}
+	p.frozen = frozen
+}
+
+// freePort is a port of the loopback that nobody listens at.
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
