@@ -60,7 +60,7 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc(path, readOnly)
 	}
 	mux.HandleFunc("/", notFound)
-	return s.front.handler(s.guard(mux))
+	return noticed(s.front.trusted, s.log, s.front.handler(s.guard(mux)))
 }
 
 // guard keeps foreign host names out of dev mode, and browsers from guessing at types.
