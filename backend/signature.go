@@ -4,6 +4,7 @@ package backend
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -70,10 +71,14 @@ func digest(body []byte, t string, s Secret) []byte {
 
 // Verify reads the body of a request, at most [MaxRequest] bytes, and returns it if one of the secrets has signed it not longer
 // than tolerance ago (0 means [DefaultTolerance]), nor further in the future. The request can be read again. The error wraps
-// [ErrSignature] unless reading failed; answer it with 401.
+// [ErrSignature] unless reading failed; answer it with 401. Nothing is read of a request whose signature cannot be right.
 //
 // Within the tolerance a request that somebody has seen can be sent again; a service for which that matters remembers ids.
 func Verify(r *http.Request, secrets []Secret, tolerance time.Duration) (body []byte, err error) {
+	s, err := parseSignature(r.Header.Get(SignatureHeader), time.Now(), tolerance)
+	if err != nil {
+		return nil, err
+	}
 	body, err = io.ReadAll(io.LimitReader(r.Body, MaxRequest+1))
 	if err != nil {
 		return nil, fmt.Errorf("backend: reading the request: %w", err)
@@ -82,29 +87,33 @@ func Verify(r *http.Request, secrets []Secret, tolerance time.Duration) (body []
 		return nil, fmt.Errorf("backend: the request is longer than %d bytes, which Ringdown's are not", MaxRequest)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	return body, Check(r.Header.Get(SignatureHeader), body, time.Now(), secrets, tolerance)
+	return body, s.check(body, secrets)
 }
 
 // Check is [Verify] for a header and a body that have been read already.
 func Check(header string, body []byte, now time.Time, secrets []Secret, tolerance time.Duration) error {
-	t, signatures, err := parseSignature(header)
+	s, err := parseSignature(header, now, tolerance)
 	if err != nil {
 		return err
 	}
-	if tolerance == 0 {
-		tolerance = DefaultTolerance
-	}
-	seconds, _ := strconv.ParseInt(t, 10, 64)
-	if age := now.Sub(time.Unix(seconds, 0)); age.Abs() > tolerance {
-		return fmt.Errorf("%w: it was made %v from now and %v is allowed; set the clocks of both sides, or somebody repeats an old request", ErrSignature, age.Abs().Round(time.Second), tolerance)
-	}
+	return s.check(body, secrets)
+}
+
+// signature is a header taken apart.
+type signature struct {
+	t    string   // when it was made, as it is signed
+	each [][]byte // one for each secret of who made it
+}
+
+// check tells whether one of the secrets has signed the body.
+func (s *signature) check(body []byte, secrets []Secret) error {
 	known := false
-	for _, s := range secrets {
-		if len(s) < MinSecret {
-			return fmt.Errorf("%w: a secret of this side has %d bytes; give it at least %d", ErrSignature, len(s), MinSecret)
+	for _, secret := range secrets {
+		if len(secret) < MinSecret {
+			return fmt.Errorf("%w: a secret of this side has %d bytes; give it at least %d", ErrSignature, len(secret), MinSecret)
 		}
-		right := digest(body, t, s)
-		for _, one := range signatures {
+		right := digest(body, s.t, secret)
+		for _, one := range s.each {
 			known = hmac.Equal(right, one) || known
 		}
 	}
@@ -114,34 +123,44 @@ func Check(header string, body []byte, now time.Time, secrets []Secret, toleranc
 	return nil
 }
 
-// parseSignature takes a header apart. Parts with other names are left for future versions.
-func parseSignature(header string) (t string, signatures [][]byte, err error) {
+// parseSignature takes a header apart, and refuses one that was not made within the tolerance. Parts with other names are left for
+// future versions.
+func parseSignature(header string, now time.Time, tolerance time.Duration) (*signature, error) {
 	if header == "" {
-		return "", nil, fmt.Errorf("%w: there is no %s field; send requests through Ringdown", ErrSignature, SignatureHeader)
+		return nil, fmt.Errorf("%w: there is no %s field; send requests through Ringdown", ErrSignature, SignatureHeader)
 	}
 	if len(header) > 1<<10 {
-		return "", nil, fmt.Errorf("%w: its field has %d bytes", ErrSignature, len(header))
+		return nil, fmt.Errorf("%w: its field has %d bytes", ErrSignature, len(header))
 	}
+	s := new(signature)
 	for part := range strings.SplitSeq(header, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
 		switch name {
 		case "t":
-			if _, err := strconv.ParseUint(value, 10, 40); err != nil || t != "" {
-				return "", nil, fmt.Errorf("%w: t must be there once, in seconds since 1970", ErrSignature)
+			if _, err := strconv.ParseUint(value, 10, 40); err != nil || s.t != "" {
+				return nil, fmt.Errorf("%w: t must be there once, in seconds since 1970", ErrSignature)
 			}
-			t = value
+			s.t = value
 		case "v1":
 			one, err := hex.DecodeString(value)
-			if err != nil || len(one) != sha256.Size || len(signatures) == maxSignatures {
-				return "", nil, fmt.Errorf("%w: each v1 is %d hexadecimal digits, and there are at most %d", ErrSignature, 2*sha256.Size, maxSignatures)
+			if err != nil || len(one) != sha256.Size || len(s.each) == maxSignatures {
+				return nil, fmt.Errorf("%w: each v1 is %d hexadecimal digits, and there are at most %d", ErrSignature, 2*sha256.Size, maxSignatures)
 			}
-			signatures = append(signatures, one)
+			s.each = append(s.each, one)
 		}
 	}
-	if t == "" || len(signatures) == 0 {
-		return "", nil, fmt.Errorf("%w: its field must be t=seconds,v1=signature", ErrSignature)
+	if s.t == "" || len(s.each) == 0 {
+		return nil, fmt.Errorf("%w: its field must be t=seconds,v1=signature", ErrSignature)
 	}
-	return t, signatures, nil
+	return s, s.checkAge(now, cmp.Or(tolerance, DefaultTolerance))
+}
+
+func (s *signature) checkAge(now time.Time, tolerance time.Duration) error {
+	seconds, _ := strconv.ParseInt(s.t, 10, 64)
+	if age := now.Sub(time.Unix(seconds, 0)).Abs(); age > tolerance {
+		return fmt.Errorf("%w: it was made %v from now and %v is allowed; set the clocks of both sides, or somebody repeats an old request", ErrSignature, age.Round(time.Second), tolerance)
+	}
+	return nil
 }
 
 // checkSecrets refuses secrets that cannot protect anything.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http/httptest"
 	"strings"
@@ -97,5 +98,23 @@ func TestASecretIsNeverShown(t *testing.T) {
 	shown := log.String() + string(asJSON) + fmt.Sprintf("%v %s %q %x %#v %+v %d", secret, secret, secret, secret, secret, backend.HooksOptions{Secrets: []backend.Secret{secret}}, secret)
 	if strings.Contains(shown, "horse") || strings.Contains(shown, fmt.Sprintf("%x", "horse")) {
 		t.Error(shown)
+	}
+}
+
+// unread is a body that must not be read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body was read")
+	return 0, io.EOF
+}
+
+func TestNothingIsReadOfARequestWhoseSignatureCannotBeRight(t *testing.T) {
+	for _, header := range []string{"", "t=1", "t=1,v1=00", "t=1,v1=" + strings.Repeat("0", 64)} { // the last one is of 1970
+		r := httptest.NewRequest("POST", "/", unread{t})
+		r.Header.Set(backend.SignatureHeader, header)
+		if body, err := backend.Verify(r, []backend.Secret{secret}, 0); !errors.Is(err, backend.ErrSignature) || body != nil {
+			t.Errorf("%q: %q, %v", header, body, err)
+		}
 	}
 }

@@ -37,6 +37,10 @@ func main() {
 		command, args = serve, args[1:]
 	} else if len(args) > 0 && args[0] == "room" {
 		command, args = serveRoom, args[1:]
+	} else if len(args) > 0 && args[0] == "siege" {
+		command, args = siege, args[1:]
+	} else if len(args) > 0 && args[0] == "hostile" {
+		command, args = attack, args[1:]
 	}
 	if err := command(args); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -1,6 +1,11 @@
 package main
 
-import "testing"
+import (
+	"slices"
+	"testing"
+
+	"github.com/ringdown/ringdown/bench/rooms"
+)
 
 func TestPatternsMatchNames(t *testing.T) {
 	for _, test := range []struct {
@@ -20,5 +25,24 @@ func TestPatternsMatchNames(t *testing.T) {
 	}
 	if _, err := match("[", "x"); err == nil {
 		t.Error("a malformed pattern was accepted")
+	}
+}
+
+func TestAttacksAreNamedAllEachOrByNumber(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		want []int
+	}{
+		{"all", []int{rooms.NoAttack, rooms.AllKinds}},
+		{"3,all", []int{rooms.NoAttack, 3, rooms.AllKinds}},
+		{"each", []int{rooms.NoAttack, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9}},
+		{"10", nil},
+		{"-1", nil},
+		{"", nil},
+		{"none", nil},
+	} {
+		if got, err := attacksOf(test.text); !slices.Equal(got, test.want) || (err == nil) != (test.want != nil) {
+			t.Errorf("%q: %v, %v, want %v", test.text, got, err, test.want)
+		}
 	}
 }

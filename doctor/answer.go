@@ -112,8 +112,11 @@ func (e *examination) refused(step, what string, a *answer) {
 		if row, _ := hub.RefusalOf(p); row.Code == p.Code {
 			cure = row.Cure
 		}
-		if p.Code == hub.NotAllowed { // the doctor's channel, not the way
+		switch {
+		case p.Code == hub.NotAllowed: // the doctor's channel, not the way
 			report, cure = e.warn, "name a channel that may be listened to (--channel), or give a token that may (--token-file)"
+		case p.Code == hub.Unauthorized && e.Token == "": // the doctor was told of none
+			report, cure = e.warn, "the node lets in nobody without a token; give one (--token-file), and the rest is looked at"
 		}
 		report(step, text, cure)
 		return

@@ -43,6 +43,8 @@ type Options struct {
 	Origin string
 	// Token is used where the server takes one.
 	Token string
+	// Ready asks the node's /readyz in place of all that clients would do.
+	Ready bool
 	// Idle is how long quiet lines are watched. 0 leaves that out.
 	Idle time.Duration
 	// Timeout bounds every other step. 0 means DefaultTimeout.
@@ -113,11 +115,18 @@ func Examine(ctx context.Context, o Options) (*Report, error) {
 // walk goes from one step to the next. The first ones are those without which nothing else can be said.
 func (e *examination) walk(ctx context.Context) {
 	e.files()
-	for _, step := range []func(context.Context) bool{e.resolve, e.connect, e.handshake, e.request} {
+	first := []func(context.Context) bool{e.resolve, e.connect, e.handshake, e.request}
+	if e.Ready {
+		first[3] = e.ready
+	}
+	for _, step := range first {
 		if ctx.Err() != nil || !step(ctx) {
 			e.interrupted(ctx)
 			return
 		}
+	}
+	if e.Ready {
+		return
 	}
 	for _, step := range []func(context.Context){e.token, e.poll, e.longPoll, e.events, e.upgrade, e.origins, e.idle} {
 		if ctx.Err() != nil {

@@ -1,7 +1,9 @@
 package doctor_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -330,12 +332,13 @@ func TestTokensAreJudgedByTheServerAndNeverShown(t *testing.T) {
 	}{
 		{"good", known.String(), good, doctor.OK, "token", `takes it, for the user "ann", until`, ""},
 		{"needed", strict.String(), good, doctor.OK, "token", "takes a request with it", ""},
-		{"needed and missing", strict.String(), "", doctor.Failure, "poll", "a token is needed here", "get a token"},
+		{"needed and missing", strict.String(), "", doctor.Warning, "poll", "a token is needed here", "--token-file"},
 		{"expired, by this clock", known.String(), expired, doctor.Failure, "token", "expired 1h", "new one"},
 		{"expired, by the server's", known.String(), expired, doctor.Failure, "token", "401 Unauthorized", "new token"},
 		{"foreign", startNode(t, func(*config.Config) {}).String(), good, doctor.Failure, "token", "takes no tokens", ""},
 		{"nonsense", known.String(), "not.a.token", doctor.Failure, "token", "it is no token", "token inspect"},
 		{"lost on the way", deaf.URL, good, doctor.Warning, "frames", "does not see the token", "Authorization"},
+		{"quoted by the server, and cut", echo.URL, long(good), doctor.Failure, "token", "this is Bearer (token)…", ""},
 		{"quoted by the server", echo.URL, good, doctor.Failure, "token", "this is Bearer (token)", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -346,11 +349,59 @@ func TestTokensAreJudgedByTheServerAndNeverShown(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.token != "" && strings.Contains(string(said), c.token) {
+			if c.token != "" && strings.Contains(string(said), c.token[:min(40, len(c.token))]) {
 				t.Error("the report holds the token")
 			}
 		})
 	}
+}
+
+// long is a token as long as one that is signed by RSA.
+func long(token string) string {
+	return token[:strings.LastIndex(token, ".")+1] + base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte("signed"), 43))
+}
+
+func TestAnErrorOfTheServerIsNoConsentToTheToken(t *testing.T) {
+	key, token := mint(t, time.Hour)
+	node := startNode(t, func(c *config.Config) { c.Auth.Keys = key })
+	for _, status := range []int{http.StatusFound, http.StatusForbidden, http.StatusNotFound, http.StatusInternalServerError, http.StatusBadGateway} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			s := proxied(t, node, func(w http.ResponseWriter, r *http.Request) bool {
+				refused := r.Header.Get("Upgrade") == ""
+				if refused {
+					w.WriteHeader(status)
+				}
+				return refused
+			}, nil)
+			r := examine(t, doctor.Options{URL: s.URL, Token: token})
+			expect(t, r, doctor.Warning, "token", fmt.Sprint("cannot be told: a request with it was answered with ", status), "")
+			if strings.Contains(text(r), "takes it, for") || strings.Contains(text(r), "takes a request with it") {
+				t.Errorf("the token is said to be taken:\n%s", text(r))
+			}
+			expect(t, r, map[bool]doctor.Status{false: doctor.OK, true: doctor.Warning}[status >= 500], "http", fmt.Sprint(status), "")
+		})
+	}
+}
+
+func TestANodeThatWantsTokensIsReady(t *testing.T) {
+	key, _ := mint(t, time.Hour)
+	node := startNode(t, func(c *config.Config) { c.Auth.Keys, c.Auth.Anonymous = key, false })
+	r := examine(t, doctor.Options{URL: node.String(), Ready: true})
+	expect(t, r, doctor.OK, "ready", "the node is ready", "")
+	if r.Failures+r.Warnings > 0 {
+		t.Errorf("the doctor is not content:\n%s", text(r))
+	}
+	if r = examine(t, doctor.Options{URL: node.String()}); r.Failures > 0 || r.Warnings == 0 {
+		t.Errorf("without a token there are to be warnings alone:\n%s", text(r))
+	}
+}
+
+func TestANodeThatIsNotReadySaysWhy(t *testing.T) {
+	s := proxied(t, startNode(t, dev), func(w http.ResponseWriter, r *http.Request) bool {
+		http.Error(w, "not ready\ndrain: the node is about to stop", http.StatusServiceUnavailable)
+		return true
+	}, nil)
+	expect(t, examine(t, doctor.Options{URL: s.URL, Ready: true}), doctor.Failure, "ready", "not ready: drain: the node is about to stop", "wait")
 }
 
 func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {

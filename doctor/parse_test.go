@@ -57,3 +57,26 @@ func FuzzQuoted(f *testing.F) {
 		}
 	})
 }
+
+func TestNoPieceOfATokenIsLeftWhereverItWasCut(t *testing.T) {
+	const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJib2IifQ.c2lnbmF0dXJlIG9mIHRoZSBpc3N1ZXI"
+	for text, want := range map[string]string{
+		"bad token " + token + "!":               "bad token (token)!",
+		"bad token " + token[:40] + "…":          "bad token (token)…",
+		"its signature is " + token[44:]:         "its signature is (token)",
+		token[:25] + " and then " + token[25:60]: "(token) and then (token)",
+		token + token:                            "(token)(token)",
+		"it begins with " + token[:8]:            "it begins with " + token[:8],
+		"bob may not":                            "bob may not",
+	} {
+		if got := without(text, token); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+	if got := without("nothing to hide", ""); got != "nothing to hide" {
+		t.Errorf("without a token: %q", got)
+	}
+	if got := without("secret: a.b", "a.b"); got != "secret: (token)" {
+		t.Errorf("with a short token: %q", got)
+	}
+}

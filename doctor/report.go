@@ -45,12 +45,9 @@ func (e *examination) fail(step, text, cure string) {
 	e.add(Finding{Step: step, Status: Failure, Text: text, Cure: cure})
 }
 
-// add notes a finding. A server may quote the token that it was sent; here it ends.
+// add notes a finding. A server may quote the token that it was sent, or a piece of it; here it ends.
 func (e *examination) add(f Finding) {
-	if e.Token != "" {
-		f.Text = strings.ReplaceAll(f.Text, e.Token, "(token)")
-		f.Cure = strings.ReplaceAll(f.Cure, e.Token, "(token)")
-	}
+	f.Text, f.Cure = without(f.Text, e.Token), without(f.Cure, e.Token)
 	switch f.Status {
 	case Warning:
 		e.report.Warnings++
@@ -61,4 +58,26 @@ func (e *examination) add(f Finding) {
 	if e.Tell != nil {
 		e.Tell(f)
 	}
+}
+
+// shortestPiece is the length, in bytes, from which on a piece of a token is held for one. Less tells nothing.
+const shortestPiece = 16
+
+// without is text with "(token)" in place of each piece of the token: whoever quoted it may have cut it anywhere.
+func without(text, token string) string {
+	var b strings.Builder
+	for len(text) > 0 {
+		n := min(shortestPiece, len(token))
+		if n == 0 || len(text) < n || !strings.Contains(token, text[:n]) {
+			b.WriteByte(text[0])
+			text = text[1:]
+			continue
+		}
+		for n < len(text) && strings.Contains(token, text[:n+1]) {
+			n++
+		}
+		b.WriteString("(token)")
+		text = text[n:]
+	}
+	return b.String()
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -36,7 +37,12 @@ func (e *examination) request(ctx context.Context) bool {
 	var who string
 	e.front, who = identify(a.header)
 	e.trip = a.took
-	e.ok("http", "%s %d in %s; %s", a.proto, a.status, brief(a.took), who)
+	text := fmt.Sprintf("%s %d in %s; %s", a.proto, a.status, brief(a.took), who)
+	if a.status >= 500 {
+		e.warn("http", text, e.statusCure(a))
+	} else {
+		e.ok("http", "%s", text)
+	}
 	e.clock(a)
 	return true
 }
@@ -62,6 +68,24 @@ func (e *examination) clock(a *answer) {
 	default:
 		e.ok("clock", "the clock there and here agree to %s", brief(max(apart, time.Second)))
 	}
+}
+
+// ready asks whether the node wants clients.
+func (e *examination) ready(ctx context.Context) bool {
+	ctx, cancel := e.within(ctx)
+	defer cancel()
+	a, err := e.ask(ctx, http.MethodGet, e.target.at(nil, "readyz"), nil)
+	switch {
+	case err != nil:
+		e.fail("ready", fmt.Sprintf("no answer: %v", err), unanswered(err))
+	case a.status == http.StatusServiceUnavailable:
+		e.fail("ready", "not ready: "+quoted(strings.TrimPrefix(string(a.body), "not ready\n")), "wait if the node is about to stop; otherwise its log says more")
+	case a.status != http.StatusOK:
+		e.fail("ready", "/readyz was answered with "+a.said(), e.statusCure(a))
+	default:
+		e.ok("ready", "the node is ready (%s)", brief(a.took))
+	}
+	return err == nil
 }
 
 // polled is the answer to a poll.

@@ -34,7 +34,11 @@ func (e *examination) token(ctx context.Context) {
 	case a.status == http.StatusUnauthorized:
 		e.withToken = false
 		e.refused("token", "a request with it", a)
-	default:
+	case a.status >= 300 && a.problem() == nil:
+		e.warn("token", "whether the node takes it cannot be told: a request with it was answered with "+a.said(), e.statusCure(a))
+	case a.status >= 500:
+		e.refused("token", "a request with it", a)
+	default: // also where the node knows who asks, and refuses the channel
 		e.authenticate(ctx)
 	}
 }

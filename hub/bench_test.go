@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/hub"
 )
 
@@ -88,5 +89,25 @@ func BenchmarkSubscribe(b *testing.B) {
 	for b.Loop() {
 		s.Subscribe(b.Context(), "lobby", hub.SubscribeOptions{})
 		s.Unsubscribe("lobby")
+	}
+}
+
+// Revocations look for sessions in a hub that is full.
+func BenchmarkFindASessionByItsToken(b *testing.B) {
+	const sessions = 100_000
+	h, err := hub.New(hub.Options{Broker: memory.New(memory.Options{}), MaxSessions: sessions})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range sessions {
+		if _, err := h.Open(&counter{}, hub.Identity{User: fmt.Sprint("user", i), Token: fmt.Sprint(i)}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if found := h.Find(hub.ByToken, "4711"); len(found) != 1 {
+			b.Fatalf("%d sessions", len(found))
+		}
 	}
 }

@@ -146,15 +146,15 @@ func (s *Server) apiIsOpen() bool { return s.dev && s.admin.keys.Len() == 0 }
 func (s *Server) adminRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("/livez", s.admin.health.Live)
 	mux.HandleFunc("/readyz", s.admin.health.Ready)
-	if s.admin.private == nil {
-		s.inner(mux)
+	if s.admin.private != nil {
+		return
 	}
-}
-
-// inner adds what is on the private listener if there is one.
-func (s *Server) inner(mux *http.ServeMux) {
-	mux.Handle("/metrics", s.admin.metrics)
 	mux.HandleFunc(api.Prefix+"/", s.serveAPI)
+	if s.config.Metrics.Public {
+		mux.Handle("/metrics", s.admin.metrics)
+	} else {
+		mux.Handle("/metrics", s.admin.api.Reading("metrics", s.admin.metrics))
+	}
 }
 
 // privateRoutes is what the private listener serves. The command line, which pprof would show, too, is not there: it may hold secrets.
@@ -162,7 +162,8 @@ func (s *Server) privateRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/livez", s.admin.health.Live)
 	mux.HandleFunc("/readyz", s.admin.health.Ready)
-	s.inner(mux)
+	mux.Handle("/metrics", s.admin.metrics)
+	mux.HandleFunc(api.Prefix+"/", s.serveAPI)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
@@ -259,7 +260,7 @@ func (s *Server) announceAdmin() {
 		s.log.Info("listening for operators", "address", s.admin.private.Addr().String(), "serves", "/metrics /api/v1/ /debug/pprof/ /livez /readyz")
 		return
 	}
-	if address, ok := s.Addr().(*net.TCPAddr); ok && !address.IP.IsLoopback() {
-		s.log.Info("whoever can reach this node can read /metrics; give it an address of its own with listen.private")
+	if address, ok := s.Addr().(*net.TCPAddr); ok && !address.IP.IsLoopback() && s.config.Metrics.Public {
+		s.log.Warn("whoever can reach this node can read /metrics; give it an address of its own with listen.private, or leave out metrics.public")
 	}
 }

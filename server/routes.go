@@ -11,6 +11,7 @@ import (
 
 	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/gateway/native"
+	"github.com/ringdown/ringdown/server/proxy"
 	"github.com/ringdown/ringdown/web"
 	"github.com/ringdown/ringdown/websocket"
 )
@@ -39,6 +40,7 @@ func (s *Server) accept() websocket.AcceptOptions {
 	c := &s.config
 	return websocket.AcceptOptions{
 		OriginList: &s.origins,
+		Secure:     func(r *http.Request) bool { return proxy.From(r).Scheme == "https" },
 		Limits: websocket.Limits{
 			Message:      int64(c.Limits.MessageSize),
 			InflateRatio: c.Limits.DecompressedRatio,
@@ -60,7 +62,8 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc(path, readOnly)
 	}
 	mux.HandleFunc("/", notFound)
-	return noticed(s.front.trusted, s.log, s.front.handler(s.guard(mux)))
+	clients := noticed(s.front.trusted, s.log, s.front.handler(mux))
+	return s.guard(clients) // which is to see the Host that was sent, not one that a proxy has told
 }
 
 // guard keeps foreign host names out of dev mode, and browsers from guessing at types.

@@ -32,6 +32,10 @@ type AcceptOptions struct {
 	// OriginList, if it is not nil, is asked instead of Origins: a list that can change while the server runs.
 	OriginList *OriginList
 
+	// Secure tells whether the client of a request came over TLS, for servers that a proxy which ends TLS stands before: their own
+	// origin is then https. It must believe nobody but that proxy. nil goes by the connection, http.Request.TLS.
+	Secure func(*http.Request) bool
+
 	// AnyOrigin lets pages of every origin connect, with the cookies of whoever visits them. It is right only for servers
 	// that do not go by cookies, client certificates or the client's place in the network.
 	AnyOrigin bool
@@ -164,10 +168,18 @@ func (a *Acceptor) CheckOrigin(r *http.Request) error {
 	if a.opts.AnyOrigin {
 		return nil
 	}
-	if refusal := a.origins.check(r); refusal != nil {
+	if refusal := a.origins.check(r, a.secure(r)); refusal != nil {
 		return &HandshakeError{Status: refusal.Status, Reason: refusal.Reason}
 	}
 	return nil
+}
+
+// secure tells whether the client came over TLS.
+func (a *Acceptor) secure(r *http.Request) bool {
+	if a.opts.Secure != nil {
+		return a.opts.Secure(r)
+	}
+	return r.TLS != nil
 }
 
 // Check is for servers that want to know that r is sound before they do what costs something or can be seen by others. It answers r,
@@ -217,7 +229,7 @@ func (a *Acceptor) negotiate(r *http.Request) (subprotocol string, agreed *defla
 		return "", nil, refusal
 	}
 	if !a.opts.AnyOrigin {
-		if refusal = a.origins.check(r); refusal != nil {
+		if refusal = a.origins.check(r, a.secure(r)); refusal != nil {
 			return "", nil, refusal
 		}
 	}

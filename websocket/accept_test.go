@@ -43,6 +43,10 @@ func ask(t *testing.T, dial func() (net.Conn, error), request string) (*http.Res
 
 func TestAcceptRefusesWithASentence(t *testing.T) {
 	good := upgradeRequest("")
+	acceptor, err := websocket.NewAcceptor(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		old, new string // what to replace in a good request
 		status   int
@@ -65,26 +69,49 @@ func TestAcceptRefusesWithASentence(t *testing.T) {
 		"a long header":       {"Host: ", "Cookie: " + strings.Repeat("c", 9000) + "\r\nHost: ", 431, nil, "this server takes 8192"},
 		"many fields":         {"Host: ", strings.Repeat("X: y\r\n", 70) + "Host: ", 431, nil, "this server takes 64"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			refused := make(chan error, 1)
-			dial, _ := serve(t, overTCP, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for by, judge := range map[string]func(http.ResponseWriter, *http.Request) error{
+			"Accept": func(w http.ResponseWriter, r *http.Request) error {
 				_, err := websocket.Accept(w, r, nil)
-				refused <- err
-			}))
-			resp, body := ask(t, dial, strings.Replace(good, test.old, test.new, 1))
-			if resp.StatusCode != test.status || !strings.Contains(body, test.words) {
-				t.Errorf("%s: %s", resp.Status, body)
-			}
-			for name, value := range test.header {
-				if resp.Header.Get(name) != value {
-					t.Errorf("%s: %q", name, resp.Header.Get(name))
+				return err
+			},
+			"Check": acceptor.Check,
+		} {
+			t.Run(name+" by "+by, func(t *testing.T) {
+				refused := make(chan error, 1)
+				dial, _ := serve(t, overTCP, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { refused <- judge(w, r) }))
+				resp, body := ask(t, dial, strings.Replace(good, test.old, test.new, 1))
+				if resp.StatusCode != test.status || !strings.Contains(body, test.words) {
+					t.Errorf("%s: %s", resp.Status, body)
 				}
-			}
-			failed, ok := errors.AsType[*websocket.HandshakeError](<-refused)
-			if !ok || failed.Status != test.status || !strings.Contains(failed.Error(), test.words) {
-				t.Errorf("Accept returned %v", failed)
-			}
-		})
+				for name, value := range test.header {
+					if resp.Header.Get(name) != value {
+						t.Errorf("%s: %q", name, resp.Header.Get(name))
+					}
+				}
+				failed, ok := errors.AsType[*websocket.HandshakeError](<-refused)
+				if !ok || failed.Status != test.status || !strings.Contains(failed.Error(), test.words) {
+					t.Errorf("it returned %v", failed)
+				}
+			})
+		}
+	}
+}
+
+func TestCheckLeavesASoundHandshakeToAccept(t *testing.T) {
+	acceptor, err := websocket.NewAcceptor(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial, _ := serve(t, overTCP, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := acceptor.Check(w, r); err != nil {
+			t.Error(err)
+		}
+		if c, err := acceptor.Accept(w, r); err == nil {
+			c.CloseNow()
+		}
+	}))
+	if resp, body := ask(t, dial, upgradeRequest("")); resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Errorf("%s: %s", resp.Status, body)
 	}
 }
 

@@ -34,7 +34,7 @@ func TestSilenceIsAnsweredByAPingAndThenTheEnd(t *testing.T) {
 		keep              websocket.KeepAlive
 		interval, timeout time.Duration
 	}{
-		"by default": {websocket.KeepAlive{}, 30 * time.Second, 10 * time.Second},
+		"by default": {websocket.KeepAlive{}, 20 * time.Second, 10 * time.Second},
 		"as set":     {websocket.KeepAlive{Interval: 7 * time.Second, Timeout: 3 * time.Second}, 7 * time.Second, 3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestNoPingIsSentWhen(t *testing.T) {
 			go echo(c)
 			for range 500 {
 				p.send(p.control(wire.Pong, "heartbeat"))
-				time.Sleep(25 * time.Second)
+				time.Sleep(15 * time.Second)
 			}
 		}},
 	} {

@@ -73,7 +73,7 @@ type Limits struct {
 // KeepAlive finds peers that have gone without a word. When nothing has come from the peer for Interval a ping is sent,
 // and when nothing has come for Timeout after that the connection is dropped. It watches only while somebody reads.
 type KeepAlive struct {
-	// Interval is the silence after which a ping is sent. 0 means 30 s at a server and off at a client; a negative value is
+	// Interval is the silence after which a ping is sent. 0 means 20 s at a server and off at a client; a negative value is
 	// off.
 	Interval time.Duration
 	// Timeout is how long the answer to a ping may take. 0 means 10 s.
@@ -88,7 +88,7 @@ const (
 	defaultFrameTimeout = 30 * time.Second
 	defaultWriteTimeout = 30 * time.Second
 	defaultCloseTimeout = 5 * time.Second
-	defaultInterval     = 30 * time.Second
+	defaultInterval     = 20 * time.Second
 	defaultTimeout      = 10 * time.Second
 	defaultThreshold    = 512
 

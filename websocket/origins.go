@@ -26,10 +26,10 @@ func (l *OriginList) Set(list []string) error {
 	return nil
 }
 
-// check refuses the request of a page that is not listed.
-func (l *OriginList) check(r *http.Request) *handshake.Refusal {
+// check refuses the request of a page that is not listed, on a server to which the client came over TLS or not.
+func (l *OriginList) check(r *http.Request, secure bool) *handshake.Refusal {
 	if origins := l.origins.Load(); origins != nil {
-		return origins.Check(r)
+		return origins.CheckAt(r, secure)
 	}
-	return handshake.Origins{}.Check(r)
+	return handshake.Origins{}.CheckAt(r, secure)
 }

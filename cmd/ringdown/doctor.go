@@ -54,6 +54,7 @@ The exit status is 0 if nothing failed (there may be warnings), otherwise 1.`,
 	flags.StringVar(&o.Channel, "channel", "", "`name` of the channel to listen to (default: that of URL, or "+doctor.DefaultChannel+")")
 	flags.StringVar(&o.Origin, "origin", "", "`origin` whose pages should be able to connect, as https://app.example.com")
 	flags.StringVar(&o.tokenFile, "token-file", "", "`file` that holds a token; - is the input")
+	flags.BoolVar(&o.Ready, "ready", false, "ask only whether the node is ready (/readyz), as a health check does")
 	flags.DurationVar(&o.Idle, "idle", 0, "`time` for which to watch quiet lines, as 70s; 0 does not")
 	flags.DurationVar(&o.Timeout, "timeout", doctor.DefaultTimeout, "longest `time` for each other step")
 	flags.IntVar(&o.PID, "pid", 0, "process `id` of the server on this machine, to look at its open files")

@@ -75,7 +75,7 @@ func TestEachRefusalAndEachDisconnectIsALineWithItsCauseAndCure(t *testing.T) {
 		code    string
 		session bool // there is one by then
 	}{
-		{"a foreign page at /connect", func() { dial("/connect", foreign) }, "refused", "foreign_origin", true},
+		{"a foreign page at /connect", func() { dial("/connect", foreign) }, "refused", "foreign_origin", false},
 		{"a foreign page at a channel", func() { dial("/channels/news", foreign) }, "refused", "foreign_origin", false},
 		{"a bad token at /connect", func() { dial("/connect", bearer("x.y.z")) }, "refused", "unauthorized", false},
 		{"a bad token at a channel", func() { ask("GET", "/channels/news", "", bearer("x.y.z")) }, "refused", "unauthorized", false},

@@ -123,7 +123,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if q.transport == webSocket && r.Method == http.MethodGet {
-		if err := g.origins.Check(w, r); err != nil { // which has answered
+		if err := g.lines.Check(w, r); err != nil { // which has answered
 			g.lines.Journal().Request(r, "", err)
 			return nil
 		}

@@ -133,6 +133,7 @@ func TestAListenerThatIsTakenOutOfAChannelIsTold(t *testing.T) {
 	if _, err := events.next(); err == nil {
 		t.Error("the stream goes on")
 	}
+	n.until(func() bool { return n.hub.Sessions() == 0 })
 	raw := n.join("a")
 	if err := errors.Join(n.hub.SessionsOf("ann")[0].Expel("a", "enough")); err != nil {
 		t.Fatal(err)

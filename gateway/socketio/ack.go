@@ -135,9 +135,11 @@ func (c *call) result(ctx context.Context, timeout time.Duration, asked []*Socke
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case err != nil:
+	case c.waiting == 0 && c.lost == 0: // at the last moment, perhaps
+		err = nil
+	case c.waiting > 0:
 		err = fmt.Errorf("%w: %d of %d have answered (%w)", ErrTimeout, len(c.replies), len(asked), err)
-	case c.lost > 0:
+	default:
 		err = fmt.Errorf("%w: %d of %d have answered", ErrDisconnected, len(c.replies), len(asked))
 	}
 	return append([]Reply(nil), c.replies...), err

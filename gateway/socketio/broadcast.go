@@ -80,10 +80,7 @@ func (b Broadcast) Emit(event string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	except := b.exceptions()
-	for _, id := range ids {
-		except = append(except, id)
-	}
+	except := append(b.exceptions(), ids...)
 	if err := b.emitTo(ids, channels, event, args); err != nil {
 		return err
 	}
@@ -229,7 +226,7 @@ func (b Broadcast) FetchSockets() []*Socket {
 	except := b.exceptions()
 	all := make([]*Socket, 0, len(found))
 	for s := range found {
-		if !s.isIn(except) {
+		if s.Connected() && !s.isIn(except) {
 			all = append(all, s)
 		}
 	}

@@ -225,7 +225,7 @@ func TestTheServersAcknowledgementsAreAnswered(t *testing.T) {
 		p.connect("/", "")
 		p.expect(`421["question",1]`)
 		p.send(`43999["nobody waits for this"]`, `461-1["answer",{"_placeholder":true,"num":0}]`, "b:\x07")
-		if got := await(t, got); got != "answer[7]<nil>" {
+		if got := await(t, got); got != "answer[7] <nil>" {
 			t.Error(got)
 		}
 		p.send(`431["late"]`) // is ignored

@@ -35,7 +35,7 @@ var history = []hub.Rule{{Pattern: "*", History: hub.Retention{Count: 1000, Age:
 
 func start(t *testing.T, o socketio.Options) *node {
 	t.Helper()
-	h, err := hub.New(hub.Options{Broker: memory.New(memory.Options{}), Rules: history, Log: slog.New(slog.DiscardHandler)})
+	h, err := hub.New(hub.Options{Broker: newBroker(), Rules: history, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,10 +298,10 @@ func answering(more func(*socketio.Socket)) func(*socketio.Socket) {
 	}
 }
 
-
 func encode64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
 func decode64(s string) string {
 	b, _ := base64.StdEncoding.DecodeString(s)
 	return string(b)
 }
+func newBroker() hub.Broker { return memory.New(memory.Options{}) }

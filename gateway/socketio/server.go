@@ -161,10 +161,13 @@ func (s *Server) Stats() Stats {
 }
 
 // Shutdown refuses new connections, closes those that are open so that their clients come back, and waits until all handlers have
-// returned. When ctx ends first, the rest is not waited for, and the error is ctx's.
+// returned. When ctx ends first, the rest is not waited for, and the error is ctx's. Of the hub's two ends this comes first.
 func (s *Server) Shutdown(ctx context.Context) error {
 	defer s.cancel()
 	err := s.engine.Shutdown(ctx)
+	if errors.Is(err, http.ErrServerClosed) { // it was called before
+		err = nil
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

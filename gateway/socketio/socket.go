@@ -50,6 +50,7 @@ type Socket struct {
 // memory is what a socket has with recovery.
 type memory struct {
 	pid      string
+	user     string // whose it is
 	trail    trail
 	moved    bool          // the keeper has what is kept of it
 	finished chan struct{} // closed when it is over and the hub does not know it any more
@@ -210,7 +211,10 @@ func (n *Namespace) marked(event string, e arguments) *ownEvent {
 // deliver sends an event to the socket, or keeps it for when its client comes back. m is the event made ready for many sockets, or nil.
 func (s *Socket) deliver(e *ownEvent, m *engineio.Message, volatile bool) error {
 	if s.memory == nil {
-		if _, err := s.conn.send(e, m); err != nil || !s.connected.Load() {
+		if !s.connected.Load() {
+			return ErrDisconnected
+		}
+		if _, err := s.conn.send(e, m); err != nil {
 			return ErrDisconnected
 		}
 		return nil

@@ -30,6 +30,24 @@ func (a *Handler) admit(r *http.Request, route route) (*Key, error) {
 	return key, nil
 }
 
+// Reading serves next, which only reads and is no operation of the API, to programs on this machine itself and to whoever has a key that
+// may read and is bound to no channel. Others are refused as by the API.
+func (a *Handler) Reading(name string, next http.Handler) http.Handler {
+	what := route{name: name, right: Read, whole: true}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		done, err := a.crossOrigin(w, r)
+		if err == nil && !done && !direct(r) {
+			_, err = a.admit(r, what)
+		}
+		switch {
+		case err != nil:
+			a.refuse(w, r, err)
+		case !done:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
 // identify returns the key of a request.
 func (a *Handler) identify(r *http.Request) (*Key, error) {
 	given := r.Header["Authorization"]

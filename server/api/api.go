@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/internal/sparing"
 )
 
 // Prefix is the path under which everything is.
@@ -96,6 +97,8 @@ type Handler struct {
 	options Options
 	log     *slog.Logger
 	routes  http.Handler
+
+	refusals sparing.Lines // of the log
 }
 
 // New returns a handler for h. Register it under Prefix + "/".

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
@@ -54,8 +55,7 @@ func known(err error) error {
 // refuse answers with the refusal that err stands for.
 func (a *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refusal, sentence := hub.RefusalOf(known(err))
-	about := []any{"remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path, "origin", r.Header.Get("Origin"), "status", refusal.Status}
-	a.log.Info("refused", append(about, hub.Explain(known(err))...)...)
+	a.note(r, refusal.Status, known(err))
 	switch refusal.Status {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", retryAfter)
@@ -64,6 +64,19 @@ func (a *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	write(w, refusal.Status, "application/problem+json",
 		problem{"about:blank", http.StatusText(refusal.Status), refusal.Status, refusal.Code, sentence})
+}
+
+// note tells the log of a refusal. Anybody can bring them about, so those beyond so many a second are counted only, but at level Debug.
+func (a *Handler) note(r *http.Request, status int, err error) {
+	values := []any{"remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path, "origin", r.Header.Get("Origin"), "status", status}
+	if !a.log.Enabled(r.Context(), slog.LevelDebug) {
+		unlogged, ok := a.refusals.Due()
+		if !ok {
+			return
+		}
+		values = append(values, "unlogged", unlogged)
+	}
+	a.log.Info("refused", append(values, hub.Explain(err)...)...)
 }
 
 // write answers with a value as JSON.

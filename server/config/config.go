@@ -16,6 +16,7 @@ type Config struct {
 	Auth      Auth      `key:"auth" doc:"who clients are"`
 	Backend   Backend   `key:"backend" doc:"your own service, which is asked before clients do things and told what happened"`
 	API       API       `key:"api" doc:"the HTTP API for your own services, /api/v1"`
+	Metrics   Metrics   `key:"metrics" doc:"what the node counts, /metrics"`
 	Log       Log       `key:"log" doc:"what is written to standard error"`
 	Tracing   Tracing   `key:"tracing" doc:"OpenTelemetry traces of API calls and hooks"`
 	Drain     Drain     `key:"drain" doc:"how the node says goodbye when it is told to stop"`
@@ -28,8 +29,8 @@ type Listen struct {
 	Address        string     `key:"address" example:":8080" doc:"TCP address, host:port; an empty host is every address of the machine; unix:/path is a socket file; with TLS where listen.tls or listen.acme is given, over which clients choose between HTTP/2 and HTTP/1.1"`
 	ProxyProtocol  bool       `key:"proxy_protocol" doc:"expect a PROXY protocol header, version 1 or 2, from trusted proxies on each connection"`
 	More           []Listener `key:"more" doc:"further listeners"`
-	Private        string     `key:"private" example:"127.0.0.1:9000" doc:"address of its own for metrics, pprof and the API; empty leaves metrics and the API to the other listeners, and pprof out"`
-	TrustedProxies []string   `key:"trusted_proxies" example:"10.0.0.0/8" doc:"addresses or networks (CIDR) of proxies, or unix for whoever connects to a socket file, whose word about the client's address is taken: X-Forwarded-For with -Proto and -Host, or the PROXY protocol"`
+	Private        string     `key:"private" example:"127.0.0.1:9000" doc:"address of its own for metrics, pprof and the API; empty leaves metrics and the API to the other listeners, where both ask for a key, and pprof out"`
+	TrustedProxies []string   `key:"trusted_proxies" example:"10.0.0.0/8" doc:"addresses or networks (CIDR) of proxies, or unix for whoever connects to a socket file, whose word is taken about the client's address, and about scheme and host, which make the node's own origin: X-Forwarded-For with -Proto and -Host, or the PROXY protocol, which has the address alone"`
 	Forwarded      bool       `key:"forwarded" doc:"the trusted proxies write Forwarded (RFC 7239); X-Forwarded-For, -Proto and -Host are then not believed"`
 	TLS            TLS        `key:"tls" doc:"certificates from files, which are read again when they change, and on SIGHUP"`
 	ACME           ACME       `key:"acme" doc:"certificates from an ACME authority such as Let's Encrypt"`
@@ -94,6 +95,6 @@ type Rate struct {
 
 // KeepAlive says when a quiet client is asked whether it is there.
 type KeepAlive struct {
-	Interval time.Duration `key:"interval" doc:"silence after which a WebSocket is sent a ping and an event stream a heartbeat; below the shortest time-out of any proxy on the way, which is often 60s"`
+	Interval time.Duration `key:"interval" doc:"silence after which a WebSocket is sent a ping and an event stream a heartbeat; below the shortest time-out of any proxy on the way, which is often 60s, and with some 30s"`
 	Timeout  time.Duration `key:"timeout" doc:"how long the answer to a ping may take; then the connection is cut"`
 }

@@ -88,6 +88,11 @@ type APIKey struct {
 	Channels   []string `key:"channels" example:"chat:*" doc:"patterns of the channels that the key is bound to; none binds it to no channel"`
 }
 
+// Metrics says who may read them.
+type Metrics struct {
+	Public bool `key:"public" doc:"let everybody who reaches the node read them; otherwise, on the listeners for clients, only programs on this machine itself, not through a proxy, and those with an API key that has the right to read and is bound to no channel"`
+}
+
 // Log says how much is logged, and how.
 type Log struct {
 	Format string `key:"format" oneof:"text, json" doc:"text for people, json for programs"`
@@ -134,7 +139,7 @@ func Default() Config {
 			Burst:       2 * time.Second,
 			OutboxBytes: 1 << 20, OutboxAge: 30 * time.Second, HistoryBytes: 256 << 20,
 		},
-		KeepAlive: KeepAlive{Interval: 30 * time.Second, Timeout: 10 * time.Second},
+		KeepAlive: KeepAlive{Interval: 20 * time.Second, Timeout: 10 * time.Second},
 		Auth:      Auth{Leeway: 30 * time.Second, MaxTTL: 24 * time.Hour, Query: "token", Anonymous: true},
 		Backend:   Backend{ConnectReuse: 5 * time.Second, Timeout: 5 * time.Second, Retries: 2, Events: Events{MaxBytes: 64 << 20}},
 		Log:       Log{Format: "text", Level: "info"},

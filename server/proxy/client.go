@@ -70,10 +70,13 @@ func (t *Trusted) Client(r *http.Request) Client {
 	return c
 }
 
-// believes reports whether the peer that sent r is trusted. Over a Unix socket it has no address.
+// believes reports whether the peer that sent r is trusted. Over a Unix socket it has no address, as has who comes from nowhere.
 func (t *Trusted) believes(r *http.Request, peer netip.Addr) bool {
 	if peer.IsValid() || t == nil {
 		return t.Contains(peer)
+	}
+	if r.RemoteAddr == (nowhere{}).String() {
+		return false
 	}
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	_, unix := local.(*net.UnixAddr)

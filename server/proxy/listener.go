@@ -20,7 +20,8 @@ type Options struct {
 }
 
 // Listener expects a header of the PROXY protocol, version 1 or 2, from every trusted peer, and has its connection come from the
-// address that the header says. A connection without one, or with one that is wrong or late, is closed. The connections of others
+// address that the header says; one whose client the proxy does not know (PROXY UNKNOWN, or a transport other than TCP) comes from
+// nowhere, and nothing that it says of itself is believed. A connection without a header, or with one that is wrong or late, is closed. The connections of others
 // are left alone: what they send at the beginning is not believed, and if it is such a header it is no HTTP.
 //
 // The connections that it accepts can ride an event loop.
@@ -103,11 +104,20 @@ func (l *listener) introduced(nc net.Conn) (net.Conn, error) {
 		nc.Close()
 		return nil, err
 	}
-	if local || source == nil {
+	switch {
+	case local: // the proxy itself
 		return nc, nil
+	case source == nil:
+		source = nowhere{}
 	}
 	return &conn{nc, source}, nil
 }
+
+// nowhere is the address of a client that its proxy does not know. It is nobody's who is trusted: the bytes are the client's.
+type nowhere struct{}
+
+func (nowhere) Network() string { return "tcp" }
+func (nowhere) String() string  { return "unknown" }
 
 func (l *listener) Accept() (net.Conn, error) {
 	select {

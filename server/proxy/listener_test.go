@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -36,7 +37,7 @@ func behind(t *testing.T, trusting bool, o proxy.Options) net.Listener {
 
 func dial(t *testing.T, l net.Listener, say string) net.Conn {
 	t.Helper()
-	nc, err := net.Dial("tcp", l.Addr().String())
+	nc, err := net.Dial(l.Addr().Network(), l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,11 +49,17 @@ func dial(t *testing.T, l net.Listener, say string) net.Conn {
 	return nc
 }
 
-const line = "PROXY TCP4 192.0.2.1 10.0.0.1 4660 8080\r\n"
+const (
+	line = "PROXY TCP4 192.0.2.1 10.0.0.1 4660 8080\r\n"
+
+	// Version 2: a connection of the proxy itself, and one whose client has no address over TCP.
+	local   = "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
+	overUDP = "\r\n\r\n\x00\r\nQUIT\n\x21\x12\x00\x0c\xc0\x00\x02\x01\x0a\x00\x00\x01\x12\x34\x1f\x90"
+)
 
 func TestAConnectionComesFromWhereATrustedProxySays(t *testing.T) {
 	l := behind(t, true, proxy.Options{})
-	for say, want := range map[string]string{line: "192.0.2.1:4660", "PROXY UNKNOWN\r\n": ""} {
+	for say, want := range map[string]string{line: "192.0.2.1:4660", "PROXY UNKNOWN\r\n": "unknown", overUDP: "unknown", local: ""} {
 		client := dial(t, l, say+"hello")
 		nc, err := l.Accept()
 		if err != nil {
@@ -68,6 +75,32 @@ func TestAConnectionComesFromWhereATrustedProxySays(t *testing.T) {
 		b := make([]byte, 5)
 		if _, err := io.ReadFull(nc, b); err != nil || string(b) != "hello" {
 			t.Errorf("%q, %v", b, err)
+		}
+	}
+}
+
+// The bytes behind such a header are the client's own, whoever has sent the header.
+func TestWhoIsUnknownToTheProxyCannotChooseItsAddress(t *testing.T) {
+	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": filepath.Join(t.TempDir(), "socket")} {
+		inner, err := net.Listen(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trusted, _ := proxy.Parse("127.0.0.0/8", "unix")
+		seen := make(chan proxy.Client, 1)
+		h := &http.Server{Handler: trusted.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen <- proxy.From(r) }))}
+		go h.Serve(trusted.Listener(inner, proxy.Options{}))
+		defer h.Close()
+		for _, say := range []string{"PROXY UNKNOWN\r\n", overUDP} {
+			dial(t, inner, say+"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.66\r\nX-Forwarded-Host: evil.example\r\n\r\n")
+			select {
+			case c := <-seen:
+				if c.Address.IsValid() || c.Proxied || c.Host != "a" {
+					t.Errorf("%s, %q: %+v", network, say, c)
+				}
+			case <-time.After(patience):
+				t.Fatalf("%s, %q: no request has arrived", network, say)
+			}
 		}
 	}
 }

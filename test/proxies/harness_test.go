@@ -75,7 +75,8 @@ var kinds = []kind{
 				{"worker_rlimit_nofile 262144;", ""},
 				{"worker_connections 100000;", "worker_connections 256;"},
 				{"/run/nginx.pid", s.folder + "/pid"},
-				{"/var/log/nginx/error.log", s.folder + "/error.log"},
+				{"/var/log/nginx/error.log warn", s.folder + "/error.log warn"},
+				{"/var/log/nginx/error.log emerg", s.folder + "/error.log emerg"},
 				{"/var/log/nginx/access.log", s.folder + "/access.log"},
 				{"/etc/nginx/tls/fullchain.pem", s.cert},
 				{"/etc/nginx/tls/privkey.pem", s.key},
@@ -106,7 +107,7 @@ var kinds = []kind{
 		"caddy", "caddy", "Caddyfile",
 		func(s *setting) []change {
 			return []change{
-				{"{$RINGDOWN_HOST", "{\n\tadmin off\n\tauto_https disable_redirects\n\tdefault_bind 127.0.0.1\n\tservers {\n\t\tprotocols h1 h2\n\t}\n}\n\n{$RINGDOWN_HOST"},
+				{"\n{\n", "\n{\n\tadmin off\n\tauto_https disable_redirects\n\tdefault_bind 127.0.0.1\n\tservers {\n\t\tprotocols h1 h2\n\t}\n"},
 				{"rt.example.com}", "https://127.0.0.1:" + s.port + "}"},
 				{"127.0.0.1:8000", s.node},
 				{"reverse_proxy {", fmt.Sprintf("tls %s %s\n\treverse_proxy {", s.cert, s.key)},
@@ -217,8 +218,15 @@ func (k *kind) start(t *testing.T, program *exec.Cmd, output, address string) {
 // startNode runs a node whose own pages are at origin.
 func startNode(t *testing.T, origin string) *server.Server {
 	t.Helper()
+	return startNodeAs(t, func(c *config.Config) { c.Origins = []string{origin} })
+}
+
+// startNodeAs runs a node in dev mode with a change of its configuration.
+func startNodeAs(t *testing.T, change func(*config.Config)) *server.Server {
+	t.Helper()
 	c := config.Default()
-	c.Dev, c.Listen.Address, c.Origins = true, "127.0.0.1:0", []string{origin}
+	c.Dev, c.Listen.Address = true, "127.0.0.1:0"
+	change(&c)
 	node, err := server.New(c, server.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -51,6 +51,7 @@ type Drop struct {
 type Server struct {
 	handler Handler
 	opts    Options
+	judge   *websocket.Acceptor
 	accept  func(http.ResponseWriter, *http.Request) (*bridge.Upgraded, error)
 	set     *bridge.Settings
 
@@ -92,6 +93,9 @@ func New(handler Handler, opts *Options) (*Server, error) {
 	s := &Server{handler: handler, opts: opts.withDefaults(), stop: make(chan struct{}), ended: make(chan struct{}), detached: make(map[*websocket.Conn]struct{})}
 	s.cutting, s.cut = context.WithCancel(context.Background())
 	var err error
+	if s.judge, err = websocket.NewAcceptor(&s.opts.Accept); err != nil {
+		return nil, err
+	}
 	if s.accept, s.set, err = bridge.Acceptor(&s.opts.Accept); err != nil {
 		return nil, err
 	}
@@ -144,6 +148,16 @@ func (s *Server) Accept(w http.ResponseWriter, r *http.Request, ready func(*Conn
 	return nil
 }
 
+// Check is [websocket.Acceptor.Check]: for a handler that wants to know that Accept would not refuse r for its handshake or its origin
+// before it does anything else. What it refuses is counted as if Accept had.
+func (s *Server) Check(w http.ResponseWriter, r *http.Request) error {
+	err := s.judge.Check(w, r)
+	if err != nil {
+		s.stats.refused.Add(1)
+	}
+	return err
+}
+
 // adopt takes a connection over. ready, if it is not nil, is called before anything else is.
 func (s *Server) adopt(u *bridge.Upgraded, ready func(*Conn)) {
 	s.stats.opened.Add(1)
@@ -186,7 +200,7 @@ func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
 // rest of a site; browsers offer only HTTP/1.1 for a WebSocket, and only connections with that can be taken over.
 //
 // Handshakes run at most 4,096 at a time, 64 of them computing and the others waiting for their peers, and for at most 10 s.
-// Peers that say nothing hold up nobody else before there are as many. config must have a certificate, and may replace it
+// One more ends the oldest of them, so that peers which say nothing hold up nobody. config must have a certificate, and may replace it
 // while the listener runs, through GetCertificate or GetConfigForClient.
 func NewTLSListener(inner net.Listener, config *tls.Config) net.Listener {
 	return tlsshim.NewListener(inner, config)

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/ringdown/ringdown/hub"
@@ -59,14 +60,15 @@ func (ls *Lines) ShutdownOver(ctx context.Context, window time.Duration) error {
 	close(ls.leaving)
 	defer ls.cancel()
 	code, reason := Goodbye(hub.ErrShutdown)
-	open := ls.server.Stats().Connections
+	var told atomic.Int64
 	err := ls.server.ShutdownPaced(ctx, loop.Drain{Code: code, Reason: reason, Window: f.spread,
 		Close: func(c *loop.Conn) {
+			told.Add(1)
 			client := c.Data.(Client)
 			client.Base().session.Blame(hub.ErrShutdown)
 			client.End(hub.ErrShutdown)
 		}})
-	ls.log.Info("closed all lines", "connections", open, "close", int(code), "cause", reason, "spread", f.spread.Round(time.Millisecond))
+	ls.log.Info("closed all lines", "connections", told.Load(), "close", int(code), "cause", reason, "spread", f.spread.Round(time.Millisecond))
 	return err
 }
 

@@ -10,10 +10,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"sync"
-	"time"
 
 	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/internal/sparing"
 	"github.com/ringdown/ringdown/websocket"
 )
 
@@ -24,16 +23,9 @@ import (
 // Whoever wants to fill a disk has requests refused, so refusals have a bound, which all clients of a gateway share; at level Debug there
 // is none.
 type Journal struct {
-	log *slog.Logger
-
-	mu       sync.Mutex
-	second   time.Time // when the current second of refusals began
-	written  int       // refusals in it
-	unlogged int       // refusals that have not been written since the last one that was
+	log      *slog.Logger
+	refusals sparing.Lines
 }
-
-// refusalsPerSecond are written at most.
-const refusalsPerSecond = 100
 
 // NewJournal returns a journal that is kept in a log; nil means slog.Default.
 func NewJournal(log *slog.Logger) *Journal { return &Journal{log: cmp.Or(log, slog.Default())} }
@@ -72,7 +64,7 @@ func (j *Journal) refused(values []any, err error) {
 	unlogged := 0
 	if !j.log.Enabled(context.Background(), slog.LevelDebug) {
 		var ok bool
-		if unlogged, ok = j.due(time.Now()); !ok {
+		if unlogged, ok = j.refusals.Due(); !ok {
 			return
 		}
 	}
@@ -81,22 +73,6 @@ func (j *Journal) refused(values []any, err error) {
 		values = append(values, "unlogged", unlogged)
 	}
 	j.log.Info("refused", values...)
-}
-
-// due reports whether a refusal may be written now, and how many were not before it.
-func (j *Journal) due(now time.Time) (unlogged int, ok bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if now.Sub(j.second) >= time.Second {
-		j.second, j.written = now, 0
-	}
-	if j.written == refusalsPerSecond {
-		j.unlogged++
-		return 0, false
-	}
-	j.written++
-	unlogged, j.unlogged = j.unlogged, 0
-	return unlogged, true
 }
 
 // Ended notes that the server ends a session. remote may be nil; code is that of the Close frame, 0 where there is none.

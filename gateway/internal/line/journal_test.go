@@ -11,10 +11,11 @@ import (
 	"time"
 
 	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/internal/sparing"
 )
 
 func TestAFloodOfRefusalsDoesNotFloodTheLog(t *testing.T) {
-	for level, want := range map[slog.Level]int{slog.LevelDebug: 1001, slog.LevelInfo: refusalsPerSecond + 1, slog.LevelWarn: 0} {
+	for level, want := range map[slog.Level]int{slog.LevelDebug: 1001, slog.LevelInfo: sparing.PerSecond + 1, slog.LevelWarn: 0} {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
 			j := NewJournal(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level})))

@@ -66,7 +66,6 @@ type Options struct {
 // Lines are the connections of one gateway.
 type Lines struct {
 	hub     *hub.Hub
-	opening *websocket.Acceptor
 	server  *loop.Server
 	outbox  int
 	log     *slog.Logger
@@ -87,9 +86,6 @@ func New(h *hub.Hub, o Options) (*Lines, error) {
 	age := cmp.Or(o.OutboxAge, DefaultOutboxAge)
 	o.Accept.Limits.WriteTimeout = cmp.Or(o.Accept.Limits.WriteTimeout, age+farewellRoom)
 	var err error
-	if ls.opening, err = websocket.NewAcceptor(&o.Accept); err != nil {
-		return nil, err
-	}
 	ls.server, err = loop.New(loop.Handler{
 		Open:    func(c *loop.Conn) { opened(c) },
 		Message: heard,
@@ -109,7 +105,7 @@ func New(h *hub.Hub, o Options) (*Lines, error) {
 
 // Check answers a request that is no sound handshake, or comes from a page that may not connect, and returns why. Nothing has been
 // done then, and nobody been asked who the client is.
-func (ls *Lines) Check(w http.ResponseWriter, r *http.Request) error { return ls.opening.Check(w, r) }
+func (ls *Lines) Check(w http.ResponseWriter, r *http.Request) error { return ls.server.Check(w, r) }
 
 // Open opens the session of a client that is about to be accepted. The error is an [*hub.Error] with [hub.Full] or
 // [hub.ShuttingDown]. A session for which neither Accept nor Stream is called is the gateway's to close.

@@ -24,7 +24,7 @@ type Conn struct {
 	beat      beat // guarded by the heartbeats' lock
 
 	// The turn is held while the handler is called, and while a function of Go runs. aside is owned by who holds it, as told is.
-	turn  sync.Mutex
+	turn  turn
 	aside func() // given to Go by the call of the handler that is under way
 	told  bool   // the handler's Close was called
 	deaf  atomic.Bool

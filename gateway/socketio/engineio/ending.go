@@ -71,12 +71,12 @@ func (c *Conn) end(e ending) {
 	if probe != nil {
 		probe.abandon()
 	}
-	if e.onLoop && c.turn.TryLock() {
+	if e.onLoop && c.turn.try() {
 		c.tellClose(e.reason, e.err)
 		return
 	}
 	go func() {
-		c.turn.Lock()
+		c.turn.take()
 		c.tellClose(e.reason, e.err)
 	}()
 }

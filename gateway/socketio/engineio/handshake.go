@@ -142,7 +142,7 @@ func (s *Server) beginPolling(c *Conn) bool {
 	if c.aside != nil {
 		go c.endTurn()
 	} else {
-		c.turn.Unlock()
+		c.turn.give()
 	}
 	return true
 }
@@ -162,9 +162,9 @@ func (s *Server) beginSocket(c *Conn, socket *loop.Conn) {
 
 // begin makes a session known and calls the handler's Open; the turn is held then. It returns false if the server is shutting down.
 func (s *Server) begin(c *Conn) bool {
-	c.turn.Lock()
+	c.turn.take()
 	if !s.sessions.add(c) {
-		c.turn.Unlock()
+		c.turn.give()
 		return false
 	}
 	s.counts.opened.Add(1)

@@ -301,7 +301,7 @@ func TestTheHTTPServersTimeoutsDoNotCutAWaitingGet(t *testing.T) {
 		t.Run(fmt.Sprintf("HTTP/%d", version), func(t *testing.T) {
 			t.Parallel()
 			n := startOn(t, engineio.Handler{Message: echo}, engineio.Options{}, func(web *httptest.Server) {
-				web.Config.ReadTimeout, web.Config.WriteTimeout, web.Config.IdleTimeout = 300*time.Millisecond, 300*time.Millisecond, 200*time.Millisecond
+				web.Config.ReadTimeout, web.Config.WriteTimeout, web.Config.IdleTimeout = 2*time.Second, 2*time.Second, time.Second
 				if version == 2 {
 					web.EnableHTTP2 = true
 					web.TLS = &tls.Config{}
@@ -310,7 +310,7 @@ func TestTheHTTPServersTimeoutsDoNotCutAWaitingGet(t *testing.T) {
 			})
 			c := n.dial()
 			waits := c.getting(t.Context())
-			time.Sleep(time.Second) // what must not happen would within that
+			time.Sleep(5 * time.Second) // what must not happen would within that
 			n.wantBody("POST", c.post("4x"), "ok")
 			n.wantBody("GET", soon(t, waits, "the GET"), "4x")
 			waits = c.getting(t.Context())

@@ -102,9 +102,9 @@ func (c *Conn) receive(payload []byte) bool {
 	}
 	scratch := getScratch()
 	defer putScratch(scratch)
-	c.turn.Lock()
+	c.turn.take()
 	if c.told || c.deaf.Load() { // it has ended while we waited
-		c.turn.Unlock()
+		c.turn.give()
 		return false
 	}
 	for {
@@ -128,7 +128,7 @@ func (c *Conn) receive(payload []byte) bool {
 	if c.aside != nil {
 		go c.endTurn() // the client need not wait for it
 	} else {
-		c.turn.Unlock()
+		c.turn.give()
 	}
 	return true
 }
@@ -142,6 +142,7 @@ func (c *Conn) packet(kind byte, data []byte) (done, ok bool) {
 	case typePong:
 		c.pong()
 	case typeClose:
+		c.awaitGet()
 		c.end(ending{reason: TransportClose, byPeer: true})
 		return true, true
 	default:

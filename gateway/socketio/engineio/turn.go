@@ -7,43 +7,68 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"sync"
 
 	"github.com/ringdown/ringdown/websocket/loop"
 )
 
-// Handler is what a program does with its sessions. For one session its functions are called in order, one at a time: Open, then
-// Message for each message and Drained for each notice that was asked for, then Close. They must not wait, as others are served by the
-// same event loop; see [Conn.Go]. One that panics is logged, with its stack, and its session ended; [net/http.ErrAbortHandler] ends
-// the session without a word in the log. Any of them may be nil.
-type Handler struct {
-	// Open is called before anything else. The open packet has been queued.
-	Open func(c *Conn)
-	// Message is called for each message. The payload is lent: it is good only until Message returns.
-	Message func(c *Conn, binary bool, payload []byte)
-	// Drained is called once after [Conn.NotifyDrained]: the client has read up.
-	Drained func(c *Conn)
-	// Close is called once, when the session has ended. err says more than the reason, and is nil if there is no more to say.
-	Close func(c *Conn, reason Reason, err error)
+// turn is held by who calls the handler. Those who wait for it get it in the order in which they came. It may be taken by one goroutine and
+// given up by another, and held for long.
+type turn struct {
+	mu      sync.Mutex // guards what follows
+	held    bool
+	waiting *waiter
 }
 
-func (h *Handler) fill() {
-	if h.Open == nil {
-		h.Open = func(*Conn) {}
+type waiter struct {
+	next *waiter
+	mine chan struct{} // closed when the turn has come
+}
+
+// try takes the turn if nobody has it.
+func (t *turn) try() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.held {
+		return false
 	}
-	if h.Message == nil {
-		h.Message = func(*Conn, bool, []byte) {}
+	t.held = true
+	return true
+}
+
+// take waits for the turn.
+func (t *turn) take() {
+	t.mu.Lock()
+	if !t.held {
+		t.held = true
+		t.mu.Unlock()
+		return
 	}
-	if h.Drained == nil {
-		h.Drained = func(*Conn) {}
+	w := &waiter{mine: make(chan struct{})}
+	last := &t.waiting
+	for *last != nil {
+		last = &(*last).next
 	}
-	if h.Close == nil {
-		h.Close = func(*Conn, Reason, error) {}
+	*last = w
+	t.mu.Unlock()
+	<-w.mine
+}
+
+// give gives the turn up, to the first who waits for it.
+func (t *turn) give() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.waiting == nil {
+		t.held = false
+		return
 	}
+	close(t.waiting.mine)
+	t.waiting = t.waiting.next
 }
 
 // Go runs f, which may wait, on a goroutine that is not the event loop's, and calls the handler no further for this session until f has
-// returned. It may be called only from within the handler's Open, Message or Drained, once a call: it panics otherwise. A payload that f
-// needs must be copied first. Meanwhile the client cannot be heard, its pongs included, and its time for them is prolonged.
+// returned. It may be called only from within the handler's Open, Message or Drained, and panics the second time in one call. A payload
+// that f needs must be copied first. Meanwhile the client cannot be heard, its pongs included, and its time for them is prolonged.
 func (c *Conn) Go(f func()) {
 	if c.aside != nil {
 		panic("engineio: Go after Go in the same call of the handler")
@@ -54,11 +79,11 @@ func (c *Conn) Go(f func()) {
 // heardOnLoop hands a message of a WebSocket to the handler, on the goroutine of the event loop. Should somebody else have the turn,
 // which happens around an upgrade, the event loop does not wait.
 func (c *Conn) heardOnLoop(socket *loop.Conn, binary bool, payload []byte) {
-	if !c.turn.TryLock() {
+	if !c.turn.try() {
 		own := bytes.Clone(payload)
 		c.away.Store(true)
 		socket.Go(func() {
-			c.turn.Lock()
+			c.turn.take()
 			c.deliver(binary, own)
 			c.endTurn()
 			c.back()
@@ -72,7 +97,7 @@ func (c *Conn) heardOnLoop(socket *loop.Conn, binary bool, payload []byte) {
 // endTurnOnLoop gives up the turn on the goroutine of an event loop, where a function of Go may not run.
 func (c *Conn) endTurnOnLoop(socket *loop.Conn) {
 	if c.aside == nil {
-		c.turn.Unlock()
+		c.turn.give()
 		return
 	}
 	c.away.Store(true)
@@ -82,7 +107,7 @@ func (c *Conn) endTurnOnLoop(socket *loop.Conn) {
 // endTurn runs what Go was given, and gives up the turn.
 func (c *Conn) endTurn() {
 	c.runAside()
-	c.turn.Unlock()
+	c.turn.give()
 }
 
 // runAside runs what Go was given. The turn is held.
@@ -115,7 +140,7 @@ func (c *Conn) deliver(binary bool, payload []byte) {
 
 // tellDrained calls the handler's Drained.
 func (c *Conn) tellDrained() {
-	c.turn.Lock()
+	c.turn.take()
 	defer c.endTurn()
 	if !c.told && !c.deaf.Load() {
 		c.guard(func() { c.server.handler.Drained(c) })
@@ -124,7 +149,7 @@ func (c *Conn) tellDrained() {
 
 // tellDrainedOnLoop is tellDrained on the goroutine of an event loop.
 func (c *Conn) tellDrainedOnLoop(socket *loop.Conn) {
-	if !c.turn.TryLock() {
+	if !c.turn.try() {
 		socket.Go(c.tellDrained)
 		return
 	}
@@ -139,7 +164,7 @@ func (c *Conn) tellClose(reason Reason, err error) {
 	c.told = true
 	c.guard(func() { c.server.handler.Close(c, reason, err) })
 	c.aside = nil
-	c.turn.Unlock()
+	c.turn.give()
 	c.server.sessions.release()
 }
 

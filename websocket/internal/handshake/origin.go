@@ -88,7 +88,10 @@ func (o *Origins) add(entry string) error {
 //
 // The server's own origin is r.Host under https if r came over TLS and under http if not. X-Forwarded-Proto is not
 // believed, since anyone can send it; behind a proxy that ends TLS the public origin has to be listed.
-func (o Origins) Check(r *http.Request) *Refusal {
+func (o Origins) Check(r *http.Request) *Refusal { return o.CheckAt(r, r.TLS != nil) }
+
+// CheckAt is Check for a server that knows better whether the client came over TLS, because it trusts the proxy in front.
+func (o Origins) CheckAt(r *http.Request, secure bool) *Refusal {
 	lines := r.Header[fieldOrigin]
 	switch {
 	case len(lines) == 0:
@@ -102,7 +105,7 @@ func (o Origins) Check(r *http.Request) *Refusal {
 	if err != nil {
 		return refuse(http.StatusForbidden, "Origin is %s: %v", quote(lines[0]), err)
 	}
-	own, ownErr := requestOrigin(r)
+	own, ownErr := requestOrigin(r, secure)
 	if ownErr == nil && page == own || o.lists(page) {
 		return nil
 	}
@@ -158,9 +161,9 @@ func refuseOrigin(text string, page, own origin) *Refusal {
 }
 
 // requestOrigin is the origin of pages that the server serves itself where r reached it.
-func requestOrigin(r *http.Request) (own origin, err error) {
+func requestOrigin(r *http.Request, secure bool) (own origin, err error) {
 	own.scheme = "http"
-	if r.TLS != nil {
+	if secure {
 		own.scheme = "https"
 	}
 	var port string

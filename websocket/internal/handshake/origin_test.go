@@ -271,7 +271,7 @@ func FuzzOrigin(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q is accepted, though %v", page, err)
 		}
-		own, err := requestOrigin(r)
+		own, err := requestOrigin(r, r.TLS != nil)
 		if (err != nil || own != o) && !origins.lists(o) {
 			t.Fatalf("%q is accepted at %q with Origins %q", page, host, entry)
 		}

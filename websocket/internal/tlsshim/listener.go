@@ -3,6 +3,7 @@
 package tlsshim
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
 	"net"
@@ -12,14 +13,19 @@ import (
 
 // Bounds of the handshakes under way.
 const (
-	handshakes       = 4096 // at once; others wait in the kernel's queue
+	handshakes       = 4096 // at once; one more takes the place of the oldest
 	reckoning        = 64   // of these, at once; the others wait for their peers
 	handshakeTimeout = 10 * time.Second
 )
 
 // NewListener returns a listener whose connections are *tls.Conn over a [Shim], their handshakes done. At most 4,096 of those
-// run at a time, 64 computing and the others waiting for their peers, each for at most 10 s.
+// run at a time, 64 computing and the others waiting for their peers, each for at most 10 s. One more ends the oldest of them, so
+// that peers which say nothing keep out nobody who does.
 func NewListener(inner net.Listener, config *tls.Config) net.Listener {
+	return newListener(inner, config, handshakes)
+}
+
+func newListener(inner net.Listener, config *tls.Config, most int) *listener {
 	config = forLoop(config)
 	if choose := config.GetConfigForClient; choose != nil {
 		config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
@@ -32,10 +38,10 @@ func NewListener(inner net.Listener, config *tls.Config) net.Listener {
 	}
 	l := &listener{
 		Listener: inner, config: config,
-		ready:   make(chan net.Conn),
-		failed:  make(chan error, 1),
-		running: make(chan struct{}, handshakes),
-		slots:   make(chan struct{}, reckoning),
+		ready:  make(chan net.Conn),
+		failed: make(chan error, 1),
+		most:   most,
+		slots:  make(chan struct{}, reckoning),
 	}
 	l.open, l.stop = context.WithCancel(context.Background())
 	l.working.Go(l.run)
@@ -58,26 +64,24 @@ type listener struct {
 	config  *tls.Config
 	ready   chan net.Conn
 	failed  chan error
-	running chan struct{} // one for each handshake under way
-	slots   chan struct{} // one for each that does not wait for its peer
+	slots   chan struct{} // one for each handshake that does not wait for its peer
 	open    context.Context
 	stop    context.CancelFunc // of open
 	working sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	most    int        // in running
+	running list.List  // of context.CancelFunc, each that of a handshake under way; the oldest first
 }
 
 func (l *listener) run() {
 	for {
-		select {
-		case l.running <- struct{}{}:
-		case <-l.open.Done():
-			return
-		}
 		nc, err := l.Listener.Accept()
 		if err == nil {
-			l.working.Go(func() { l.handshake(nc) })
+			ctx, end := l.begin()
+			l.working.Go(func() { l.handshake(ctx, end, nc) })
 			continue
 		}
-		<-l.running
 		select {
 		case l.failed <- err:
 		case <-l.open.Done():
@@ -86,9 +90,24 @@ func (l *listener) run() {
 	}
 }
 
-func (l *listener) handshake(nc net.Conn) {
+// begin makes room for a handshake, which ends with ctx, and calls end when it has ended.
+func (l *listener) begin() (ctx context.Context, end func()) {
 	ctx, cancel := context.WithTimeout(l.open, handshakeTimeout)
-	defer cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.running.Len() >= l.most {
+		l.running.Remove(l.running.Front()).(context.CancelFunc)()
+	}
+	at := l.running.PushBack(cancel)
+	return ctx, func() {
+		cancel()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.running.Remove(at) // nothing if another has taken its place
+	}
+}
+
+func (l *listener) handshake(ctx context.Context, end func(), nc net.Conn) {
 	beneath := &Shim{Conn: nc, slots: l.slots}
 	secure := tls.Server(beneath, l.config)
 	beneath.tls = secure
@@ -96,7 +115,7 @@ func (l *listener) handshake(nc net.Conn) {
 	err := secure.HandshakeContext(ctx)
 	beneath.yield()
 	beneath.slots = nil
-	<-l.running
+	end()
 	if err != nil {
 		nc.Close()
 		return

@@ -1,0 +1,48 @@
+// Package socketio serves the clients of Socket.IO (protocol revision 5: the official clients from version 3 on) with an API as short as
+// that of the Node server.
+//
+//	io, err := socketio.New(h, socketio.Options{})
+//	if err != nil {
+//		return err
+//	}
+//	io.OnConnection(func(s *socketio.Socket) {
+//		s.On("join-room", func(room string) error { return s.Join(room) })
+//		s.On("chat-message", func(m Chat, ack socketio.Ack) {
+//			s.To(m.Room).Emit("new-message", m)
+//			ack.Send("ok")
+//		})
+//	})
+//	mux.Handle("/socket.io/", io)
+//	mux.Handle("/socket.io", io) // for clients with addTrailingSlash: false
+//
+// # Sockets are sessions, rooms are channels
+//
+// A [Socket] is a session of the hub, and its id the session's. A room of the namespace "/" is the channel of the same name, so that what
+// is emitted to it reaches the subscribers of every other protocol, and what those publish there comes to Socket.IO clients as an event: under its
+// event name, or "message". A room of another namespace "/ns" is the channel "/ns,room", and all sockets of a namespace are in
+// the channel "/ns,". Rules hold in them as in any channel: how large payloads are, what is kept, what happens to slow clients,
+// and whether clients of other protocols may subscribe, which by default they may. What the program does for a socket is not asked for rights:
+// Join and Emit are the server's own doing.
+//
+// A single argument is published as the text, the bytes or the JSON value that it is. Several are a JSON array, with [hub.Spread]. Bytes within
+// JSON are [Bytes], published as {"base64":"…"} with [hub.Embedded].
+//
+// # Handlers
+//
+// Handlers are functions with the arguments that they want; see [Socket.On]. Those of one socket are called one after the other, in the order of
+// the client's events, on a goroutine that is there while there is something to do. They may wait, also for [Socket.EmitWithAck].
+//
+// # Recovery
+//
+// With Options.Recovery a client that was away gets back its id, its rooms, its data and all that it missed, in the order in which that was
+// sent, read from the channels' history: also when its old connection has not been noticed to be dead, when it had got no event yet, and, by
+// [Server.Save] and [Server.Load], over a restart. Whatever of it cannot be had makes it a new socket. Events then have one more argument, a
+// string, at their end, as with the Node server. Channels that keep no history are not recovered, and no client that is in one of them.
+//
+// # Bounds
+//
+// Namespaces of a connection, rooms of a socket (those of the hub's subscriptions), events and acknowledgements that wait, attachments, auth, and
+// what is kept for recovery are bounded, see [Options]. A client that breaks the protocol is disconnected with "parse error", and nobody else is.
+//
+// Everything here may be called from any goroutine.
+package socketio

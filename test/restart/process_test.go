@@ -1,0 +1,115 @@
+//go:build unix
+
+// The node as a process.
+
+package restart
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "github.com/ringdown/ringdown/server" // so that go test runs the test again when the node has changed
+	"github.com/ringdown/ringdown/test/node"
+)
+
+const command = "../../cmd/ringdown"
+
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	folder, err := os.MkdirTemp("", "ringdown-restart")
+	if err != nil {
+		log.Print(err)
+		return 1
+	}
+	defer os.RemoveAll(folder)
+	binary = filepath.Join(folder, "ringdown")
+	args := []string{"build", "-o", binary}
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		args = append(args, "-race")
+	}
+	if output, err := exec.Command("go", append(args, command)...).CombinedOutput(); err != nil {
+		log.Printf("go build ringdown: %v\n%s", err, output)
+		return 1
+	}
+	return m.Run()
+}
+
+// process is a running node.
+type process struct {
+	cmd     *exec.Cmd
+	address string
+	logged  chan struct{}   // closed at the end of the log
+	log     strings.Builder // to be read behind logged
+}
+
+// serve starts ringdown serve, and waits until it listens.
+func serve(t *testing.T, address string, flags ...string) *process {
+	t.Helper()
+	node.DependOn(t, command)
+	p := &process{logged: make(chan struct{})}
+	p.cmd = exec.Command(binary, append([]string{"serve", "--dev", "--listen", address}, flags...)...)
+	p.cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // its last second would be ours
+	stderr, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	listening := make(chan string, 1)
+	go p.follow(stderr, listening)
+	t.Cleanup(func() {
+		p.cmd.Process.Kill()
+		<-p.logged
+		p.cmd.Wait()
+		if t.Failed() {
+			t.Logf("a node wrote:\n%s", p.log.String())
+		}
+	})
+	select {
+	case p.address = <-listening:
+	case <-p.logged:
+		t.Fatal("the node ended before it listened")
+	case <-time.After(patience):
+		t.Fatalf("the node does not listen after %v", patience)
+	}
+	return p
+}
+
+func (p *process) follow(stderr io.Reader, listening chan<- string) {
+	defer close(p.logged)
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		fmt.Fprintln(&p.log, lines.Text())
+		if _, page, found := strings.Cut(lines.Text(), "page=http://"); found {
+			address, _, _ := strings.Cut(page, "/")
+			listening <- address
+		}
+	}
+	io.Copy(io.Discard, stderr)
+}
+
+// stop sends SIGTERM and waits for the end, which must be a good one.
+func (p *process) stop(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-p.logged
+	if err := p.cmd.Wait(); err != nil || strings.Contains(p.log.String(), "DATA RACE") {
+		t.Errorf("after SIGTERM: %v; its log is below", err)
+	}
+}
