@@ -66,7 +66,8 @@ func (r Revocation) key() (k revoked, err error) {
 }
 
 // Revoke has tokens refused from now on, and tells OnRevoke. Of two revocations of the same name the one with more effect
-// remains. It fails, and nothing is revoked, if the revocation makes no sense or there are too many.
+// remains. It fails, and nothing is revoked, if the revocation makes no sense. With [ErrTooManyRevocations] it is not held, and tokens
+// are taken still; OnRevoke is told of it all the same.
 func (v *Verifier) Revoke(r Revocation) error {
 	now := time.Now()
 	k, err := r.key()
@@ -88,11 +89,12 @@ func (v *Verifier) Revoke(r Revocation) error {
 	if !r.Until.After(now) {
 		return fmt.Errorf("auth: the revocation would be over at %s, which is past; give it a later end", at(r.Until))
 	}
-	if r, err = v.options.Revocations.add(k, r, now, v.options.MaxRevocations); err != nil {
-		return fmt.Errorf("auth: %w", err)
-	}
+	r, err = v.options.Revocations.add(k, r, now, v.options.MaxRevocations)
 	if v.options.OnRevoke != nil {
 		v.options.OnRevoke(r)
+	}
+	if err != nil {
+		return fmt.Errorf("auth: %w", err)
 	}
 	return nil
 }

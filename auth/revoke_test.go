@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -74,7 +75,9 @@ func TestRevokedTokensAreRefusedAndNewOnesAreNot(t *testing.T) {
 func TestRevocationsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := signers()[HS256]
-		v := must[*Verifier](t)(New(Options{Keys: []Key{{Secret: Secret(k.private.([]byte))}}, MaxRevocations: 2}))
+		var told []string
+		v := must[*Verifier](t)(New(Options{Keys: []Key{{Secret: Secret(k.private.([]byte))}}, MaxRevocations: 2,
+			OnRevoke: func(r Revocation) { told = append(told, r.User+r.Token) }}))
 		defer v.Close()
 		soon := time.Now().Add(time.Minute)
 		if err := errors.Join(v.Revoke(Revocation{User: "a", Until: soon}), v.Revoke(Revocation{Token: "a"})); err != nil {
@@ -82,6 +85,9 @@ func TestRevocationsAreBounded(t *testing.T) {
 		}
 		if err := v.Revoke(Revocation{User: "b"}); !errors.Is(err, ErrTooManyRevocations) {
 			t.Errorf("a third was taken: %v", err)
+		}
+		if want := []string{"a", "a", "b"}; !slices.Equal(told, want) {
+			t.Errorf("sessions of %q were to be ended, not of %q", told, want)
 		}
 		if err := v.Revoke(Revocation{User: "a", Until: soon}); err != nil {
 			t.Errorf("one that is held was refused: %v", err)

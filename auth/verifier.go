@@ -39,7 +39,7 @@ type Options struct {
 	// MaxRevocations is how many revocations are held at a time: 0 means DefaultMaxRevocations.
 	MaxRevocations int
 	// OnRevoke, if not nil, is told of each revocation, on the goroutine of [Verifier.Revoke] and after tokens are refused for
-	// it: the place to end sessions that live.
+	// it, or cannot be because too many are held: the place to end sessions that live.
 	OnRevoke func(Revocation)
 
 	// Refresh is how often key servers are asked: 0 means DefaultRefresh.

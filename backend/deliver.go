@@ -38,7 +38,9 @@ func (e *Events) deliver() {
 		}
 		e.failures.Add(1)
 		if t, ok := errors.AsType[*trouble](err); ok && t.tooLarge {
-			most = max(1, len(batch.Records)/2)
+			if most = max(1, len(batch.Records)/2); len(batch.Records) == 1 {
+				e.drop(batch, err)
+			}
 		}
 		wait := e.backoff(failures, err)
 		if failures++; failures == 1 || failures%10 == 0 {
@@ -91,6 +93,13 @@ func (e *Events) acknowledged(batch spool.Batch, failures int) {
 	if err := e.queue.Ack(batch); err != nil {
 		e.log.Error("delivered events may be delivered again after a restart", "cause", err)
 	}
+}
+
+// drop gives up an event that the service finds too long even by itself: it would keep all those behind it from being delivered.
+// What follows waits as after any failure, so that a service that takes nothing at all does not lose everything at once.
+func (e *Events) drop(batch spool.Batch, cause error) {
+	e.log.Error("an event is dropped, for its receiver takes none of its size; have it take bodies of as many bytes", "bytes", len(batch.Records[0]), "cause", cause)
+	e.queue.Skip(batch)
 }
 
 // backoff is how long to wait after so many failures before, and no shorter than the service asks for, within MaxBackoff.

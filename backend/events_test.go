@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -228,6 +229,37 @@ func TestABatchThatIsTooLargeIsSentInParts(t *testing.T) {
 	}
 	if err := stop(e, patient); err != nil || arrived != 100 {
 		t.Errorf("%d arrived, %v", arrived, err)
+	}
+}
+
+// One event that the service never takes keeps those behind it from nothing: it is dropped, and told as lost.
+func TestAnEventThatIsTooLargeByItselfIsDropped(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		var got []string
+		e := eventsTo(t, backend.EventsOptions{Dir: dir, URL: serve(t, func(w http.ResponseWriter, r *http.Request) {
+			var told []string
+			b := read(t, r.Body)
+			if b.Lost > 0 {
+				told = append(told, fmt.Sprint("lost ", b.Lost))
+			}
+			for _, e := range b.Events {
+				told = append(told, e.Channel)
+			}
+			if slices.Contains(told, "poison") {
+				w.WriteHeader(http.StatusRequestEntityTooLarge)
+				return
+			}
+			got = append(got, told...)
+		}).URL, MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond})
+		for n, channel := range []string{"one", "poison", "two", "poison"} {
+			add(t, e, channel, n+1)
+		}
+		if err := stop(e, patient); err != nil {
+			t.Error(err)
+		}
+		if want := []string{"one", "lost 1", "two", "lost 1"}; !slices.Equal(got, want) || e.Stats().Lost != 2 {
+			t.Errorf("in %q arrived %q, want %q; %+v", dir, got, want, e.Stats())
+		}
 	}
 }
 

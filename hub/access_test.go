@@ -303,4 +303,10 @@ func TestIdempotencyKeysAreOfTheUser(t *testing.T) {
 			t.Errorf("%q shares keys with others, or has none", user)
 		}
 	}
+	for _, duplicate := range []bool{false, true} {
+		receipt, err := h.Publish(t.Context(), &hub.Publication{Channel: "lobby"}, hub.PublishOptions{IdempotencyKey: "1"})
+		if err != nil || receipt.Duplicate != duplicate {
+			t.Errorf("the server shares keys with clients, or has none: %+v, %v", receipt, err)
+		}
+	}
 }

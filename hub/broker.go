@@ -21,6 +21,10 @@ type Broker interface {
 	// published again; the answer is then the earlier one's, with Duplicate set, and p is not changed.
 	Publish(ctx context.Context, p *Publication, s Storing) (Published, error)
 
+	// Earlier is what Publish would answer if a publication with this idempotency key were a duplicate now, and the zero Published if it
+	// were none.
+	Earlier(ctx context.Context, channel, key string) (Published, error)
+
 	// Subscribe has the channel's publications delivered to this node from now on. The position is where the channel is:
 	// everything after it will be delivered. r is what is kept of the channel, so that a numbering outlives its
 	// subscribers by at least r.Age when r keeps anything.

@@ -20,7 +20,8 @@ type Guard interface {
 	Message(s *Session, bytes int) error
 	// Subscribe is asked before a session is subscribed.
 	Subscribe(ctx context.Context, s *Session, channel string) error
-	// Publish is asked before p is published. It may change p's payload, kind, event name and key.
+	// Publish is asked before p is published. It may change p's payload, kind, event name and key. Where a guard waits, none is asked
+	// about what was published already, by its idempotency key.
 	Publish(ctx context.Context, s *Session, p *Publication) error
 	// Closed tells that a session is over which Open let in; see [Session.Absent].
 	Closed(s *Session)

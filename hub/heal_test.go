@@ -26,6 +26,9 @@ func (b *scripted) Start(sink hub.Sink) error { b.Sink = sink; return nil }
 func (b *scripted) Publish(context.Context, *hub.Publication, hub.Storing) (hub.Published, error) {
 	return hub.Published{}, errFault
 }
+func (b *scripted) Earlier(context.Context, string, string) (hub.Published, error) {
+	return hub.Published{}, errFault
+}
 func (b *scripted) Subscribe(ctx context.Context, _ string, _ hub.Retention) (hub.Position, error) {
 	if b.subscribe != nil {
 		return b.at, b.subscribe(ctx)

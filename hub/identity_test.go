@@ -294,6 +294,41 @@ func TestGuardsDecideWhoMayConnect(t *testing.T) {
 	<-second.closed
 }
 
+// once is a guard that lets one publication pass.
+type once struct {
+	strict
+	asked *int
+}
+
+func (g once) Publish(context.Context, *hub.Session, *hub.Publication) error {
+	if *g.asked++; *g.asked > 1 {
+		return hub.Errorf(hub.RateLimited, "one is enough")
+	}
+	return nil
+}
+
+func TestGuardsAreNotAskedAgainAboutWhatWasPublished(t *testing.T) {
+	asked := 0
+	g := once{strict{make(chan *hub.Session, 1)}, &asked}
+	s, _ := identified(t, hub.Options{Guards: []hub.Guard{g}, Rules: []hub.Rule{{Pattern: "*", Publish: hub.Everyone}}}, hub.Identity{User: "ann"})
+	var first hub.Receipt
+	for attempt := range 3 {
+		receipt, err := s.Publish(t.Context(), &hub.Publication{Channel: "news"}, hub.PublishOptions{IdempotencyKey: "1"})
+		if err != nil || receipt.Duplicate != (attempt > 0) || asked != 1 {
+			t.Errorf("attempt %d: %+v, %v; asked %d times", attempt, receipt, err, asked)
+		}
+		if attempt == 0 {
+			first = receipt
+		}
+		if receipt.Position != first.Position {
+			t.Errorf("attempt %d went to %v, the first to %v", attempt, receipt.Position, first.Position)
+		}
+	}
+	if _, err := s.Publish(t.Context(), &hub.Publication{Channel: "news"}, hub.PublishOptions{IdempotencyKey: "2"}); codeOf(err) != hub.RateLimited {
+		t.Errorf("another key: %v", err)
+	}
+}
+
 // counting is a guard that remembers whom sessions have become.
 type counting struct {
 	strict

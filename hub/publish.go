@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -14,10 +15,9 @@ import (
 // PublishOptions say how to publish. The zero value will do.
 type PublishOptions struct {
 	// IdempotencyKey makes repeating safe: a second publication with the key of one published in the same channel within
-	// Options.IdempotencyWindow is not published, and gets the receipt of the first. At most MaxIdempotencyKey bytes.
-	// Those who publish without being known as a user share the keys of a channel, so it is best chosen at random.
+	// Options.IdempotencyWindow is not published, and gets the receipt of the first. At most MaxIdempotencyKey bytes. Keys of the
+	// server, of each user, and of those who are no user are not the same. The last share theirs, so it is best chosen at random.
 	IdempotencyKey string
-	of             string // the user to whom the key belongs
 }
 
 // Publish publishes on behalf of the server: p is numbered and handed to every session subscribed to its channel, on every node.
@@ -29,11 +29,12 @@ func (h *Hub) Publish(ctx context.Context, p *Publication, o PublishOptions) (Re
 	if err := CheckChannel(p.Channel); err != nil {
 		return Receipt{}, err
 	}
-	return h.publish(ctx, p, h.Rule(p.Channel), o)
+	return h.publish(ctx, p, h.Rule(p.Channel), o, o.IdempotencyKey)
 }
 
 // Publish publishes on behalf of the session's client, as [Hub.Publish] does, if the channel's rule lets it; otherwise the error
-// is an [*Error] with [NotAllowed]. The session need not be subscribed. An idempotency key is the user's own, if that is known.
+// is an [*Error] with [NotAllowed]. The session need not be subscribed. Guards that wait are not asked again about what was published
+// with the same idempotency key.
 func (s *Session) Publish(ctx context.Context, p *Publication, o PublishOptions) (Receipt, error) {
 	if err := CheckChannel(p.Channel); err != nil {
 		return Receipt{}, err
@@ -45,27 +46,49 @@ func (s *Session) Publish(ctx context.Context, p *Publication, o PublishOptions)
 	if err := check(p, rule, o); err != nil { // what guards are asked about is sound
 		return Receipt{}, err
 	}
+	user := s.User()
+	key := ownKey(user, o.IdempotencyKey)
+	if earlier, err := s.hub.earlier(ctx, p.Channel, key); err != nil || earlier.Duplicate {
+		return s.hub.receipt(p, earlier, err)
+	}
 	if err := s.hub.guardPublish(ctx, s, p); err != nil {
 		return Receipt{}, err
 	}
-	if p.Session, p.User = s.id, s.User(); o.IdempotencyKey != "" && p.User != "" {
-		return s.hub.publish(ctx, p, rule, PublishOptions{IdempotencyKey: o.IdempotencyKey, of: p.User})
-	}
-	return s.hub.publish(ctx, p, rule, o)
+	p.Session, p.User = s.id, user
+	return s.hub.publish(ctx, p, rule, o, key)
 }
 
-func (h *Hub) publish(ctx context.Context, p *Publication, rule *Rule, o PublishOptions) (Receipt, error) {
+// ownKey is a client's idempotency key as it is remembered: with its user before it, so that nobody takes the keys of another, and
+// whoever is no user none of the server's, which stay as they are. A zero byte is in no key that somebody chooses.
+func ownKey(user, key string) string {
+	if key == "" {
+		return ""
+	}
+	return user + "\x00" + key
+}
+
+// earlier is the publication that has the key, if there is one and guards would be asked about it again.
+func (h *Hub) earlier(ctx context.Context, channel, key string) (Published, error) {
+	if key == "" || !slices.ContainsFunc(h.options.Guards, Guard.Waits) {
+		return Published{}, nil
+	}
+	return h.broker.Earlier(ctx, channel, key)
+}
+
+// publish publishes p, which is remembered by the key.
+func (h *Hub) publish(ctx context.Context, p *Publication, rule *Rule, o PublishOptions, key string) (Receipt, error) {
 	if err := check(p, rule, o); err != nil {
 		return Receipt{}, err
 	}
 	if p.Offset != 0 {
 		return Receipt{}, Errorf(BadRequest, "the publication was published before, as %d of %q; make another one", p.Offset, p.Channel)
 	}
-	key := o.IdempotencyKey
-	if o.of != "" {
-		key = o.of + "\x00" + key // which no key that a client chooses holds
-	}
 	done, err := h.broker.Publish(ctx, p, Storing{rule.History, key, h.options.IdempotencyWindow})
+	return h.receipt(p, done, err)
+}
+
+// receipt is what became of p, as the broker tells.
+func (h *Hub) receipt(p *Publication, done Published, err error) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, h.failed(err, Unavailable, "cannot publish in %q now; try again", p.Channel)
 	}

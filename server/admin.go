@@ -236,13 +236,19 @@ func (i *identities) keysLoaded(context.Context) error {
 	return nil
 }
 
-// revoke has tokens refused and ends the sessions that they opened, by way of [Server.revoked].
+// revoke has tokens refused and ends the sessions that they opened, by way of [Server.revoked]; where no further revocation can be held
+// the sessions end all the same.
 func (s *Server) revoke(r api.Revocation) error {
 	verifier := s.identities.tokens.Load().verifier
 	if verifier == nil {
 		return hub.Errorf(hub.NotFound, "this server takes no tokens, so there is nothing to revoke; give it keys (auth.keys), or use disconnect")
 	}
-	return verifier.Revoke(auth.Revocation{User: r.User, Session: r.Session, Token: r.Token, Before: r.Before, Until: r.Until})
+	err := verifier.Revoke(auth.Revocation{User: r.User, Session: r.Session, Token: r.Token, Before: r.Before, Until: r.Until})
+	if errors.Is(err, auth.ErrTooManyRevocations) {
+		return hub.Errorf(hub.Unavailable, "%d revocations are held, as many as may be: sessions are ended, but their tokens still taken; "+
+			"revoke again when others have run out, or change the signing key, which revokes all", auth.DefaultMaxRevocations)
+	}
+	return err
 }
 
 // announceAdmin says in the log where all this is, and how open.

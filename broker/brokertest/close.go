@@ -46,6 +46,7 @@ func closedIsUnavailable(c *cluster) {
 			_, err := n.Publish(ctx, &hub.Publication{Channel: "other"}, hub.Storing{})
 			return err
 		},
+		"Earlier":   func() error { _, err := n.Earlier(ctx, "lobby", "key"); return err },
 		"Subscribe": func() error { _, err := n.Subscribe(ctx, "lobby", kept); return err },
 		"History": func() error {
 			_, err := n.History(ctx, "lobby", hub.Query{Limit: 1, Retention: kept})

@@ -14,6 +14,7 @@ var idempotencyTests = []test{
 	{"a key publishes once, and is answered as the first time", keyPublishesOnce},
 	{"a key is of one channel", keyOfOneChannel},
 	{"a key is remembered for its window only", keyExpires},
+	{"what a key has published can be asked for without publishing", keyIsAskedFor},
 	{"one of many concurrent publications with one key is published", concurrentKeys},
 }
 
@@ -74,6 +75,38 @@ func keyExpires(c *cluster) {
 	}
 	if _, done := n.say("lobby", "4", s); !done.Duplicate || done.Offset != 2 {
 		c.Errorf("used again, the key is answered %+v", done)
+	}
+}
+
+func keyIsAskedFor(c *cluster) {
+	nodes := c.nodes()
+	n := nodes[len(nodes)-1]
+	n.subscribe("lobby", kept)
+	earlier := func(channel, key string) hub.Published {
+		done, err := n.Earlier(c.Context(), channel, key)
+		if err != nil {
+			c.Errorf("asking for %q in %q: %v", key, channel, err)
+		}
+		return done
+	}
+	s := keyed("key")
+	s.Window = 2 * time.Second
+	_, first := nodes[0].say("lobby", "1", s)
+	nodes[0].say("lobby", "2", hub.Storing{Retention: kept})
+	if got := earlier("lobby", "key"); !got.Duplicate || got.Position != first.Position || got.Time.Sub(first.Time).Abs() >= time.Millisecond {
+		c.Errorf("the key is answered %+v, the publication was %+v", got, first)
+	}
+	for _, other := range []struct{ channel, key string }{{"lobby", "other"}, {"lobby", ""}, {"elsewhere", "key"}} {
+		if got := earlier(other.channel, other.key); got != (hub.Published{}) {
+			c.Errorf("%q in %q, which nobody has used, is answered %+v", other.key, other.channel, got)
+		}
+	}
+	time.Sleep(s.Window + s.Window/2)
+	if got := earlier("lobby", "key"); got != (hub.Published{}) {
+		c.Errorf("after its window the key is answered %+v", got)
+	}
+	if got := len(n.await("lobby", 2)); got != 2 {
+		c.Errorf("%d deliveries, want 2", got)
 	}
 }
 

@@ -176,7 +176,7 @@ func (l *loader) keys(c *channel) error {
 		return err
 	}
 	for range n {
-		key, err := l.text(hub.MaxIdempotencyKey)
+		key, err := l.text(maxLabel + hub.MaxIdempotencyKey) // with the user whose it is
 		if err != nil {
 			return err
 		}

@@ -220,6 +220,18 @@ func (b *Broker) publish(c *channel, p *hub.Publication, s hub.Storing, now time
 	return hub.Published{Position: p.Position(), Time: now}
 }
 
+// Earlier implements [hub.Broker].
+func (b *Broker) Earlier(_ context.Context, name, key string) (hub.Published, error) {
+	c, err := b.use(name, false)
+	if c == nil {
+		return hub.Published{}, err
+	}
+	now := time.Now()
+	defer b.done(c, now)
+	earlier, _ := c.keys.find(key, now)
+	return earlier, nil
+}
+
 // Subscribe implements [hub.Broker].
 func (b *Broker) Subscribe(_ context.Context, name string, r hub.Retention) (hub.Position, error) {
 	c, err := b.use(name, true)

@@ -75,7 +75,7 @@ func TestWhatWasKeptIsKeptByTheNextProcess(t *testing.T) {
 func TestAKeyIsRememberedForWhatWasLeftOfItsWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, memory.Options{})
-		keyed := hub.Storing{IdempotencyKey: "order", Window: 5 * time.Minute, Retention: hub.Retention{Count: 1}}
+		keyed := hub.Storing{IdempotencyKey: strings.Repeat("u", 300) + "\x00" + strings.Repeat("k", hub.MaxIdempotencyKey), Window: 5 * time.Minute, Retention: hub.Retention{Count: 1}}
 		first := publish(t, b, "orders", 1, keyed)
 		time.Sleep(2 * time.Minute)
 		file := save(t, b)

@@ -87,14 +87,38 @@ func TestABatchIsAsManyMessagesAsItHoldsCommands(t *testing.T) {
 	}
 }
 
-func TestARestOfABatchIsNotHeardOnceTheSessionHasEnded(t *testing.T) {
+// Whoever sends too much at once is warned before he is cut.
+func TestABatchCostsPatienceOnce(t *testing.T) {
 	g := &sparing{pass: 3, bear: 2}
 	c := startWith(t, native.Options{}, hub.Options{Guards: []hub.Guard{g}}).greeted("")
-	c.say("[" + strings.Repeat(`{"type":"ping"},`, 99) + `{"type":"ping"}]`)
-	if err := c.ended(); websocket.CloseStatus(err) != 4429 {
-		t.Errorf("ended with %v", err)
+	c.say("[" + strings.Repeat(`{"type":"ping"},`, 9) + `{"type":"ping"}]`)
+	for i := range 10 {
+		if want, s := i < 3, c.next(); (s.Type == "pong") != want || !want && s.Code != string(hub.RateLimited) {
+			t.Errorf("answer %d is %s", i, c.last)
+		}
 	}
-	if messages, _ := g.count(); messages != 6 {
-		t.Errorf("%d messages were counted, although the session had ended after 6", messages)
+	if messages, _ := g.count(); messages != 4 {
+		t.Errorf("%d messages were counted, although the fourth was refused", messages)
+	}
+	c.say(`{"type":"ping"}`)
+	c.expect("error")
+}
+
+func TestTheRestOfABatchIsNotAnsweredOnceTheSessionHasEnded(t *testing.T) {
+	c := startWith(t, native.Options{}, hub.Options{Guards: []hub.Guard{&sparing{pass: 3}}}).greeted("")
+	c.say("[" + strings.Repeat(`{"type":"ping"},`, 99) + `{"type":"ping"}]`)
+	heard := 0
+	for {
+		_, _, err := c.conn.Read(t.Context())
+		if err != nil {
+			if code := websocket.CloseStatus(err); code != 4429 {
+				t.Errorf("ended with %v", err)
+			}
+			break
+		}
+		heard++
+	}
+	if heard > 5 { // three pongs, the goodbye, and why
+		t.Errorf("%d messages were heard", heard)
 	}
 }

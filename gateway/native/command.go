@@ -32,10 +32,15 @@ type command struct {
 	idempotencyKey string
 	method         string
 	token          string
-	limit          int  // negative if there is none
-	further        bool // not the first of its message
+	limit          int    // negative if there is none
+	batch          *batch // what it belongs to, if it is not the first of its message
 
 	err error // why it cannot be obeyed; an *hub.Error
+}
+
+// batch is what the further commands of a message have in common.
+type batch struct {
+	refused error // why no more of them are taken
 }
 
 // field is a member of a command that is known to the protocol.
@@ -96,13 +101,17 @@ func parseBatch(array []byte) (commands []command, err error) {
 			MaxCommands)
 	}
 	commands = make([]command, 0, count)
+	var further *batch
 	each(array, func(value []byte) bool {
 		c := command{err: hub.Errorf(hub.BadRequest, "the batch holds %s; a command is an object", sort(value))}
 		if value[0] == '{' {
 			c = parseOne(value)
 		}
-		c.further = len(commands) > 0
+		c.batch = further
 		commands = append(commands, c)
+		if further == nil {
+			further = new(batch)
+		}
 		return true
 	})
 	return commands, nil

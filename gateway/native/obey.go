@@ -43,20 +43,32 @@ func (c *client) obey(cmd *command) (r hub.Receipt) {
 // Subscribing has a rate of its own, which lets clients that come back subscribe to all of theirs at once, so it counts here only when
 // it fails.
 func (c *client) admit(cmd *command) error {
-	if cmd.further && (cmd.err != nil || cmd.kind != "subscribe") {
-		if err := c.Session().Admit(0); err != nil {
+	if cmd.err != nil || cmd.kind != "subscribe" {
+		if err := c.charge(cmd); err != nil {
 			return err
 		}
 	}
 	return cmd.err
 }
 
+// charge counts a command that is not the first of its message. Once one was refused so are those behind it, without counting against
+// the patience with the client, who could not have heeded the warning any sooner.
+func (c *client) charge(cmd *command) error {
+	if cmd.batch == nil {
+		return nil
+	}
+	if cmd.batch.refused == nil {
+		cmd.batch.refused = c.Session().Admit(0)
+	}
+	return cmd.batch.refused
+}
+
 func (c *client) do(cmd *command) (r hub.Receipt, err error) {
 	ctx := c.gateway.lines.Context()
 	switch cmd.kind {
 	case "subscribe":
-		if err = c.subscribe(ctx, cmd); err != nil && cmd.further {
-			err = cmp.Or(c.Session().Admit(0), err)
+		if err = c.subscribe(ctx, cmd); err != nil {
+			err = cmp.Or(c.charge(cmd), err)
 		}
 	case "unsubscribe":
 		err = c.unsubscribe(cmd)

@@ -184,7 +184,12 @@ var good = []struct {
 // against its schema, and accepts nothing that the document does not have.
 func TestTheDocumentAndTheHandlersAgree(t *testing.T) {
 	n := start(t, func(o *api.Options) {
-		o.Revoke = func(r api.Revocation) error { return nil }
+		o.Revoke = func(r api.Revocation) error {
+			if r.Token == "one too many" {
+				return hub.Errorf(hub.Unavailable, "no further one is held")
+			}
+			return nil
+		}
 		o.Node = func() api.Node { return api.Node{Name: "a", Version: "1", Started: time.Now()} }
 	})
 	c := newContract(t, api.Document())
@@ -251,6 +256,7 @@ func TestTheDocumentAndTheHandlersAgree(t *testing.T) {
 	try(c.operations["getSession"], allKey, "GET", "/sessions/gone", "")
 	try(c.operations["getPresence"], allKey, "GET", "/channels/plain:1/presence", "")
 	try(c.operations["getHistory"], allKey, "GET", "/channels/plain:1/history", "")
+	try(c.operations["revoke"], allKey, "POST", "/revoke", `{"token":"one too many"}`)
 	n.broker.fails.Store(true)
 	try(c.operations["publish"], allKey, "POST", "/publish", `{"channel":"news","data":1}`)
 	try(c.operations["getPresence"], allKey, "GET", "/channels/news/presence", "")

@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -93,7 +94,7 @@ func write(w http.ResponseWriter, status int, media string, value any) error {
 	return nil
 }
 
-// read reads the body into a struct. A field that there is not is refused, for it is a misspelt one.
+// read reads the body into a struct. A field that there is not is refused, for it is a misspelt one, and so is one that comes twice.
 func (r *request) read(into any) error {
 	media, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if charset := parameters["charset"]; err != nil || media != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
@@ -102,8 +103,11 @@ func (r *request) read(into any) error {
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return hub.Errorf(hub.UnsupportedMedia, "Content-Encoding is %.40q; send the body as it is", coding)
 	}
-	decoder := json.NewDecoder(r.Body)
-	decoder.DisallowUnknownFields()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return unreadable(err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
 	if err := decoder.Decode(into); err != nil {
 		return unreadable(err)
 	}
@@ -113,7 +117,7 @@ func (r *request) read(into any) error {
 		}
 		return unreadable(err)
 	}
-	return nil
+	return checkFields(body, reflect.TypeOf(into).Elem())
 }
 
 func unreadable(err error) error {

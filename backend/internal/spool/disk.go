@@ -52,6 +52,7 @@ type Disk struct {
 	bytes    int64      // of all segments
 	tail     *os.File   // nil: the next record begins a segment
 	unsynced bool
+	mark     uint64 // the number that an empty segment keeps, for it is not that of a record; 0 if there is none
 	buffer   []byte // for one record on its way to the disk
 	acks     *ackFile
 	head     reader // at the first record that is kept
@@ -114,13 +115,14 @@ func (q *Disk) load() error {
 	if len(q.segments) > 0 {
 		l.first, l.next = q.segments[0].first, max(acked, q.segments[len(q.segments)-1].end())
 	}
+	l.next = max(l.next, q.mark)
+	if len(q.segments) == 0 {
+		l.first = l.next
+	}
 	if !known {
 		acked = l.first // everything again rather than a loss that was none
 	}
 	l.acked, l.first = acked, max(acked, l.first)
-	if len(q.segments) == 0 {
-		l.first = l.next
-	}
 	q.tidy()
 	return nil
 }
@@ -134,6 +136,9 @@ func (q *Disk) loadSegment(first uint64) error {
 	records, good, err := scan(b)
 	if err != nil {
 		q.log.Warn("the end of a segment of the queue is torn and is left out; a process or machine that was cut off does that", "segment", name, "kept_records", records, "left_out_bytes", int64(len(b))-good)
+	}
+	if records == 0 && err == nil {
+		return q.keep(first)
 	}
 	n := len(q.segments)
 	if twice := n > 0 && first < q.segments[n-1].end(); twice || records == 0 {
@@ -150,6 +155,29 @@ func (q *Disk) loadSegment(first uint64) error {
 	q.segments = append(q.segments, &segment{first, records, good})
 	q.bytes += good
 	return nil
+}
+
+// keep takes over the number of an empty segment.
+func (q *Disk) keep(number uint64) error {
+	before := q.mark
+	q.mark = max(before, number)
+	if before == 0 && number != 0 {
+		return nil
+	}
+	return os.Remove(q.path(min(before, number)))
+}
+
+// note has an empty segment keep the next number, if records were lost since the last one that was written: after a restart nothing
+// else would tell.
+func (q *Disk) note() error {
+	l := &q.ledger
+	if n := len(q.segments); l.next == l.acked || l.next == q.mark || n > 0 && l.next == q.segments[n-1].end() {
+		return nil
+	}
+	if err := os.WriteFile(q.path(l.next), []byte(magic), 0o600); err != nil {
+		return fmt.Errorf("spool: noting that records were lost: %w", err)
+	}
+	return q.keep(l.next)
 }
 
 func (q *Disk) path(first uint64) string { return filepath.Join(q.dir, segmentName(first)) }
@@ -212,6 +240,12 @@ func (q *Disk) lose(records uint64) {
 func (q *Disk) begin() error {
 	if q.tail != nil {
 		return nil
+	}
+	if q.mark != 0 {
+		if err := os.Remove(q.path(q.mark)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		q.mark = 0
 	}
 	name := q.path(q.ledger.next)
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -344,10 +378,11 @@ func (q *Disk) Close() error {
 	if q.tail != nil {
 		q.finish()
 	}
+	err := q.note()
 	q.mu.Unlock()
 	close(q.stop)
 	q.ticking.Wait()
-	return errors.Join(q.acks.close(), q.lock.Close())
+	return errors.Join(err, q.acks.close(), q.lock.Close())
 }
 
 // syncDir makes a new file's name survive the machine.

@@ -85,6 +85,16 @@ func (q *Memory) Ack(b Batch) error {
 	return nil
 }
 
+// Skip is [Queue].Skip.
+func (q *Memory) Skip(b Batch) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if b.End > q.ledger.first {
+		q.forget(int(b.End - q.ledger.first))
+	}
+	q.ledger.skip(b)
+}
+
 // Stats is [Queue].Stats.
 func (q *Memory) Stats() Stats {
 	q.mu.Lock()

@@ -127,6 +127,24 @@ func (q *Disk) Ack(b Batch) error {
 	}
 	before := q.ledger.first
 	q.ledger.acknowledge(b)
+	q.advance(b, before)
+	return q.acks.write(q.ledger.acked)
+}
+
+// Skip is [Queue].Skip.
+func (q *Disk) Skip(b Batch) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return
+	}
+	before := q.ledger.first
+	q.ledger.skip(b)
+	q.advance(b, before)
+}
+
+// advance moves the reader to the first record that is kept, after a batch; before is which that was.
+func (q *Disk) advance(b Batch, before uint64) {
 	switch {
 	case q.head.segment == nil:
 	case before == b.from && q.head.segment == q.after.segment:
@@ -135,7 +153,6 @@ func (q *Disk) Ack(b Batch) error {
 		q.pass(q.ledger.first - before)
 	}
 	q.tidy()
-	return q.acks.write(q.ledger.acked)
 }
 
 // tidy deletes the segments of which nothing is needed any more, but for the one that is written to, and puts the reader to

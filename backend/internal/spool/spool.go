@@ -35,6 +35,9 @@ type Queue interface {
 	Read(records, bytes int) (Batch, error)
 	// Ack forgets the records of the batch that Read returned last, and the loss that it told.
 	Ack(Batch) error
+	// Skip gives up the records of the batch that Read returned last: they are lost, which the next batch tells. A queue in a folder
+	// that is opened again before that has them still.
+	Skip(Batch)
 	Stats() Stats
 	// Close gives up what the queue holds open. Records that only a memory held are gone.
 	Close() error
@@ -67,6 +70,12 @@ func (l *ledger) reading(count int) (from, end, lost uint64) {
 func (l *ledger) acknowledge(b Batch) {
 	l.told += b.Lost
 	l.acked = max(l.acked, b.End)
+	l.first = max(l.first, b.End)
+	l.sentFrom, l.sentEnd = 0, 0
+}
+
+// skip takes note of a batch that was given up.
+func (l *ledger) skip(b Batch) {
 	l.first = max(l.first, b.End)
 	l.sentFrom, l.sentEnd = 0, 0
 }

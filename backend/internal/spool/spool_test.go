@@ -357,3 +357,71 @@ func FuzzSegment(f *testing.F) {
 		}
 	})
 }
+
+// Numbers that were given to records which the disk did not take are not given again, and the reader is told.
+func TestALossAtTheEndSurvivesARestart(t *testing.T) {
+	for proves, c := range map[string]struct {
+		before, lost, read int // records written, then lost, and of the first those that were read before the restart
+		want               []string
+	}{
+		"nothing was written":     {0, 2, 0, []string{"lost 2", "record 000002"}},
+		"what was is read":        {3, 2, 3, []string{"lost 2", "record 000005"}},
+		"what was is not read":    {3, 2, 0, []string{"record 000000", "record 000001", "record 000002", "lost 2", "record 000005"}},
+		"what was is read partly": {3, 1, 2, []string{"record 000002", "lost 1", "record 000004"}},
+		"nothing was lost":        {3, 0, 3, []string{"record 000003"}},
+	} {
+		t.Run(proves, func(t *testing.T) {
+			dir := t.TempDir()
+			q := open(t, dir, MinDisk)
+			fill(t, q, 0, c.before)
+			for range c.lost {
+				q.begin()
+				q.tail.Close() // the disk fails
+				if err := q.Append(record(9)); err == nil {
+					t.Fatal("a record was written to a disk that fails")
+				}
+			}
+			if c.read > 0 {
+				b, _ := q.Read(c.read, 1<<20)
+				q.Ack(b)
+			}
+			for range 3 { // as often as it is restarted
+				q.Close()
+				q = open(t, dir, MinDisk)
+			}
+			fill(t, q, c.before+c.lost, c.before+c.lost+1)
+			if got := drain(t, q, 100); !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+			q.Close()
+			if got := drain(t, open(t, dir, MinDisk), 100); len(got) > 0 {
+				t.Errorf("once all was told: %q", got)
+			}
+		})
+	}
+}
+
+func TestWhatIsSkippedIsLost(t *testing.T) {
+	for kind, q := range kinds(t) {
+		fill(t, q, 0, 5)
+		for range 2 {
+			b, err := q.Read(1, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q.Skip(b)
+		}
+		if s := q.Stats(); s.Records != 3 || s.Lost != 2 {
+			t.Errorf("%s: %+v", kind, s)
+		}
+		if got, want := drain(t, q, 1), append([]string{"lost 2"}, names(2, 5)...); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q", kind, got)
+		}
+		fill(t, q, 5, 6)
+		b, _ := q.Read(1, 1<<20)
+		q.Skip(b)
+		if got := drain(t, q, 1); !slices.Equal(got, []string{"lost 1"}) || q.Stats().Lost != 3 {
+			t.Errorf("%s: the last one: got %q, %+v", kind, got, q.Stats())
+		}
+	}
+}
