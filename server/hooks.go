@@ -25,6 +25,8 @@ type service struct {
 	hooks  *backend.Hooks  // nil if it is asked nothing
 	events *backend.Events // nil if it is told nothing
 	log    *slog.Logger
+
+	eventsStay bool // what was not delivered is in a directory
 }
 
 // observeHook counts what the service was asked. Nobody is before the node has its metrics.
@@ -34,7 +36,7 @@ func (s *Server) observeHook(hook backend.Hook, took time.Duration, err error) {
 
 // newService starts what the configuration says of the user's service.
 func newService(c *config.Backend, tracer *tracing.Tracer, observe func(backend.Hook, time.Duration, error), log *slog.Logger) (*service, error) {
-	s := &service{log: log}
+	s := &service{log: log, eventsStay: c.Events.Dir != ""}
 	hooks := hooksOf(c)
 	if len(hooks) == 0 && c.Events.URL == "" {
 		return s, nil
@@ -111,9 +113,22 @@ func (s *service) close(ctx context.Context) (err error) {
 		err = s.hooks.Close(ctx)
 	}
 	if s.events != nil {
-		err = errors.Join(err, s.events.Close(ctx))
+		err = errors.Join(err, s.closeEvents(ctx))
 	}
 	return err
+}
+
+// closeEvents has the events delivered that wait. That they could not be is an error only where they are lost.
+func (s *service) closeEvents(ctx context.Context) error {
+	err := s.events.Close(ctx)
+	switch {
+	case err == nil || ctx.Err() == nil:
+		return err
+	case s.eventsStay:
+		s.log.Warn("not all events were delivered; the next process does that", "cause", err)
+		return nil
+	}
+	return fmt.Errorf("%w; see why backend.events.url does not take them, and name a directory in backend.events.dir for events to outlive a restart", err)
 }
 
 // abandon is close for a node that does not start. Events that wait in a folder stay there.

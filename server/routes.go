@@ -62,7 +62,8 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc(path, readOnly)
 	}
 	mux.HandleFunc("/", notFound)
-	return s.guard(s.front.handler(mux)) // which is to see the Host that was sent, not one that a proxy has told
+	// The guard is to see the Host that was sent, not one that a proxy has told.
+	return s.counted(s.guard(s.front.handler(mux)))
 }
 
 // guard keeps foreign host names out of dev mode, and browsers from guessing at types.
