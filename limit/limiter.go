@@ -21,6 +21,9 @@ type Options struct {
 	// Exempt are addresses to which the limits of an address do not apply: of a proxy that does not say for whom it speaks, or of
 	// the backend.
 	Exempt []netip.Prefix
+	// Names are what the operator calls limits, by their names here, for the sentences that say what to raise; those that are not
+	// in it keep theirs.
+	Names map[string]string
 	// Log is told of each session that is refused something, once in a while, and of each that is ended; nil means slog.Default.
 	Log *slog.Logger
 }
@@ -29,6 +32,7 @@ type Options struct {
 type Limiter struct {
 	limits Limits
 	exempt []netip.Prefix
+	called [len(names)]string // each limit, in sentences
 	free   bool // no limit of sessions holds
 	log    *slog.Logger
 
@@ -60,6 +64,9 @@ func New(limits Limits, o Options) (*Limiter, error) {
 		newSessions:    limits.Sessions.New.limiter(),
 		newConnections: limits.Connections.New.limiter(),
 		sampling:       rate.Sometimes{First: 3, Interval: time.Second},
+	}
+	for i, name := range names {
+		l.called[i] = cmp.Or(o.Names[name], name)
 	}
 	l.free = limits.sessionsFree()
 	for k, r := range limits.Node.each() {
