@@ -33,7 +33,7 @@ type Limiter struct {
 	limits Limits
 	exempt []netip.Prefix
 	called [len(names)]string // each limit, in sentences
-	free   bool // no limit of sessions holds
+	free   bool               // no limit of sessions holds
 	log    *slog.Logger
 
 	addresses *table[netip.Addr]

@@ -26,11 +26,12 @@ type front struct {
 	listeners []*listen.Listener // the first is that of listen.address
 	trusted   *proxy.Trusted
 	limiter   *limit.Limiter // nil if nothing is limited
+	files     *files
 }
 
 // openFront opens the listeners. The errors are sentences that say what to change.
 func openFront(c *config.Config, log *slog.Logger) (*front, error) {
-	f := new(front)
+	f := &front{files: newFiles(openFiles(), log)}
 	var err error
 	if f.trusted, err = proxy.Parse(c.Listen.TrustedProxies...); err != nil {
 		return nil, fmt.Errorf("listen.trusted_proxies: %w", err)
@@ -100,9 +101,10 @@ func cure(err error, address, key string) error {
 	return err
 }
 
-// wrap has a listener heed the PROXY protocol and the limits. Proxies, and who is on this machine, are not counted as connections:
+// wrap has a listener heed the limit on open files, the PROXY protocol and the limits. Proxies, and who is on this machine, are not counted as connections:
 // their clients are, as sessions.
 func (f *front) wrap(inner net.Listener, c *config.Config, proxied bool, log *slog.Logger) net.Listener {
+	inner = f.files.listener(inner)
 	if proxied {
 		inner = f.trusted.Listener(inner, proxy.Options{Timeout: c.Limits.HandshakeTimeout, Log: log})
 	}

@@ -164,6 +164,8 @@ func (s *Server) start(version string) (err error) {
 	if s.native, err = s.newNative(); err != nil {
 		return err
 	}
+	lines := func() int { return s.channels.Stats().Connections + s.native.Stats().Connections }
+	s.front.files.lines.Store(&lines)
 	if err := s.startAdmin(version); err != nil {
 		return err
 	}
