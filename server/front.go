@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -43,7 +44,7 @@ func openFront(c *config.Config, log *slog.Logger) (*front, error) {
 	}
 	first := config.Listener{Address: c.Listen.Address, TLS: c.Listen.TLS.Cert != "" || len(c.Listen.ACME.Domains) > 0, ProxyProtocol: c.Listen.ProxyProtocol}
 	for i, each := range append([]config.Listener{first}, c.Listen.More...) {
-		key := "--listen"
+		key := "--listen (listen.address)"
 		if i > 0 {
 			key = fmt.Sprintf("listen.more[%d].address", i-1)
 		}
@@ -73,7 +74,7 @@ func (f *front) open(c *config.Config, each config.Listener, key string, log *sl
 		}
 		if c.Dev && !address.IP.IsLoopback() { // a name may mean any machine, so the check of the configuration is not enough
 			return nil, fmt.Errorf("dev mode lets anybody publish, so it listens on loopback only, and %q is open to others; "+
-				"use %s 127.0.0.1:%d, or leave out --dev", each.Address, key, address.Port)
+				"give %s 127.0.0.1:%d, or leave out --dev", each.Address, key, address.Port)
 		}
 		spec.Address = address.String() // that and no other: the name might mean another machine when it is asked for again
 	}
@@ -89,9 +90,12 @@ func cure(err error, address, key string) error {
 	host, port, _ := net.SplitHostPort(address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		number, _ := strconv.Atoi(port)
-		return fmt.Errorf("port %s is taken by another program; stop it, or choose another port with %s %s",
-			port, key, net.JoinHostPort(host, strconv.Itoa(number+1)))
+		other, _ := strconv.Atoi(port)
+		if other++; other > math.MaxUint16 {
+			other -= 2
+		}
+		return fmt.Errorf("port %s is taken by another program; stop it, or choose another port with %s, for instance %s",
+			port, key, net.JoinHostPort(host, strconv.Itoa(other)))
 	case errors.Is(err, syscall.EACCES) && port != "":
 		return fmt.Errorf("port %s needs privileges that this program does not have; choose a port above 1023 with %s, or give it CAP_NET_BIND_SERVICE",
 			port, key)

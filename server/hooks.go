@@ -27,6 +27,7 @@ type service struct {
 	log    *slog.Logger
 
 	eventsStay bool // what was not delivered is in a directory
+	secret     []backend.Secret
 }
 
 // observeHook counts what the service was asked. Nobody is before the node has its metrics.
@@ -45,6 +46,7 @@ func newService(c *config.Backend, tracer *tracing.Tracer, observe func(backend.
 	if err != nil {
 		return nil, err
 	}
+	s.secret = secret
 	if len(hooks) > 0 {
 		o := backend.HooksOptions{Hooks: hooks, Secrets: secret, ConnectHeaders: c.ConnectHeaders, ConnectCookies: c.ConnectCookies,
 			ConnectReuse: c.ConnectReuse, Observe: observe, Log: log}
@@ -102,6 +104,19 @@ func secretOf(c *config.Backend) ([]backend.Secret, error) {
 			c.SecretFile, len(secret), minBackendSecret)
 	}
 	return []backend.Secret{backend.Secret(secret)}, nil
+}
+
+// warnOfSecret tells the log if the file of the secret holds another one now, which a running node does not take.
+func (s *service) warnOfSecret(c *config.Backend) {
+	if c.SecretFile == "" || s.secret == nil {
+		return
+	}
+	switch secret, err := secretOf(c); {
+	case err != nil:
+		s.log.Warn("the secret of the backend cannot be read again; the one of before stays until a restart, which would fail", "cause", err)
+	case !slices.Equal(secret, s.secret):
+		s.log.Warn("this change takes a restart: backend.secret_file holds another secret", "file", c.SecretFile)
+	}
 }
 
 // asks reports whether a hook is configured.

@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -202,11 +203,18 @@ func (s *Server) announce() {
 	} else if limited != "" {
 		s.log.Info(limited)
 	}
-	s.log.Info("listening", "page", bases[0]+"/", "channels", bases[0]+"/channels/{channel}",
-		"max_connections", connections)
+	s.log.Info("listening", append(places(bases[0]), "max_connections", connections)...)
 	for _, base := range bases[1:] {
-		s.log.Info("listening as well", "page", base+"/")
+		s.log.Info("listening as well", places(base)[:2]...)
 	}
+}
+
+// places are what is to be found at a base, for the log. A socket file has no URL.
+func places(base string) []any {
+	if file, ok := strings.CutPrefix(base, "unix:"); ok {
+		return []any{"socket", file}
+	}
+	return []any{"page", base + "/", "channels", base + "/channels/{channel}"}
 }
 
 // visible is an address that a client on this machine can use.

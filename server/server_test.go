@@ -301,3 +301,42 @@ func TestHeaderOfAHandshakeThatIsTooLargeIsRefusedWithASentence(t *testing.T) {
 		}
 	}
 }
+
+// Otherwise an operator would believe that his file is good, until the next restart.
+func TestWhatIsCheckedStarts(t *testing.T) {
+	for _, c := range []struct {
+		proves string
+		change func(*config.Config)
+	}{
+		{"all hooks", func(c *config.Config) {
+			b := &c.Backend
+			b.Secret = config.Secret(strings.Repeat("s", 32))
+			for _, url := range []*string{&b.Connect, &b.Subscribe, &b.Publish, &b.Call, &b.Disconnect, &b.Events.URL} {
+				*url = "https://app.example.com/ringdown?site=1"
+			}
+		}},
+		{"proxies of every notation", func(c *config.Config) {
+			c.Listen.TrustedProxies = []string{"10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1", "unix"}
+		}},
+		{"a wildcard and another address", func(c *config.Config) { c.Listen.More = []config.Listener{{Address: "127.0.0.2:0"}, {Address: ":0"}} }},
+		{"names of ACME", func(c *config.Config) {
+			c.Listen.ACME = config.ACME{Domains: []string{"rt.example.com"}, Cache: t.TempDir()}
+		}},
+		{"the shortest times", func(c *config.Config) {
+			c.KeepAlive = config.KeepAlive{Interval: time.Millisecond, Timeout: time.Millisecond}
+			c.Drain.Window = time.Millisecond
+		}},
+		{"traces and bounds of age", func(c *config.Config) {
+			c.Tracing.Endpoint, c.Limits.OutboxAge = "http://127.0.0.1:4318", 5*time.Second
+		}},
+	} {
+		t.Run(c.proves, func(t *testing.T) {
+			o := changed(c.change)
+			o.Listen.Address = "127.0.0.1:0"
+			if err := o.Check(); err != nil {
+				t.Fatal(err)
+			}
+			start(t, o)
+		})
+	}
+}

@@ -111,7 +111,7 @@ type State struct {
 // Drain is how a node stops.
 type Drain struct {
 	ReadyDelay time.Duration `key:"ready_delay" live:"yes" zero:"any" doc:"how long /readyz says no before the first client is told, so that balancers look elsewhere"`
-	Window     time.Duration `key:"window" live:"yes" doc:"time over which clients are told to go, evenly, each with a random time within it after which to come back; less where they are few, 10ms for each; what is left five seconds after its end is cut"`
+	Window     time.Duration `key:"window" live:"yes" min:"1000000" doc:"time over which clients are told to go, evenly, each with a random time within it after which to come back; less where they are few, 10ms for each; what is left five seconds after its end is cut"`
 }
 
 // drainGrace is how long the clients that are told last may take to go.
