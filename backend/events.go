@@ -275,7 +275,7 @@ func (e *Events) Close(ctx context.Context) error {
 	err := e.queue.Close()
 	switch {
 	case left > 0 && e.options.Dir == "":
-		return errors.Join(fmt.Errorf("backend: %d events were not delivered and are lost: %w; give EventsOptions.Dir for events to survive", left, context.Cause(ctx)), err)
+		return errors.Join(fmt.Errorf("backend: %d events were not delivered and are lost: %w", left, context.Cause(ctx)), err)
 	case left > 0:
 		return errors.Join(fmt.Errorf("backend: %d events were not delivered; the next process does that: %w", left, context.Cause(ctx)), err)
 	}

@@ -371,3 +371,17 @@ func TestLimitsThatCannotBeAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestSentencesCallLimitsAsTheOperatorDoes(t *testing.T) {
+	l, err := New(Limits{Connections: Connections{InAll: 1}}, Options{Names: map[string]string{"connections.in_all": "limits.connections"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Admit(netip.MustParseAddr("192.0.2.1")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = l.Admit(netip.MustParseAddr("192.0.2.2"))
+	if e, ok := errors.AsType[*Exceeded](err); !ok || e.Limit != "connections.in_all" || !strings.HasSuffix(e.Sentence, "raise the limit limits.connections") {
+		t.Errorf("%v", err)
+	}
+}

@@ -24,6 +24,9 @@ type Options struct {
 	// Knocked says that [Limiter.Knock] is called for each session before it is opened, so that Open does not ask for the rates of new
 	// sessions again.
 	Knocked bool
+	// Names are what the operator calls limits, by their names here, for the sentences that say what to raise; those that are not
+	// in it keep theirs.
+	Names map[string]string
 	// Log is told of each session that is refused something, once in a while, and of each that is ended; nil means slog.Default.
 	Log *slog.Logger
 }
@@ -32,8 +35,9 @@ type Options struct {
 type Limiter struct {
 	limits  Limits
 	exempt  []netip.Prefix
-	knocked bool // see Options
-	free    bool // no limit of sessions holds
+	knocked bool               // see Options
+	called  [len(names)]string // each limit, in sentences
+	free    bool               // no limit of sessions holds
 	log     *slog.Logger
 
 	addresses *table[netip.Addr]
@@ -64,6 +68,9 @@ func New(limits Limits, o Options) (*Limiter, error) {
 		newSessions:    limits.Sessions.New.limiter(),
 		newConnections: limits.Connections.New.limiter(),
 		sampling:       rate.Sometimes{First: 3, Interval: time.Second},
+	}
+	for i, name := range names {
+		l.called[i] = cmp.Or(o.Names[name], name)
 	}
 	l.free = limits.sessionsFree()
 	for k, r := range limits.Node.each() {

@@ -101,19 +101,19 @@ var (
 func (l *Limiter) tooFast(s scope, k kind, b *rate.Limiter, now time.Time, n int) error {
 	wait := until(b, now, n)
 	return l.refuse(name(s, k), wait, fmt.Sprintf("%s may send %.4g %s a second, and %d at once; go on in %s, or raise the limit %s",
-		whose[s], float64(b.Limit()), what[k], b.Burst(), shown(wait), names[name(s, k)]))
+		whose[s], float64(b.Limit()), what[k], b.Burst(), shown(wait), l.called[name(s, k)]))
 }
 
 // tooSoon is the refusal of one that comes too soon after others.
 func (l *Limiter) tooSoon(index int, b *rate.Limiter, now time.Time, things string) error {
 	wait := until(b, now, 1)
 	return l.refuse(index, wait, fmt.Sprintf("%.4g %s may come in a second, and %d at once; come back in %s, or raise the limit %s",
-		float64(b.Limit()), things, b.Burst(), shown(wait), names[index]))
+		float64(b.Limit()), things, b.Burst(), shown(wait), l.called[index]))
 }
 
 // tooMany is the refusal of one more than most.
 func (l *Limiter) tooMany(index, most int, things string) error {
-	return l.refuse(index, 0, fmt.Sprintf("%d %s are open already, as many as may be; close some, or raise the limit %s", most, things, names[index]))
+	return l.refuse(index, 0, fmt.Sprintf("%d %s are open already, as many as may be; close some, or raise the limit %s", most, things, l.called[index]))
 }
 
 // until is when b will have n tokens.

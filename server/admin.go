@@ -201,29 +201,6 @@ func (s *Server) stopAdmin() {
 	}
 }
 
-// drain has /readyz say no and waits for drain.ready_delay, so that balancers look elsewhere, or until ctx ends. Only the first call
-// waits.
-func (s *Server) drain(ctx context.Context) {
-	delay := s.Config().Drain.ReadyDelay
-	if s.admin.draining.Swap(true) || delay == 0 {
-		return
-	}
-	s.log.Info("not ready any more; clients are told after drain.ready_delay", "delay", delay)
-	wait := time.NewTimer(delay)
-	defer wait.Stop()
-	select {
-	case <-wait.C:
-	case <-ctx.Done():
-	}
-}
-
-func (s *Server) notDraining(context.Context) error {
-	if s.admin.draining.Load() {
-		return errors.New("the node is about to stop, and takes nobody new")
-	}
-	return nil
-}
-
 // keysLoaded tells why tokens of some issuer could not be verified. Which one is not for everybody to know; the log has it.
 func (i *identities) keysLoaded(context.Context) error {
 	t := i.tokens.Load()

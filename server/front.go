@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -26,11 +27,12 @@ type front struct {
 	listeners []*listen.Listener // the first is that of listen.address
 	trusted   *proxy.Trusted
 	limiter   *limit.Limiter // nil if nothing is limited
+	files     *files
 }
 
 // openFront opens the listeners. The errors are sentences that say what to change.
 func openFront(c *config.Config, log *slog.Logger) (*front, error) {
-	f := new(front)
+	f := &front{files: newFiles(openFiles(), log)}
 	var err error
 	if f.trusted, err = proxy.Parse(c.Listen.TrustedProxies...); err != nil {
 		return nil, fmt.Errorf("listen.trusted_proxies: %w", err)
@@ -42,7 +44,7 @@ func openFront(c *config.Config, log *slog.Logger) (*front, error) {
 	}
 	first := config.Listener{Address: c.Listen.Address, TLS: c.Listen.TLS.Cert != "" || len(c.Listen.ACME.Domains) > 0, ProxyProtocol: c.Listen.ProxyProtocol}
 	for i, each := range append([]config.Listener{first}, c.Listen.More...) {
-		key := "--listen"
+		key := "--listen (listen.address)"
 		if i > 0 {
 			key = fmt.Sprintf("listen.more[%d].address", i-1)
 		}
@@ -72,7 +74,7 @@ func (f *front) open(c *config.Config, each config.Listener, key string, log *sl
 		}
 		if c.Dev && !address.IP.IsLoopback() { // a name may mean any machine, so the check of the configuration is not enough
 			return nil, fmt.Errorf("dev mode lets anybody publish, so it listens on loopback only, and %q is open to others; "+
-				"use %s 127.0.0.1:%d, or leave out --dev", each.Address, key, address.Port)
+				"give %s 127.0.0.1:%d, or leave out --dev", each.Address, key, address.Port)
 		}
 		spec.Address = address.String() // that and no other: the name might mean another machine when it is asked for again
 	}
@@ -88,9 +90,12 @@ func cure(err error, address, key string) error {
 	host, port, _ := net.SplitHostPort(address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		number, _ := strconv.Atoi(port)
-		return fmt.Errorf("port %s is taken by another program; stop it, or choose another port with %s %s",
-			port, key, net.JoinHostPort(host, strconv.Itoa(number+1)))
+		other, _ := strconv.Atoi(port)
+		if other++; other > math.MaxUint16 {
+			other -= 2
+		}
+		return fmt.Errorf("port %s is taken by another program; stop it, or choose another port with %s, for instance %s",
+			port, key, net.JoinHostPort(host, strconv.Itoa(other)))
 	case errors.Is(err, syscall.EACCES) && port != "":
 		return fmt.Errorf("port %s needs privileges that this program does not have; choose a port above 1023 with %s, or give it CAP_NET_BIND_SERVICE",
 			port, key)
@@ -100,9 +105,10 @@ func cure(err error, address, key string) error {
 	return err
 }
 
-// wrap has a listener heed the PROXY protocol and the limits. Proxies, and who is on this machine, are not counted as connections:
+// wrap has a listener heed the limit on open files, the PROXY protocol and the limits. Proxies, and who is on this machine, are not counted as connections:
 // their clients are, as sessions.
 func (f *front) wrap(inner net.Listener, c *config.Config, proxied bool, log *slog.Logger) net.Listener {
+	inner = f.files.listener(inner)
 	if proxied {
 		inner = f.trusted.Listener(inner, proxy.Options{Timeout: c.Limits.HandshakeTimeout, Log: log})
 	}

@@ -26,6 +26,9 @@ type service struct {
 	events *backend.Events // nil if it is told nothing
 	shown  shown
 	log    *slog.Logger
+
+	eventsStay bool // what was not delivered is in a directory
+	secret     []backend.Secret
 }
 
 // observeHook counts what the service was asked. Nobody is before the node has its metrics.
@@ -35,7 +38,7 @@ func (s *Server) observeHook(hook backend.Hook, took time.Duration, err error) {
 
 // newService starts what the configuration says of the user's service.
 func newService(c *config.Backend, tracer *tracing.Tracer, observe func(backend.Hook, time.Duration, error), log *slog.Logger) (*service, error) {
-	s := &service{log: log, shown: shown{c.ConnectHeaders, c.ConnectCookies}}
+	s := &service{log: log, eventsStay: c.Events.Dir != "", shown: shown{c.ConnectHeaders, c.ConnectCookies}}
 	hooks := hooksOf(c)
 	if len(hooks) == 0 && c.Events.URL == "" {
 		return s, nil
@@ -44,6 +47,7 @@ func newService(c *config.Backend, tracer *tracing.Tracer, observe func(backend.
 	if err != nil {
 		return nil, err
 	}
+	s.secret = secret
 	if len(hooks) > 0 {
 		o := backend.HooksOptions{Hooks: hooks, Secrets: secret, ConnectHeaders: c.ConnectHeaders, ConnectCookies: c.ConnectCookies,
 			ConnectReuse: c.ConnectReuse, Observe: observe, Log: log}
@@ -103,6 +107,19 @@ func secretOf(c *config.Backend) ([]backend.Secret, error) {
 	return []backend.Secret{backend.Secret(secret)}, nil
 }
 
+// warnOfSecret tells the log if the file of the secret holds another one now, which a running node does not take.
+func (s *service) warnOfSecret(c *config.Backend) {
+	if c.SecretFile == "" || s.secret == nil {
+		return
+	}
+	switch secret, err := secretOf(c); {
+	case err != nil:
+		s.log.Warn("the secret of the backend cannot be read again; the one of before stays until a restart, which would fail", "cause", err)
+	case !slices.Equal(secret, s.secret):
+		s.log.Warn("this change takes a restart: backend.secret_file holds another secret", "file", c.SecretFile)
+	}
+}
+
 // asks reports whether a hook is configured.
 func (s *service) asks(hook backend.Hook) bool { return s.hooks != nil && s.hooks.Asks(hook) }
 
@@ -112,9 +129,22 @@ func (s *service) close(ctx context.Context) (err error) {
 		err = s.hooks.Close(ctx)
 	}
 	if s.events != nil {
-		err = errors.Join(err, s.events.Close(ctx))
+		err = errors.Join(err, s.closeEvents(ctx))
 	}
 	return err
+}
+
+// closeEvents has the events delivered that wait. That they could not be is an error only where they are lost.
+func (s *service) closeEvents(ctx context.Context) error {
+	err := s.events.Close(ctx)
+	switch {
+	case err == nil || ctx.Err() == nil:
+		return err
+	case s.eventsStay:
+		s.log.Warn("not all events were delivered; the next process does that", "cause", err)
+		return nil
+	}
+	return fmt.Errorf("%w; see why backend.events.url does not take them, and name a directory in backend.events.dir for events to outlive a restart", err)
 }
 
 // abandon is close for a node that does not start. Events that wait in a folder stay there.

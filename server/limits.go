@@ -30,6 +30,18 @@ const leastConnections = 1024
 // tries or measures something.
 var ownAddresses = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
+// keysOfLimits are the keys of the configuration that raise limits, by the names of package limit.
+var keysOfLimits = map[string]string{
+	"session.messages": "limits.session.messages", "session.bytes": "limits.session.bytes", "session.subscribes": "limits.session.messages",
+	"user.messages": "limits.user.messages", "user.bytes": "limits.user.bytes", "user.subscribes": "limits.user.messages",
+	"address.messages": "limits.address.messages", "address.bytes": "limits.address.bytes", "address.subscribes": "limits.address.messages",
+	"node.messages": "limits.node.messages", "node.bytes": "limits.node.bytes", "node.subscribes": "limits.node.messages",
+	"sessions.per_user": "limits.sessions_per_user", "sessions.per_address": "limits.connections_per_address",
+	"sessions.new_per_address": "limits.new_connections", "sessions.new": "limits.new_connections_in_all",
+	"connections.per_address": "limits.connections_per_address", "connections.in_all": "limits.connections",
+	"connections.new_per_address": "limits.new_connections", "connections.new": "limits.new_connections_in_all",
+}
+
 // newLimiter makes the limits of a node that bears so many sessions, or nil if the configuration has none, so that they cost nothing.
 func newLimiter(c *config.Config, sessions int, log *slog.Logger) (*limit.Limiter, error) {
 	l := &c.Limits
@@ -52,7 +64,7 @@ func newLimiter(c *config.Config, sessions int, log *slog.Logger) (*limit.Limite
 			PerAddress: orOff(l.ConnectionsPerAddress), InAll: max(sessions, leastConnections),
 			NewPerAddress: rateOf(l.NewConnections, burstOfAddress), New: rateOf(l.NewConnectionsInAll, burstInAll),
 		},
-	}, limit.Options{Exempt: exempt(c), Knocked: true, Log: log})
+	}, limit.Options{Exempt: exempt(c), Names: keysOfLimits, Knocked: true, Log: log})
 }
 
 // deliberate are the limits that differ from the defaults. Whoever tries things, by himself and on his own machine, is not to be held

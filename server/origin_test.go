@@ -66,3 +66,22 @@ func TestAPageBehindAProxyThatEndsTLSIsOfTheSameOriginIfTheProxyIsTrusted(t *tes
 		}
 	}
 }
+
+// A page whose name an attacker lets point to this machine may set every field, and proxies on this machine may be trusted.
+func TestDevModeLooksAtTheHostThatWasSentAndNotAtWhatIsSaidOfIt(t *testing.T) {
+	node := start(t, changed(func(c *config.Config) { c.Dev, c.Listen.TrustedProxies = true, []string{"127.0.0.1"} }))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://%s/channels/lobby", node.Addr()), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = "evil.example"
+	r.Header.Set("X-Forwarded-Host", "localhost")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusMisdirectedRequest {
+		t.Errorf("answered with %s", response.Status)
+	}
+}

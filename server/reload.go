@@ -57,6 +57,7 @@ func (s *Server) Reload(next config.Config) ([]config.Change, error) {
 	s.hub.SetBounds(connections, live.Limits.Subscriptions)
 	s.setLevel(live.Log.Level)
 	s.front.reload(s.log)
+	s.service.warnOfSecret(&live.Backend)
 	s.config = live
 	return changes, nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -151,5 +153,40 @@ func TestRulesOfTheConfigurationHold(t *testing.T) {
 	})
 	if strings.Contains(log.String(), "listen but not publish") {
 		t.Errorf("the log says that nobody may publish:\n%s", &log)
+	}
+}
+
+func TestAnotherSecretOfTheBackendIsSaidToTakeARestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	write := func(secret string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(strings.Repeat(secret, 32)+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a")
+	log := new(lines)
+	node := start(t, changed(func(c *config.Config) {
+		c.Backend.Call, c.Backend.SecretFile = "http://127.0.0.1:1/call", file
+	}), slog.New(slog.NewTextHandler(log, nil)))
+	reload := func() bool {
+		t.Helper()
+		if _, err := node.Reload(node.Config()); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(log.String(), "backend.secret_file holds another secret")
+	}
+	if reload() {
+		t.Error("nothing has changed, and the log says that it has")
+	}
+	write("b")
+	if !reload() {
+		t.Errorf("the log says\n%s", log)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if reload(); !strings.Contains(log.String(), "cannot be read again") {
+		t.Errorf("without the file the log says\n%s", log)
 	}
 }

@@ -63,7 +63,7 @@ func (s *Server) routes() http.Handler {
 	}
 	mux.HandleFunc("/", notFound)
 	clients := noticed(s.front.trusted, s.log, s.front.handler(mux))
-	return s.guard(clients) // which is to see the Host that was sent, not one that a proxy has told
+	return s.counted(s.guard(clients)) // the guard is to see the Host that was sent, not one that a proxy has told
 }
 
 // guard keeps foreign host names out of dev mode, and browsers from guessing at types.

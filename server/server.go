@@ -15,12 +15,13 @@ package server
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ringdown/ringdown/gateway/channelhttp"
@@ -64,8 +65,10 @@ type Server struct {
 	config     config.Config
 	identities identities // itself to be read without the lock
 
-	stop     chan struct{} // closed by Shutdown
-	stopping sync.Once
+	stopping atomic.Bool
+	stop     chan struct{} // closed when Shutdown begins to take leave
+	stopped  chan struct{} // closed at its end
+	requests atomic.Int64  // under way
 }
 
 // New checks the configuration and opens the listener. The errors are sentences that say what to change.
@@ -79,7 +82,7 @@ func New(c config.Config, o Options) (*Server, error) {
 	}
 	s := &Server{
 		dev: c.Dev, log: cmp.Or(o.Log, slog.Default()), level: o.Level, front: front, config: c,
-		stop: make(chan struct{}), keepers: o.Keepers,
+		stop: make(chan struct{}), stopped: make(chan struct{}), keepers: o.Keepers,
 	}
 	if err := s.start(o.Version); err != nil {
 		s.abandon()
@@ -163,6 +166,8 @@ func (s *Server) start(version string) (err error) {
 	if s.native, err = s.newNative(); err != nil {
 		return err
 	}
+	lines := func() int { return s.channels.Stats().Connections + s.native.Stats().Connections }
+	s.front.files.lines.Store(&lines)
 	if err := s.startAdmin(version); err != nil {
 		return err
 	}
@@ -179,33 +184,6 @@ func (s *Server) Serve() error {
 	go s.servePrivate()
 	go settle(s.stop, s.hub.Sessions)
 	return s.front.serve(s.http)
-}
-
-// Shutdown has /readyz say no for drain.ready_delay, stops listening, says goodbye to every client (close code 1012) over
-// drain.window, or less if they are few, and returns when all have gone; [config.Drain.Deadline] is how long ctx must let it: first the HTTP server, of which the gateways' clients are a part until their connections are taken over, then the
-// gateways, then the hub, whose last step is that the state is saved (state.file), and at the very end the private listener. When ctx ends first it cuts what is left and returns the context's
-// error.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.drain(ctx)
-	s.log.Info("shutting down", "connections", s.hub.Sessions())
-	s.stopping.Do(func() { close(s.stop) })
-	gateways := make(chan error, 2)
-	window := s.Config().Drain.Window
-	s.http.RegisterOnShutdown(func() { gateways <- s.channels.ShutdownOver(ctx, window) }) // once nobody new can come
-	s.http.RegisterOnShutdown(func() { gateways <- s.native.ShutdownOver(ctx, window) })
-	err := s.http.Shutdown(ctx)
-	if err != nil {
-		s.http.Close()
-	}
-	s.front.close() // also where nobody has served yet
-	err = errors.Join(err, <-gateways, <-gateways, s.hub.Shutdown(ctx))
-	err = errors.Join(err, s.service.close(ctx))
-	if s.tracer != nil {
-		s.tracer.Close(ctx)
-	}
-	s.identities.close()
-	s.stopAdmin()
-	return err
 }
 
 // announce says in the log where the node is and how open it is.
@@ -226,11 +204,18 @@ func (s *Server) announce() {
 	} else if limited != "" {
 		s.log.Info(limited)
 	}
-	s.log.Info("listening", "page", bases[0]+"/", "channels", bases[0]+"/channels/{channel}",
-		"max_connections", connections)
+	s.log.Info("listening", append(places(bases[0]), "max_connections", connections)...)
 	for _, base := range bases[1:] {
-		s.log.Info("listening as well", "page", base+"/")
+		s.log.Info("listening as well", places(base)[:2]...)
 	}
+}
+
+// places are what is to be found at a base, for the log. A socket file has no URL.
+func places(base string) []any {
+	if file, ok := strings.CutPrefix(base, "unix:"); ok {
+		return []any{"socket", file}
+	}
+	return []any{"page", base + "/", "channels", base + "/channels/{channel}"}
 }
 
 // visible is an address that a client on this machine can use.

@@ -302,70 +302,41 @@ func TestHeaderOfAHandshakeThatIsTooLargeIsRefusedWithASentence(t *testing.T) {
 	}
 }
 
-func TestShutdownSaysGoodbyeAndStopsListening(t *testing.T) {
-	node := start(t, inDevMode())
-	c := dial(t, node, "/channels/lobby")
-	done := make(chan error, 1)
-	go func() { done <- node.Shutdown(t.Context()) }()
-	if _, _, err := c.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusServiceRestart {
-		t.Errorf("the client saw %v, want close code 1012", err)
-	}
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-	if conn, err := net.Dial("tcp", node.Addr().String()); err == nil {
-		conn.Close()
-		t.Error("it still listens")
-	}
-}
-
-func TestShutdownWaitsForNoPollAndNoEventStream(t *testing.T) {
-	node := start(t, inDevMode())
-	answers := make(chan error, 2)
-	for _, query := range []string{"wait=60s", "transport=sse"} {
-		response := make(chan struct{})
-		go func() {
-			r, err := http.Get(fmt.Sprintf("http://%s/channels/lobby?%s", node.Addr(), query))
-			close(response)
-			if err == nil {
-				_, err = io.Copy(io.Discard, r.Body)
-				r.Body.Close()
+// Otherwise an operator would believe that his file is good, until the next restart.
+func TestWhatIsCheckedStarts(t *testing.T) {
+	for _, c := range []struct {
+		proves string
+		change func(*config.Config)
+	}{
+		{"all hooks", func(c *config.Config) {
+			b := &c.Backend
+			b.Secret = config.Secret(strings.Repeat("s", 32))
+			for _, url := range []*string{&b.Connect, &b.Subscribe, &b.Publish, &b.Call, &b.Disconnect, &b.Events.URL} {
+				*url = "https://app.example.com/ringdown?site=1"
 			}
-			answers <- err
-		}()
-		if query == "transport=sse" {
-			<-response
-		}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // half of what the poll would wait
-	defer cancel()
-	if err := node.Shutdown(ctx); err != nil {
-		t.Error(err)
-	}
-	for range 2 {
-		<-answers // with an error if the poll came too late, which is fine
-	}
-}
-
-func TestShutdownIsBoundedEvenIfAClientNeverAnswers(t *testing.T) {
-	node := start(t, inDevMode())
-	conn, err := net.Dial("tcp", node.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "GET /channels/lobby HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-	if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	started := time.Now()
-	if err := node.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("shutdown: %v", err)
-	}
-	if took := time.Since(started); took > 5*time.Second {
-		t.Errorf("shutdown took %v", took)
+		}},
+		{"proxies of every notation", func(c *config.Config) {
+			c.Listen.TrustedProxies = []string{"10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1", "unix"}
+		}},
+		{"a wildcard and another address", func(c *config.Config) { c.Listen.More = []config.Listener{{Address: "127.0.0.2:0"}, {Address: ":0"}} }},
+		{"names of ACME", func(c *config.Config) {
+			c.Listen.ACME = config.ACME{Domains: []string{"rt.example.com"}, Cache: t.TempDir()}
+		}},
+		{"the shortest times", func(c *config.Config) {
+			c.KeepAlive = config.KeepAlive{Interval: time.Millisecond, Timeout: time.Millisecond}
+			c.Drain.Window = time.Millisecond
+		}},
+		{"traces and bounds of age", func(c *config.Config) {
+			c.Tracing.Endpoint, c.Limits.OutboxAge = "http://127.0.0.1:4318", 5*time.Second
+		}},
+	} {
+		t.Run(c.proves, func(t *testing.T) {
+			o := changed(c.change)
+			o.Listen.Address = "127.0.0.1:0"
+			if err := o.Check(); err != nil {
+				t.Fatal(err)
+			}
+			start(t, o)
+		})
 	}
 }

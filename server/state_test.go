@@ -105,29 +105,6 @@ func TestCursorsAndKeysOutliveAGracefulRestart(t *testing.T) {
 	}
 }
 
-// A node that is killed has used offsets since, which must not be given again in the same numbering.
-func TestAStateIsNotUsedAgainAfterANodeWasKilled(t *testing.T) {
-	folder := t.TempDir()
-	file := filepath.Join(folder, "state")
-	node, stop := lives(t, file, io.Discard)
-	before := lobby(t, node, "POST", "", "", "one")
-	stop()
-	killed, end := lives(t, file, io.Discard)
-	after := lobby(t, killed, "POST", "", "", "two")
-	copied, err := os.ReadDir(folder) // as a kill would leave it
-	if err != nil || len(copied) != 0 {
-		t.Fatalf("there are %v, %v", copied, err)
-	}
-	anew, stop := lives(t, filepath.Join(folder, "as after a kill"), io.Discard)
-	defer stop()
-	for _, cursor := range []string{before.Cursor, after.Cursor} {
-		if a := lobby(t, anew, "GET", "after="+cursor, "", ""); a.Recovered == nil || *a.Recovered {
-			t.Errorf("%s: %+v", cursor, a)
-		}
-	}
-	end()
-}
-
 func TestADamagedStateIsAFreshStartWithALineInTheLog(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state")
 	if err := os.WriteFile(file, []byte("ringdown state 1\nnot really"), 0o600); err != nil {

@@ -125,5 +125,5 @@ func TestTakenPortIsExplained(t *testing.T) {
 	defer taken.Close()
 	port := taken.Addr().(*net.TCPAddr).Port
 	runCommand(t, nil, "serve", "--listen", taken.Addr().String()).
-		check(t, 1, "", fmt.Sprintf("port %d is taken", port), "--listen 127.0.0.1:")
+		check(t, 1, "", fmt.Sprintf("port %d is taken", port), "--listen (listen.address), for instance 127.0.0.1:")
 }

@@ -111,7 +111,10 @@ func (f *flow) wake() {
 // flowEvents serves the stream until it ends.
 func (g *Gateway) flowEvents(w http.ResponseWriter, r *http.Request, q *request) error {
 	f := &flow{listener: g.newListener(q), remote: r.RemoteAddr, bound: g.options.OutboxBytes, age: g.options.OutboxAge, news: make(chan struct{}, 1)}
-	var err error
+	err := g.lines.Refused()
+	if err != nil {
+		return err
+	}
 	if f.session, err = g.hub.Open(f, q.who); err != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	trust "github.com/ringdown/ringdown/server/proxy"
 )
 
 // Check refuses what is out of bounds, contradictory or unsafe. The error is an [Errors]. What [Load] returns has been checked.
@@ -39,6 +41,7 @@ func (c *Config) problems() Errors {
 	check.backend()
 	check.api()
 	check.tracing()
+	check.drain()
 	return check.found
 }
 
@@ -117,8 +120,11 @@ func (c *checker) listen() {
 			c.say(key, "is %q: %s; write it as host:port, for instance 127.0.0.1:8000, or as unix:/run/ringdown.sock", address, problem)
 			return
 		}
-		if other := taken[address]; other != "" && !strings.HasSuffix(address, ":0") {
-			c.say(key, "is %q, where %s listens already; choose another port", address, other)
+		for other, at := range taken {
+			if overlap(address, other) {
+				c.say(key, "is %q, where %s listens already; choose another port", address, at)
+				break
+			}
 		}
 		taken[address] = key
 		if c.Dev && !loopback(address) {
@@ -162,6 +168,8 @@ func (c *checker) listen() {
 			c.say(key, "is %q, and everybody could say that he is somebody else; list the networks of your proxies", proxy)
 		} else if err == nil && prefix != prefix.Masked() {
 			c.say(key, "is %q, which has bits beyond its mask; did you mean %s?", proxy, prefix.Masked())
+		} else if _, err := trust.Parse(proxy); err != nil {
+			c.say(key, "cannot be: %v", err)
 		}
 	}
 }
@@ -185,6 +193,25 @@ func addressProblem(address string) string {
 		return "its host is none"
 	}
 	return ""
+}
+
+// overlap tells whether nobody can listen on both addresses: a host that is every address of the machine takes the port of each.
+func overlap(a, b string) bool {
+	if strings.HasPrefix(a, "unix:") || strings.HasPrefix(b, "unix:") {
+		return a == b
+	}
+	hostA, portA, _ := net.SplitHostPort(a)
+	hostB, portB, _ := net.SplitHostPort(b)
+	if portA != portB || portA == "0" {
+		return false
+	}
+	ipA, notA := netip.ParseAddr(hostA)
+	ipB, notB := netip.ParseAddr(hostB)
+	every := func(host string, ip netip.Addr, other netip.Addr) bool {
+		return host == "" || ip == netip.IPv6Unspecified() || ip == netip.IPv4Unspecified() && !(other.IsValid() && other.Unmap().Is6())
+	}
+	same := strings.EqualFold(hostA, hostB) || notA == nil && notB == nil && ipA.Unmap() == ipB.Unmap()
+	return same || every(hostA, ipA, ipB) || every(hostB, ipB, ipA)
 }
 
 // loopback tells whether only this machine can reach an address. A name other than localhost may be any machine's.
@@ -217,8 +244,8 @@ func (c *checker) tls() {
 		c.say("listen.acme.domains", "are given, and dev mode can be reached from this machine only; leave out one of the two")
 	}
 	for i, domain := range a.Domains {
-		if domain == "" || strings.ContainsAny(domain, "*/: ") || !strings.Contains(domain, ".") {
-			c.say(fmt.Sprintf("listen.acme.domains[%d]", i), `is %q; write it as a whole name, "rt.example.com"`, domain)
+		if domain == "" || net.ParseIP(domain) != nil || strings.ContainsAny(domain, "*/: ") || !strings.Contains(domain, ".") {
+			c.say(fmt.Sprintf("listen.acme.domains[%d]", i), `is %q; write it as a whole name, "rt.example.com", without wildcards; addresses get no certificate`, domain)
 		}
 	}
 }

@@ -84,6 +84,20 @@ func (c *checker) tracing() {
 	}
 }
 
+// longestDrain is longer than anybody waits for a node to stop.
+const longestDrain = time.Hour
+
+func (c *checker) drain() {
+	for _, d := range []struct {
+		key  string
+		time time.Duration
+	}{{"drain.ready_delay", c.Drain.ReadyDelay}, {"drain.window", c.Drain.Window}} {
+		if d.time > longestDrain {
+			c.say(d.key, "is %s, and the node would not stop before; give it %s or less", formatDuration(d.time), formatDuration(longestDrain))
+		}
+	}
+}
+
 func (c *checker) rules() {
 	everything := -1
 	seen := make(map[string]int)

@@ -66,6 +66,8 @@ func (c *checker) backend() {
 		asked = "backend." + hook.name
 		if !webURL(hook.url) {
 			c.say(asked, "is %q; write it as https://app.example.com/ringdown", withoutSecrets(hook.url))
+		} else if u, _ := url.Parse(hook.url); u.User != nil || u.Fragment != "" {
+			c.say(asked, "is %q with a user, a password or a fragment (#); leave them out: requests are signed", withoutSecrets(hook.url))
 		}
 	}
 	switch {

@@ -95,6 +95,6 @@ type Rate struct {
 
 // KeepAlive says when a quiet client is asked whether it is there.
 type KeepAlive struct {
-	Interval time.Duration `key:"interval" doc:"silence after which a WebSocket is sent a ping and an event stream a heartbeat; below the shortest time-out of any proxy on the way, which is often 60s, and with some 30s"`
-	Timeout  time.Duration `key:"timeout" doc:"how long the answer to a ping may take; then the connection is cut"`
+	Interval time.Duration `key:"interval" min:"1000000" doc:"silence after which a WebSocket is sent a ping and an event stream a heartbeat; below the shortest time-out of any proxy on the way, which is often 60s, and with some 30s"`
+	Timeout  time.Duration `key:"timeout" min:"1000000" doc:"how long the answer to a ping may take; then the connection is cut"`
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"reflect"
 	"slices"
@@ -76,9 +77,13 @@ type loader struct {
 // cannot be read.
 func Load(s Sources) (*Loaded, error) {
 	l := &loader{}
-	loaded := &Loaded{Config: Default(), File: s.file(), sources: make(map[string]string)}
+	loaded := &Loaded{Config: Default(), sources: make(map[string]string)}
+	var err error
+	if loaded.File, err = s.file(); err != nil {
+		return nil, err
+	}
 	if loaded.File != "" {
-		if err := l.readFile(loaded.File); err != nil {
+		if err = l.readFile(loaded.File); err != nil {
 			return nil, err
 		}
 	}
@@ -98,22 +103,25 @@ func Load(s Sources) (*Loaded, error) {
 	return loaded, nil
 }
 
-// file is the one to read, or "".
-func (s *Sources) file() string {
+// file is the one to read, or "". A variable that is empty is none, as compose files and shells have it; a flag has no excuse.
+func (s *Sources) file() (string, error) {
 	if s.File != "" {
-		return s.File
+		return s.File, nil
 	}
 	if s.Flags != nil {
 		if f := s.Flags.Lookup("config"); f != nil && f.Changed {
-			return f.Value.String()
+			if f.Value.String() == "" {
+				return "", errors.New("--config is empty, and the node would run on its defaults; name a file, or leave it out")
+			}
+			return f.Value.String(), nil
 		}
 	}
 	for _, entry := range slices.Backward(s.Environ) {
 		if name, ok := strings.CutPrefix(entry, FileVariable+"="); ok {
-			return name
+			return name, nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // add begins a layer.
@@ -161,6 +169,9 @@ func (l *loader) readFile(name string) error {
 }
 
 func readBounded(name string) ([]byte, error) {
+	if info, err := os.Stat(name); err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) != 0 {
+		return nil, fmt.Errorf("%s is a pipe or a socket, which might never end and cannot be read again at a SIGHUP; name a file", name)
+	}
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, err

@@ -136,6 +136,17 @@ func TestBadFilesAreRefusedWithLineAndCure(t *testing.T) {
 		{"listen: {proxy_protocol: true}", []string{"list the proxies in listen.trusted_proxies"}},
 		{"listen: {trusted_proxies: [proxy]}", []string{"a network, 10.0.0.0/8"}},
 		{"listen: {trusted_proxies: [0.0.0.0/0]}", []string{"everybody could say"}},
+		{"listen: {trusted_proxies: ['::ffff:10.0.0.0/104']}", []string{"listen.trusted_proxies[0]", "write it as IPv4"}},
+		{"listen: {acme: {domains: ['10.0.0.1'], cache: /c}}", []string{"listen.acme.domains[0]", "addresses get no certificate"}},
+		{"listen: {more: [{address: ':8000'}]}", []string{"listen.more[0].address", "where listen.address listens already"}},
+		{"listen: {address: '0.0.0.0:8000', more: [{address: '10.0.0.1:8000'}]}", []string{"listen.more[0].address", "listens already"}},
+		{"listen: {address: 'unix:/a', more: [{address: 'unix:/a'}]}", []string{"listen.more[0].address", "listens already"}},
+		{"backend: {call: 'https://u:hunter2@a.example/x', secret_file: /s}", []string{"backend.call", "leave them out: requests are signed"}},
+		{"backend: {call: 'https://a.example/#x', secret_file: /s}", []string{"backend.call", "leave them out"}},
+		{"keep_alive: {interval: 1ns}", []string{"keep_alive.interval is 1ns; give it 1ms or more"}},
+		{"keep_alive: {timeout: 1ns}", []string{"keep_alive.timeout is 1ns; give it 1ms or more"}},
+		{"drain: {window: 1ns, ready_delay: 100h}", []string{"drain.window is 1ns; give it 1ms or more", "drain.ready_delay is 100h", "would not stop before; give it 1h or less"}},
+		{"drain: {window: 61m}", []string{"drain.window is 1h1m", "1h or less"}},
 		{"limits: {request_timeout: 1s}", []string{"less than the 10s of limits.handshake_timeout"}},
 		{"limits: {message_size: 8MiB}", []string{"limits.outbox_bytes is 1MiB", "limits.session.bytes is 1MiB"}},
 		{"auth: {anonymous: false}", []string{"nobody could connect"}},
@@ -256,9 +267,24 @@ func TestFileIsNamedByFlagOrEnvironment(t *testing.T) {
 	if _, err := config.Load(config.Sources{File: "/nowhere/ringdown.yaml"}); err == nil || !strings.Contains(err.Error(), "/nowhere/ringdown.yaml") {
 		t.Errorf("a missing file: %v", err)
 	}
+	if _, err := config.Load(sources(t, "", environ, "--config", "")); err == nil || !strings.Contains(err.Error(), "--config is empty") {
+		t.Errorf("an empty name: %v", err)
+	}
 	big := sources(t, strings.Repeat("# nothing\n", 200_000), nil)
 	if _, err := config.Load(big); err == nil || !strings.Contains(err.Error(), "longer than 1MiB") {
 		t.Errorf("a huge file: %v", err)
+	}
+}
+
+func TestListenersThatDoNotMeetAreTaken(t *testing.T) {
+	for _, listen := range []string{
+		"{address: '127.0.0.1:0', more: [{address: '127.0.0.1:0'}, {address: ':0'}]}",
+		"{address: '127.0.0.1:8000', more: [{address: '127.0.0.2:8000'}, {address: '[::1]:8000'}, {address: '127.0.0.1:8001'}]}",
+		"{address: '0.0.0.0:8000', more: [{address: '[::1]:8000'}, {address: 'unix:/a'}, {address: 'unix:/b'}]}",
+	} {
+		if _, err := config.Load(sources(t, "listen: "+listen, nil)); err != nil {
+			t.Errorf("%s: %v", listen, err)
+		}
 	}
 }
 

@@ -60,7 +60,7 @@ type Backend struct {
 	ConnectCookies []string      `key:"connect_cookies" example:"app_session" doc:"cookies of the opening request that connect is told; none by default"`
 	ConnectReuse   time.Duration `key:"connect_reuse" zero:"any" doc:"how long the answer that let a client poll or publish over HTTP holds for its next requests of the kind, if it showed a token or one of the cookies; 0 asks each time"`
 	Secret         Secret        `key:"secret" doc:"secret that signs what the backend is sent (HMAC), 32 bytes or more; a file is the better place"`
-	SecretFile     string        `key:"secret_file" example:"/etc/ringdown/backend.secret" doc:"file with that secret"`
+	SecretFile     string        `key:"secret_file" example:"/etc/ringdown/backend.secret" doc:"file with that secret; another one in it takes a restart, of which SIGHUP warns"`
 	Timeout        time.Duration `key:"timeout" doc:"how long the backend may take to answer, all attempts together"`
 	Retries        int           `key:"retries" zero:"any" doc:"how often it is asked again when it cannot be reached or answers 5xx"`
 	FailOpen       bool          `key:"fail_open" doc:"allow what the backend would be asked about while it cannot be reached; false refuses. Calls are always refused"`
@@ -116,7 +116,7 @@ type State struct {
 // Drain is how a node stops.
 type Drain struct {
 	ReadyDelay time.Duration `key:"ready_delay" live:"yes" zero:"any" doc:"how long /readyz says no before the first client is told, so that balancers look elsewhere"`
-	Window     time.Duration `key:"window" live:"yes" doc:"time over which clients are told to go, evenly, each with a random time within it after which to come back; less where they are few, 10ms for each; what is left five seconds after its end is cut"`
+	Window     time.Duration `key:"window" live:"yes" min:"1000000" doc:"time over which clients are told to go, evenly, each with a random time within it after which to come back; less where they are few, 10ms for each; what is left five seconds after its end is cut"`
 }
 
 // drainGrace is how long the clients that are told last may take to go.

@@ -150,7 +150,7 @@ func (f *field) show(v reflect.Value) string {
 	case f.typ == durationType:
 		return formatDuration(v.Interface().(time.Duration))
 	case f.typ.Kind() == reflect.String && f.typ != secretType:
-		return quote(withoutPassword(v.String()))
+		return quote(masked(v.String()))
 	}
 	if v.Kind() == reflect.String && v.Len() == 0 {
 		return `""`
@@ -177,16 +177,21 @@ func showFields(fields []*field, v reflect.Value) string {
 // elementValues are the values of an element.
 func (f *field) elementValues() []*field { return (&field{fields: f.fields}).values() }
 
-// withoutPassword hides the password of a URL; other texts it leaves alone.
-func withoutPassword(text string) string {
+// masked is a text as it may be shown: if it is a URL, without password and query, in which keys are handed over.
+func masked(text string) string {
 	u, err := url.Parse(text)
-	if err != nil || u.User == nil {
+	if err != nil || u.Host == "" {
 		return text
 	}
-	if _, ok := u.User.Password(); !ok {
-		return text
+	if u.User != nil {
+		if _, ok := u.User.Password(); ok {
+			text = strings.Replace(text, u.User.String()+"@", url.User(u.User.Username()).String()+":"+hidden+"@", 1)
+		}
 	}
-	return strings.Replace(text, u.User.String()+"@", url.User(u.User.Username()).String()+":"+hidden+"@", 1)
+	if before, _, found := strings.Cut(text, "?"); found {
+		text = before + "?" + hidden
+	}
+	return text
 }
 
 // quote writes a text so that YAML takes it for one.

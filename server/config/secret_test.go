@@ -16,7 +16,7 @@ import (
 const secret = "correct-horse-battery-staple-32-bytes-at-least"
 
 func TestSecretsAreNeverPrinted(t *testing.T) {
-	file := fmt.Sprintf("auth: {keys: [{secret: %[1]s}]}\nbackend: {connect: 'https://me:%[1]s@a.example/x', secret: %[1]s}\n"+
+	file := fmt.Sprintf("auth: {keys: [{secret: %[1]s}]}\nbackend: {connect: 'https://a.example/x?key=%[1]s', secret: %[1]s}\n"+
 		"api: {keys: [{name: a, rights: [all], secret: %[1]s}]}\n", secret)
 	loaded, err := config.Load(sources(t, file, nil))
 	if err != nil {
@@ -27,7 +27,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 		t.Error("a secret was not read")
 	}
 	var out bytes.Buffer
-	c.Backend.Connect = "" // a URL is printed by Values and Diff alone, which hide its password
+	c.Backend.Connect = "" // a URL is printed by Values and Diff alone, which hide its password and its query
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		fmt.Fprintf(&out, verb+"\n", c)
 		fmt.Fprintf(&out, verb+"\n", c.Auth.Keys[0].Secret)
@@ -61,6 +61,11 @@ func TestMistakesDoNotTellSecrets(t *testing.T) {
 		sources(t, "", []string{"RINGDOWN_BACKEND_SECRTE=" + secret}),
 		sources(t, "", []string{"RINGDOWN_API_KEYS=" + secret}),
 		sources(t, "", []string{"RINGDOWN_API_KEYS=[{secret: " + secret}),
+		sources(t, "api: {keys: [{name: a, rights: [all], secret: *"+secret+"}]}", nil),
+		sources(t, "api: {keys: [{name: a, rights: [all], secret: !!int "+secret+"}]}", nil),
+		sources(t, "backend: {secret: !!float '"+secret+"'}", nil),
+		sources(t, "", []string{"RINGDOWN_API_KEYS=[{secret: *" + secret + "}]"}),
+		sources(t, "", []string{"RINGDOWN_API_KEYS=[{secret: !!int " + secret + "}]"}),
 		sources(t, "", nil, "--set", "backend.secret:"+secret),
 		sources(t, "", nil, "--set", "backend.secrets="+secret),
 	} {

@@ -94,9 +94,18 @@ func nearestLine(lines map[string]int, path string) int {
 	return 1
 }
 
-// yamlError is a parser's error in one line, without its name.
+// quotations are what a parser quotes of a file. It may be a secret that is written without quotes and begins with * or !.
+var quotations = regexp.MustCompile("(?s)anchor '.*'|`.*`")
+
+// yamlError is a parser's error in one line, without its name and without what it quotes.
 func yamlError(err error) string {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	text = quotations.ReplaceAllStringFunc(text, func(quoted string) string {
+		if strings.HasPrefix(quoted, "anchor") {
+			return "anchor " + hidden
+		}
+		return hidden
+	})
 	text = strings.TrimPrefix(text, "unmarshal errors:\n")
 	lines := strings.Split(text, "\n")
 	for i := range lines {

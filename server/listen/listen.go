@@ -155,7 +155,7 @@ func openSocket(spec *Spec) (net.Listener, error) {
 	case errors.Is(err, syscall.EACCES):
 		return nil, fmt.Errorf("%s needs privileges that this program does not have; choose a port above 1023, or give it CAP_NET_BIND_SERVICE (%w)", spec.Address, syscall.EACCES)
 	case err != nil:
-		return nil, fmt.Errorf("cannot listen on %q: %w; write it as host:port, unix:/path or systemd:NAME", spec.Address, err)
+		return nil, fmt.Errorf("cannot listen on %q: %w; write it as host:port, or as unix:/path", spec.Address, err)
 	}
 	return l, nil
 }

@@ -3,5 +3,7 @@
 // until there is a receipt. The checker of package simulation then finds every publication once and in order with every client,
 // with no word of a gap; to it the two processes are one life of the node.
 //
+// Another test kills it, after which nobody may go on with what it had read.
+//
 // The clients are the test's own, but for package client, which is one of them.
 package restart

@@ -113,3 +113,13 @@ func (p *process) stop(t *testing.T) {
 		t.Errorf("after SIGTERM: %v; its log is below", err)
 	}
 }
+
+// kill sends SIGKILL, and waits until the process is no more.
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-p.logged
+	p.cmd.Wait() // says that it was killed
+}

@@ -34,11 +34,12 @@ type reader struct {
 	open    bool // the leg is
 	cursor  string
 
-	mu   sync.Mutex // guards what follows
-	last string     // id of what was seen last
-	told time.Duration
-	gone time.Time // when it was told
-	back time.Time // when it first tried to come back after that
+	mu   sync.Mutex    // guards what follows
+	last string        // id of what was seen last
+	wait time.Duration // before it comes back, as it was told last
+	told time.Duration // the same when it was told first: it may come back to a node that has others left to tell
+	gone time.Time     // when that was
+	back time.Time     // when it first tried to come back after that
 }
 
 // crowd are all readers.
@@ -120,14 +121,17 @@ func (r *reader) saw(payload, cursor string, offset uint64) {
 func (r *reader) goodbye(within time.Duration) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.told, r.gone = within, time.Now()
+	r.wait = within
+	if r.gone.IsZero() {
+		r.told, r.gone = within, time.Now()
+	}
 	return errTold
 }
 
 func (r *reader) toldTime() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.told
+	return r.wait
 }
 
 // attempts notes that the reader tries to come back.

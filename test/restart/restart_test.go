@@ -117,7 +117,7 @@ func (c *crowd) cameBackAsTold(t *testing.T) {
 	untold := 0
 	for _, r := range c.readers {
 		if r.gone.IsZero() && r.over == simulation.LongPoll {
-			untold++ // it was between two polls; new ones are not taken any more
+			untold++ // it was between two polls when the node closed its port
 			continue
 		}
 		if r.gone.IsZero() || r.back.IsZero() {

@@ -58,6 +58,8 @@ func (ls *Lines) ShutdownOver(ctx context.Context, window time.Duration) error {
 		return nil
 	}
 	close(ls.leaving)
+	everybodysTurn := time.NewTimer(f.spread)
+	defer everybodysTurn.Stop()
 	defer ls.cancel()
 	code, reason := Goodbye(hub.ErrShutdown)
 	var told atomic.Int64
@@ -68,6 +70,10 @@ func (ls *Lines) ShutdownOver(ctx context.Context, window time.Duration) error {
 			client.Base().session.Blame(hub.ErrShutdown)
 			client.End(hub.ErrShutdown)
 		}})
+	select { // for those that are told and have no line: polls, and streams over HTTP/2
+	case <-everybodysTurn.C:
+	case <-ctx.Done():
+	}
 	ls.log.Info("closed all lines", "connections", told.Load(), "close", int(code), "cause", reason, "spread", f.spread.Round(time.Millisecond))
 	return err
 }

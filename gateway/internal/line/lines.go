@@ -112,6 +112,9 @@ func (ls *Lines) Check(w http.ResponseWriter, r *http.Request) error { return ls
 func (ls *Lines) Open(c Client, who hub.Identity) error {
 	l := c.Base()
 	l.lines = ls
+	if err := ls.Refused(); err != nil {
+		return Refusal(err)
+	}
 	var err error
 	if l.session, err = ls.hub.Open(c, who); err != nil {
 		return Refusal(err)
@@ -138,6 +141,14 @@ func (ls *Lines) Stream(w http.ResponseWriter, r *http.Request, header http.Head
 
 // Stopping tells whether Shutdown has been called.
 func (ls *Lines) Stopping() bool { return ls.farewell.Load() != nil }
+
+// Refused is why nobody new is let in, or nil.
+func (ls *Lines) Refused() error {
+	if ls.Stopping() {
+		return hub.ErrShutdown
+	}
+	return nil
+}
 
 // Leaving is closed when Shutdown begins.
 func (ls *Lines) Leaving() <-chan struct{} { return ls.leaving }
