@@ -127,13 +127,13 @@ func (c *Conn) leaveGet(p *polling) (packets []outgoing, last byte, drained bool
 	defer c.mu.Unlock()
 	packets, drained = p.take()
 	switch {
-	case c.ended:
+	case c.ended && p.last != 0:
 		last = p.last
 		if p.expiry != nil && p.expiry.Stop() {
 			p.expiry = nil
 			c.server.sessions.forget(c)
 		}
-	case len(packets) == 0: // woken for an upgrade
+	case len(packets) == 0: // an upgrade is under way, or over
 		last = typeNoop
 	}
 	return packets, last, drained && !c.ended
