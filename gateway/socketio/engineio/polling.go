@@ -18,6 +18,7 @@ type polling struct {
 	queue   []outgoing
 	held    int           // what they count
 	get     chan struct{} // of the GET that waits; nil if none does
+	arrival chan struct{} // closed when a GET comes; nil if nobody wants to know
 	post    *http.ResponseController
 	probe   *probe // nil if there is none
 	probed  bool   // the probe was answered: a GET must not wait
@@ -75,21 +76,37 @@ func (p *polling) end(e ending) (lingers bool) {
 	return lingers
 }
 
+// grace is how long requests wait for another that the client has sent before them, over another connection, and that may come after
+// them: a GET in the middle of an upgrade for its end, and the POST that closes the session for the GET to be answered.
+const grace = 20 * time.Millisecond
+
+// polled is a GET.
+type polled struct {
+	from    *polling
+	wake    chan struct{} // nil if it need not wait
+	wait    time.Duration // at most; 0 is no bound
+	probing bool          // a WebSocket was trying to take over when it came
+}
+
 // serveGet answers a GET with what waits for the client, as soon as something does.
 func (s *Server) serveGet(w http.ResponseWriter, r *http.Request, c *Conn) {
-	p, wake, refused := c.enterGet()
+	get, refused := c.enterGet()
 	if refused != nil {
 		s.refuse(w, refused)
 		return
 	}
-	if wake != nil && !await(w, r, wake) {
+	if get.wake != nil && !get.await(w, r) {
 		c.mu.Lock()
-		p.get = nil
+		get.from.get = nil
 		c.mu.Unlock()
 		c.end(ending{reason: TransportError, err: errGone})
 		return
 	}
-	packets, last, drained := c.leaveGet(p)
+	packets, last, drained, late := c.leaveGet(get.from)
+	if late && get.probing { // it has crossed with the end of the upgrade
+		s.refuse(w, refuseRequest)
+		return
+	}
 	if err := s.answer(w, r, packets, last); err != nil {
 		c.end(ending{reason: TransportError, err: err})
 	} else if drained {
@@ -97,32 +114,59 @@ func (s *Server) serveGet(w http.ResponseWriter, r *http.Request, c *Conn) {
 	}
 }
 
-// enterGet begins a GET. wake is nil if it need not wait.
-func (c *Conn) enterGet() (p *polling, wake chan struct{}, refused *refusal) {
+// enterGet begins a GET.
+func (c *Conn) enterGet() (polled, *refusal) {
 	c.mu.Lock()
-	p = c.polling
+	p := c.polling
 	switch {
 	case p == nil:
 		c.mu.Unlock()
-		return nil, nil, refuseRequest
+		return polled{}, refuseRequest
 	case c.ended && p.expiry == nil:
 		c.mu.Unlock()
-		return nil, nil, refuseSession
+		return polled{}, refuseSession
 	case p.get != nil:
 		c.mu.Unlock()
 		c.end(ending{reason: TransportError, err: errSecondGet, local: true})
-		return nil, nil, refuseRequest
+		return polled{}, refuseRequest
 	}
 	defer c.mu.Unlock()
 	p.get = make(chan struct{}, 1)
-	if c.ended || len(p.queue) > 0 || p.probed {
-		return p, nil, nil
+	if p.arrival != nil {
+		close(p.arrival)
+		p.arrival = nil
 	}
-	return p, p.get, nil
+	get := polled{from: p, probing: p.probe != nil}
+	if c.ended || len(p.queue) > 0 {
+		return get, nil
+	}
+	get.wake = p.get
+	if p.probed {
+		get.wait = grace
+	}
+	return get, nil
 }
 
-// leaveGet decides what a GET is answered with: the packets that wait, and one more behind them if it is not 0.
-func (c *Conn) leaveGet(p *polling) (packets []outgoing, last byte, drained bool) {
+// awaitGet waits for a GET to be there, but no longer than grace.
+func (c *Conn) awaitGet() {
+	c.mu.Lock()
+	p := c.polling
+	if p == nil || p.get != nil || c.ended {
+		c.mu.Unlock()
+		return
+	}
+	arrival := make(chan struct{})
+	p.arrival = arrival
+	c.mu.Unlock()
+	select {
+	case <-arrival:
+	case <-time.After(grace):
+	}
+}
+
+// leaveGet decides what a GET is answered with: the packets that wait, and one more behind them if it is not 0. late says that a WebSocket
+// has taken over.
+func (c *Conn) leaveGet(p *polling) (packets []outgoing, last byte, drained, late bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	packets, drained = p.take()
@@ -136,17 +180,22 @@ func (c *Conn) leaveGet(p *polling) (packets []outgoing, last byte, drained bool
 	case len(packets) == 0: // an upgrade is under way, or over
 		last = typeNoop
 	}
-	return packets, last, drained && !c.ended
+	return packets, last, drained && !c.ended, c.polling != p
 }
 
 // await waits until there is something to say to the client. It returns false if that has gone. The HTTP server's time-outs, which
 // are for requests that are answered at once, do not hold meanwhile.
-func await(w http.ResponseWriter, r *http.Request, wake <-chan struct{}) bool {
+func (g *polled) await(w http.ResponseWriter, r *http.Request) bool {
 	deadlines := http.NewResponseController(w)
 	deadlines.SetReadDeadline(time.Time{}) // an error means that there is none to take off
 	deadlines.SetWriteDeadline(time.Time{})
+	var enough <-chan time.Time
+	if g.wait > 0 {
+		enough = time.After(g.wait)
+	}
 	select {
-	case <-wake:
+	case <-g.wake:
+	case <-enough:
 	case <-r.Context().Done():
 	}
 	return r.Context().Err() == nil
