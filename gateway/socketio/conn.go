@@ -191,6 +191,9 @@ func (c *conn) end(reason string) {
 	c.sockets = nil
 	c.mu.Unlock()
 	for _, s := range sockets {
+		if session := s.session.Load(); session != nil && reason == string(engineio.ServerShutdown) {
+			session.Blame(hub.ErrShutdown)
+		}
 		s.end(reason)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/ringdown/ringdown/gateway/internal/message"
 	"github.com/ringdown/ringdown/gateway/socketio/engineio"
@@ -70,15 +71,22 @@ func spread(args []any) (p payload, err error) {
 const eventName = "message"
 
 // frame encodes a publication as an event in a namespace. With recovery its position is one more argument.
-func frame(p *hub.Publication, namespace string, recovery bool) *engineio.Message {
+func frame(p *hub.Publication, s *Server, namespace string) *engineio.Message {
+	direct := s.options.Direct
 	name, last := p.Event, ""
-	if name == "" || packet.Reserved(name) {
+	if direct.taken(name) {
 		name = eventName
 	}
-	if recovery {
+	if s.keeper != nil {
 		last = p.Position().Cursor()
 	}
 	e := argumentsOf(p)
+	if direct != nil {
+		if e.text = slices.Clip(e.text); len(e.text) > 0 { // which is the publication's
+			e.text = append(e.text, ',')
+		}
+		e.text = append(e.text, direct.about(p, s.hub.Rule(p.Channel).Slow == hub.Conflate)...)
+	}
 	return engineio.Prepare(packetText(packet.Event, namespace, name, 0, false, e, last), e.attachments...)
 }
 
@@ -93,7 +101,7 @@ func argumentsOf(p *hub.Publication) (e arguments) {
 		if p.Form&hub.Embedded != 0 {
 			e.text, e.attachments = packet.Extract(e.text, 0)
 		}
-		if p.Form&hub.Spread != 0 {
+		if p.Form&hub.Spread != 0 && len(e.text) > 0 && e.text[0] == '[' {
 			e.text = bytes.TrimSpace(e.text[1 : len(e.text)-1])
 		}
 	}
