@@ -93,7 +93,7 @@ func (s *Socket) stillMay(ctx context.Context) bool {
 // startOver makes it a new socket.
 func (s *Socket) startOver(who hub.Identity) error {
 	s.Session().Close()
-	close(s.finished)
+	s.conn.server.keeper.fail(s.memory)
 	s.id, s.recovered, s.data, s.memory = "", false, nil, nil
 	return s.open(who)
 }

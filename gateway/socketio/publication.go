@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/ringdown/ringdown/gateway/internal/message"
 	"github.com/ringdown/ringdown/gateway/socketio/engineio"
@@ -70,7 +71,8 @@ func spread(args []any) (p payload, err error) {
 // eventName is that of a publication without one: what other protocols' clients publish.
 const eventName = "message"
 
-// frame encodes a publication as an event in a namespace. With recovery its position is one more argument.
+// frame encodes a publication as an event in a namespace. Where it comes from may be one more argument, and with recovery its position is
+// another.
 func frame(p *hub.Publication, s *Server, namespace string) *engineio.Message {
 	direct := s.options.Direct
 	name, last := p.Event, ""
@@ -81,13 +83,26 @@ func frame(p *hub.Publication, s *Server, namespace string) *engineio.Message {
 		last = p.Position().Cursor()
 	}
 	e := argumentsOf(p)
-	if direct != nil {
+	switch {
+	case direct != nil:
 		if e.text = slices.Clip(e.text); len(e.text) > 0 { // which is the publication's
 			e.text = append(e.text, ',')
 		}
 		e.text = append(e.text, direct.about(p, s.hub.Rule(p.Channel).Slow == hub.Conflate)...)
+	case s.options.Origin:
+		e.text = appendOrigin(bytes.Clone(e.text), p)
 	}
 	return engineio.Prepare(packetText(packet.Event, namespace, name, 0, false, e, last), e.attachments...)
+}
+
+func appendOrigin(b []byte, p *hub.Publication) []byte {
+	if len(b) > 0 {
+		b = append(b, ',')
+	}
+	b = message.AppendString(append(b, `{"channel":`...), p.Channel)
+	b = strconv.AppendUint(append(b, `,"offset":`...), p.Offset, 10)
+	b = message.AppendTime(append(b, `,"time":`...), p.Time)
+	return append(b, '}')
 }
 
 func argumentsOf(p *hub.Publication) (e arguments) {

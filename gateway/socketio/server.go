@@ -49,13 +49,16 @@ type Options struct {
 	Recovery *Recovery
 	// Direct leaves it to the clients in which channels they are; see there. nil is for programs with handlers.
 	Direct *Direct
+	// Origin gives events that come from channels one more argument, an object that says where they come from:
+	// {"channel":…,"offset":…,"time":…}. Events that a socket alone is sent have none.
+	Origin bool
 	// AckTimeout is how long answers are waited for where nothing else says so. 0 means DefaultAckTimeout.
 	AckTimeout time.Duration
 
 	MaxNamespaces  int // of one connection; 0 means DefaultMaxNamespaces
 	MaxAcks        int // of one socket, waited for; 0 means DefaultMaxAcks
 	MaxAuth        int // bytes of auth; 0 means DefaultMaxAuth
-	MaxQueue       int // events of one socket that wait for its handlers; no more is read meanwhile. 0 means DefaultMaxQueue
+	MaxQueue       int // events of one socket that wait for its handlers; nothing more is read meanwhile, acknowledgements included. 0 means DefaultMaxQueue
 	MaxAttachments int // of one event; 0 means 10
 
 	// Cluster is the way to the other nodes for [Namespace.ServerSideEmit]; nil if there are none.
