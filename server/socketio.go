@@ -36,7 +36,7 @@ func (s *Server) newSockets() (*commands.Gateway, error) {
 			MaxPayload:  max(leastSocketPayload, 2*int64(c.Limits.MessageSize)),
 			OutboxBytes: int(c.Limits.OutboxBytes), MaxSessions: sessions,
 			Accept: s.accept(), Log: s.log,
-			Allow: func(r *http.Request) (any, error) { return proxy.From(r), nil },
+			Allow: s.allowSocket,
 		},
 		ConnectTimeout: c.Limits.HandshakeTimeout + c.Backend.Timeout,
 		Identify:       s.identifySocket(),
@@ -53,6 +53,31 @@ func (s *Server) newSockets() (*commands.Gateway, error) {
 	}
 	return gateway, err
 }
+
+// allowSocket is asked for each new connection. Those over polling are no connections of the network, and no sessions yet, so they are counted here.
+func (s *Server) allowSocket(r *http.Request) (any, error) {
+	client := proxy.From(r)
+	if s.front.limiter == nil || r.Header.Get("Upgrade") != "" {
+		return client, nil
+	}
+	release, err := s.front.limiter.Admit(client.Address)
+	if err != nil {
+		return nil, refusedSocket{err}
+	}
+	release()
+	return client, nil
+}
+
+// refusedSocket knows its status over HTTP.
+type refusedSocket struct{ error }
+
+// Status is that of the hub's table.
+func (r refusedSocket) Status() int {
+	known, _ := hub.RefusalOf(r.error)
+	return known.Status
+}
+
+func (r refusedSocket) Unwrap() error { return r.error }
 
 // identifySocket is how the gateway learns who a client is: by the token in its auth, or else by the request that opened its connection.
 func (s *Server) identifySocket() func(context.Context, *engineio.Handshake, json.RawMessage) (hub.Identity, error) {

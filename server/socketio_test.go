@@ -485,3 +485,52 @@ func TestWhereSocketIOIsServed(t *testing.T) {
 		}
 	}
 }
+
+func TestAClientThatIsRefusedAgainAndAgainIsCut(t *testing.T) {
+	s := dialSocket(t, guarded(t, func(c *config.Config) { c.Auth.Anonymous = false }), "", nil)
+	refused := 0
+	for {
+		s.write(`40{"token":"x.y.z"}`, false)
+		if packet, ok := s.next(); !ok {
+			break
+		} else if packet[0] != '4' || refused > 100 {
+			t.Fatalf("%d refusals, then %s", refused, packet)
+		}
+		refused++
+	}
+	if refused < 2 {
+		t.Errorf("it was cut after %d refusals", refused)
+	}
+}
+
+func TestNewPollingConnectionsAreCountedByAddress(t *testing.T) {
+	node := start(t, changed(func(c *config.Config) {
+		c.Limits.NewConnections = 2
+		c.Listen.TrustedProxies = []string{"127.0.0.1"}
+	}))
+	statuses := make(map[int]int)
+	for range 30 {
+		r, _ := http.NewRequest("GET", fmt.Sprintf("http://%s/socket.io/?EIO=4&transport=polling", node.Addr()), nil)
+		r.Header.Set("X-Forwarded-For", "203.0.113.7")
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		statuses[response.StatusCode]++
+	}
+	if statuses[200] < 2 || statuses[429] < 10 || statuses[200]+statuses[429] != 30 {
+		t.Errorf("the answers were %v", statuses)
+	}
+}
+
+func TestEventsOfSocketIOClientsCountAsMessages(t *testing.T) {
+	s := connected(t, start(t, changed(func(c *config.Config) { c.Limits.Session.Messages, c.Limits.Burst = 2, time.Second })), "")
+	told := make(map[string]int)
+	for range 10 {
+		told[s.answered(`"leave","lobby"`).Error.Code]++
+	}
+	if told["not_subscribed"] < 2 || told["rate_limited"] < 5 {
+		t.Errorf("the answers were %v", told)
+	}
+}

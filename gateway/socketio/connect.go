@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/ringdown/ringdown/gateway/internal/line"
+	"github.com/ringdown/ringdown/gateway/socketio/engineio"
 	"github.com/ringdown/ringdown/gateway/socketio/internal/packet"
 	"github.com/ringdown/ringdown/hub"
 )
@@ -233,6 +234,9 @@ func (s *Socket) welcome() {
 	s.conn.settled()
 }
 
+// maxRefusals is how often a client may try on one connection: who it is may be asked of others, and no session counts it yet.
+const maxRefusals = 32
+
 // refuseConnect answers CONNECT with a refusal.
 func (c *conn) refuseConnect(namespace string, err error) {
 	if c.gone.Load() {
@@ -254,8 +258,11 @@ func (c *conn) refuseConnect(namespace string, err error) {
 		c.server.log.Error("the data of a refusal is no JSON", "namespace", namespace, "cause", marshalled)
 		data = fmt.Appendf(nil, `{"message":%q}`, told.Message)
 	}
-	c.server.log.Info("refused", "remote", c.engine.RemoteAddr(), "namespace", namespace, "cause", err)
+	c.server.journal.Connect(c.engine.RemoteAddr(), namespace, err)
 	c.write(packet.Append(nil, &packet.Packet{Type: packet.ConnectError, Namespace: namespace, Data: data}), nil)
+	if c.refusals.Add(1) >= maxRefusals {
+		c.engine.Close(engineio.ForcedClose)
+	}
 }
 
 // Describe implements [hub.Describer].
