@@ -190,7 +190,7 @@ func (s *Server) identified(protocol string) func(*http.Request) (hub.Identity, 
 			client.Remote = who.Address.String()
 		}
 		who.Session = client.Session
-		if client.Protocol == talking {
+		if protocol == talking || protocol == socketing {
 			who.Opening = s.service.shown.of(r.Header)
 		}
 		if err := s.service.connect(r.Context(), &who, client, r.Header); err != nil {
@@ -264,8 +264,9 @@ func protocolOf(r *http.Request) string {
 
 // The protocols that are treated in a way of their own.
 const (
-	passing = "json"   // of clients that are there for one request
-	talking = "native" // of clients that may send a token later
+	passing   = "json"      // of clients that are there for one request
+	talking   = "native"    // of clients that may send a token later
+	socketing = "socket.io" // of others that may
 )
 
 // forget has clients asked about again.

@@ -26,6 +26,7 @@ import (
 
 	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/gateway/native"
+	"github.com/ringdown/ringdown/gateway/socketio/commands"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/server/config"
 	"github.com/ringdown/ringdown/server/state"
@@ -55,6 +56,7 @@ type Server struct {
 	hub      *hub.Hub
 	channels *channelhttp.Gateway
 	native   *native.Gateway
+	sockets  *commands.Gateway // nil where Socket.IO is not served
 	origins  websocket.OriginList
 	admin    admin
 	service  *service
@@ -114,6 +116,9 @@ func (s *Server) abandon() {
 	if s.native != nil {
 		s.native.Shutdown(ctx)
 	}
+	if s.sockets != nil {
+		s.sockets.Shutdown(ctx)
+	}
 	if s.channels != nil {
 		s.channels.Shutdown(ctx)
 	}
@@ -166,7 +171,10 @@ func (s *Server) start(version string) (err error) {
 	if s.native, err = s.newNative(); err != nil {
 		return err
 	}
-	lines := func() int { return s.channels.Stats().Connections + s.native.Stats().Connections }
+	if s.sockets, err = s.newSockets(); err != nil {
+		return err
+	}
+	lines := s.lines
 	s.front.files.lines.Store(&lines)
 	if err := s.startAdmin(version); err != nil {
 		return err

@@ -83,10 +83,15 @@ func (s *Server) leave(ctx context.Context) (allGone bool) {
 		ctx = bounded
 	}
 	window := s.Config().Drain.Window
-	gateways := make(chan error, 2)
-	go func() { gateways <- s.channels.ShutdownOver(ctx, window) }()
-	go func() { gateways <- s.native.ShutdownOver(ctx, window) }()
-	err := errors.Join(<-gateways, <-gateways)
+	gateways := s.gateways()
+	ended := make(chan error, len(gateways))
+	for _, g := range gateways {
+		go func() { ended <- g.ShutdownOver(ctx, window) }()
+	}
+	var err error
+	for range gateways {
+		err = errors.Join(err, <-ended)
+	}
 	if err != nil {
 		s.log.Warn("cut the clients that had not gone after drain.window", "cause", err)
 	}
@@ -99,6 +104,28 @@ func (s *Server) leave(ctx context.Context) (allGone bool) {
 	}
 	s.front.close() // also where nobody has served yet
 	return err == nil && late == nil
+}
+
+// gateway is what clients are connected to.
+type gateway interface {
+	ShutdownOver(ctx context.Context, window time.Duration) error
+}
+
+func (s *Server) gateways() []gateway {
+	all := []gateway{s.channels, s.native}
+	if s.sockets != nil {
+		all = append(all, s.sockets)
+	}
+	return all
+}
+
+// lines is how many connections the gateways have taken over.
+func (s *Server) lines() int {
+	n := s.channels.Stats().Connections + s.native.Stats().Connections
+	if s.sockets != nil {
+		n += s.sockets.Stats().Engine.Sockets.Connections
+	}
+	return n
 }
 
 // counted counts the requests that are under way.

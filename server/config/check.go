@@ -39,6 +39,7 @@ func (c *Config) problems() Errors {
 	check.rules()
 	check.auth()
 	check.backend()
+	check.socketIO()
 	check.api()
 	check.tracing()
 	check.drain()
