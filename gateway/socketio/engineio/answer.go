@@ -5,6 +5,7 @@ package engineio
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -80,7 +81,9 @@ func say(w http.ResponseWriter, body []byte) error {
 	if _, err := w.Write(body); err != nil {
 		return err
 	}
-	c.Flush() // while the deadline holds; what fails here fails for the client's next request, too
+	if err := c.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) { // while the deadline holds
+		return err
+	}
 	return nil
 }
 

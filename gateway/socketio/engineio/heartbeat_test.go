@@ -62,7 +62,7 @@ func (b *bubble) dial() (sid string) {
 	return openingOf(b.t, body).SID
 }
 
-// wantBetween fails if not about d has passed since.
+// wantAbout fails if not about d has passed since.
 func (b *bubble) wantAbout(what string, since time.Time, d time.Duration) {
 	b.t.Helper()
 	if took := time.Since(since); took > d || took < d-beatEarly {
@@ -99,7 +99,7 @@ func TestASessionWithoutPongsEndsOnTime(t *testing.T) {
 				t.Errorf("ended for %q", reason)
 			}
 			b.wantAbout("end", since, beatInterval+beatTimeout)
-			time.Sleep(since.Add(beatInterval + beatTimeout).Sub(time.Now()))
+			time.Sleep(time.Until(since.Add(beatInterval + beatTimeout)))
 			if _, status := b.do("GET", sid, ""); status != 400 {
 				t.Errorf("%d at the time of its end", status)
 			}

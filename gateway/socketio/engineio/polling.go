@@ -75,21 +75,37 @@ func (p *polling) end(e ending) (lingers bool) {
 	return lingers
 }
 
+// grace is how long a GET that comes in the middle of an upgrade waits for its end, which may have been sent before it. Then it is told to
+// stop polling.
+const grace = 10 * time.Millisecond
+
+// polled is a GET.
+type polled struct {
+	from    *polling
+	wake    chan struct{} // nil if it need not wait
+	wait    time.Duration // at most; 0 is no bound
+	probing bool          // a WebSocket was trying to take over when it came
+}
+
 // serveGet answers a GET with what waits for the client, as soon as something does.
 func (s *Server) serveGet(w http.ResponseWriter, r *http.Request, c *Conn) {
-	p, wake, refused := c.enterGet()
+	get, refused := c.enterGet()
 	if refused != nil {
 		s.refuse(w, refused)
 		return
 	}
-	if wake != nil && !await(w, r, wake) {
+	if get.wake != nil && !get.await(w, r) {
 		c.mu.Lock()
-		p.get = nil
+		get.from.get = nil
 		c.mu.Unlock()
 		c.end(ending{reason: TransportError, err: errGone})
 		return
 	}
-	packets, last, drained := c.leaveGet(p)
+	packets, last, drained, late := c.leaveGet(get.from)
+	if late && get.probing { // it has crossed with the end of the upgrade
+		s.refuse(w, refuseRequest)
+		return
+	}
 	if err := s.answer(w, r, packets, last); err != nil {
 		c.end(ending{reason: TransportError, err: err})
 	} else if drained {
@@ -97,56 +113,67 @@ func (s *Server) serveGet(w http.ResponseWriter, r *http.Request, c *Conn) {
 	}
 }
 
-// enterGet begins a GET. wake is nil if it need not wait.
-func (c *Conn) enterGet() (p *polling, wake chan struct{}, refused *refusal) {
+// enterGet begins a GET.
+func (c *Conn) enterGet() (polled, *refusal) {
 	c.mu.Lock()
-	p = c.polling
+	p := c.polling
 	switch {
 	case p == nil:
 		c.mu.Unlock()
-		return nil, nil, refuseRequest
+		return polled{}, refuseRequest
 	case c.ended && p.expiry == nil:
 		c.mu.Unlock()
-		return nil, nil, refuseSession
+		return polled{}, refuseSession
 	case p.get != nil:
 		c.mu.Unlock()
 		c.end(ending{reason: TransportError, err: errSecondGet, local: true})
-		return nil, nil, refuseRequest
+		return polled{}, refuseRequest
 	}
 	defer c.mu.Unlock()
 	p.get = make(chan struct{}, 1)
-	if c.ended || len(p.queue) > 0 || p.probed {
-		return p, nil, nil
+	get := polled{from: p, probing: p.probe != nil}
+	if c.ended || len(p.queue) > 0 {
+		return get, nil
 	}
-	return p, p.get, nil
+	get.wake = p.get
+	if p.probed {
+		get.wait = grace
+	}
+	return get, nil
 }
 
-// leaveGet decides what a GET is answered with: the packets that wait, and one more behind them if it is not 0.
-func (c *Conn) leaveGet(p *polling) (packets []outgoing, last byte, drained bool) {
+// leaveGet decides what a GET is answered with: the packets that wait, and one more behind them if it is not 0. late says that a WebSocket
+// has taken over.
+func (c *Conn) leaveGet(p *polling) (packets []outgoing, last byte, drained, late bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	packets, drained = p.take()
 	switch {
-	case c.ended:
+	case c.ended && p.last != 0:
 		last = p.last
 		if p.expiry != nil && p.expiry.Stop() {
 			p.expiry = nil
 			c.server.sessions.forget(c)
 		}
-	case len(packets) == 0: // woken for an upgrade
+	case len(packets) == 0: // an upgrade is under way, or over
 		last = typeNoop
 	}
-	return packets, last, drained && !c.ended
+	return packets, last, drained && !c.ended, c.polling != p
 }
 
 // await waits until there is something to say to the client. It returns false if that has gone. The HTTP server's time-outs, which
 // are for requests that are answered at once, do not hold meanwhile.
-func await(w http.ResponseWriter, r *http.Request, wake <-chan struct{}) bool {
+func (g *polled) await(w http.ResponseWriter, r *http.Request) bool {
 	deadlines := http.NewResponseController(w)
 	deadlines.SetReadDeadline(time.Time{}) // an error means that there is none to take off
 	deadlines.SetWriteDeadline(time.Time{})
+	var enough <-chan time.Time
+	if g.wait > 0 {
+		enough = time.After(g.wait)
+	}
 	select {
-	case <-wake:
+	case <-g.wake:
+	case <-enough:
 	case <-r.Context().Done():
 	}
 	return r.Context().Err() == nil

@@ -67,8 +67,8 @@ func (t *turn) give() {
 }
 
 // Go runs f, which may wait, on a goroutine that is not the event loop's, and calls the handler no further for this session until f has
-// returned. It may be called only from within the handler's Open, Message or Drained, once a call: it panics otherwise. A payload that f
-// needs must be copied first. Meanwhile the client cannot be heard, its pongs included, and its time for them is prolonged.
+// returned. It may be called only from within the handler's Open, Message or Drained, and panics the second time in one call. A payload
+// that f needs must be copied first. Meanwhile the client cannot be heard, its pongs included, and its time for them is prolonged.
 func (c *Conn) Go(f func()) {
 	if c.aside != nil {
 		panic("engineio: Go after Go in the same call of the handler")

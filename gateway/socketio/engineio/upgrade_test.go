@@ -69,6 +69,28 @@ func TestThePendingGetEndsWithTheUpgradeAtTheLatest(t *testing.T) {
 	s.want("4a")
 }
 
+// A client that does not wait for 3probe may find that its GET is overtaken by the upgrade; it is refused then, or told nothing.
+func TestAGetThatRacesWithTheUpgradeIsAnswered(t *testing.T) {
+	n := start(t, engineio.Handler{Message: echo}, engineio.Options{})
+	refused := 0
+	for range 100 {
+		c := n.dial()
+		s := c.socket("&sid=" + c.id)
+		s.write("2probe")
+		s.write("5")
+		if a := c.get(); a.status == 400 {
+			n.wantError("GET", a, 400, 3)
+			refused++
+		} else {
+			n.wantBody("GET", a, "6")
+		}
+		s.write("4x")
+		s.want("3probe", "4x")
+		n.wantAlive(c.id)
+	}
+	t.Logf("%d of 100 were refused", refused)
+}
+
 func TestAFailedProbeLeavesThePollingAlone(t *testing.T) {
 	for name, fail := range map[string]func(s *socket){
 		"another packet first": func(s *socket) { s.write("4x"); s.wantClosed(1008) },

@@ -1,0 +1,3 @@
+// The official client of Engine.IO, for scripts outside this folder.
+
+export { Socket } from 'engine.io-client';
