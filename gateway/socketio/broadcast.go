@@ -80,10 +80,7 @@ func (b Broadcast) Emit(event string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	except := b.exceptions()
-	for _, id := range ids {
-		except = append(except, id)
-	}
+	except := append(b.exceptions(), ids...)
 	if err := b.emitTo(ids, channels, event, args); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ type Refusal struct {
 func (r *Refusal) Error() string { return r.Message }
 
 // errInvalidNamespace has the words that the field knows.
-var errInvalidNamespace = errors.New("Invalid namespace") //nolint:staticcheck // clients match on it
+var errInvalidNamespace = &Refusal{Message: "Invalid namespace"}
 
 // claim is what a client's auth says for recovery, which the program does not see.
 type claim struct{ pid, offset string }
@@ -67,6 +67,15 @@ func (s *Socket) connect(auth []byte) {
 func (s *Socket) abandon() {
 	if session := s.session.Load(); session != nil {
 		session.Close()
+	}
+	if s.memory != nil {
+		s.mu.Lock()
+		s.over = true
+		if !s.recovered { // otherwise it may try again
+			s.reason = serverDisconnect
+		}
+		s.mu.Unlock()
+		s.conn.server.keeper.keep(s)
 	}
 	if s.namespace != nil {
 		s.conn.server.release(s.namespace)
@@ -130,7 +139,7 @@ func (s *Socket) open(who hub.Identity) error {
 	}
 	s.session.Store(session)
 	if s.conn.server.keeper != nil && s.memory == nil {
-		s.memory = &memory{pid: newPID(), trail: trail{answer: never}, finished: make(chan struct{})}
+		s.memory = &memory{pid: newPID(), user: who.User, trail: trail{answer: never}, finished: make(chan struct{})}
 	}
 	return nil
 }
@@ -149,9 +158,6 @@ func (s *Socket) accept() error {
 	}
 	if err := s.enter(s.namespace.every, o); err != nil {
 		s.namespace.remove(s)
-		if s.memory != nil {
-			server.keeper.drop(s)
-		}
 		return err
 	}
 	for channel, after := range channels {

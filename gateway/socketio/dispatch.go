@@ -98,7 +98,7 @@ func (s *Socket) heard(p *packet.Packet, size int) {
 		s.refused(p.EventName(), err, ack)
 		return
 	}
-	s.post(task{event: p.EventName(), args: own(p), ack: ack})
+	s.post(task{event: p.EventName(), args: own(p), ack: ack, size: size})
 	if room := s.full(); room != nil {
 		s.conn.engine.Go(func() { <-room })
 	}
@@ -188,12 +188,12 @@ func (s *Socket) finish(was bool) {
 	for _, f := range h.disconnecting {
 		s.guarded(func() { f(s.reason) })
 	}
-	if s.memory != nil {
+	s.Session().Close()
+	s.leaveAll()
+	if s.memory != nil { // from now on another socket may have the id
 		s.conn.server.keeper.keep(s)
 	}
 	s.namespace.remove(s)
-	s.Session().Close()
-	s.leaveAll()
 	s.conn.server.release(s.namespace)
 	s.gone()
 	for _, f := range h.disconnect {

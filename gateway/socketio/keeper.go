@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// maxKeptBytes is how many bytes of events are kept for sockets that are away; publications are not among them, which history has.
+const maxKeptBytes = 64 << 20
+
 // newPID makes the secret by which a client claims what is kept of it.
 func newPID() string { return rand.Text() }
 
@@ -30,6 +33,7 @@ type keeper struct {
 	here   map[string]*Socket
 	gone   map[string]*away // by pid
 	named  map[string]*away // the same, by namespace and id
+	bytes  int              // of events that their trails hold
 	oldest list.List        // the same, the one that went first in front
 }
 
@@ -51,38 +55,42 @@ func (k *keeper) live(s *Socket) {
 	k.here[s.pid] = s
 }
 
-// drop ends live.
-func (k *keeper) drop(s *Socket) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.here[s.pid] == s {
-		delete(k.here, s.pid)
-	}
-}
-
 // keep takes what a socket has left behind, if its client may come back.
 func (k *keeper) keep(s *Socket) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.moved = true
-	k.drop(s)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.here[s.pid] == s {
+		delete(k.here, s.pid)
+	}
 	if !recoverable(s.reason) {
 		return
 	}
-	k.add(&away{pid: s.pid, id: s.id, namespace: s.nsp, user: s.User(), data: s.data, trail: s.trail, until: time.Now().Add(k.options.MaxDisconnection)})
+	k.put(&away{pid: s.pid, id: s.id, namespace: s.nsp, user: s.user, data: s.data, trail: s.trail, until: time.Now().Add(k.options.MaxDisconnection)})
 }
 
 func (k *keeper) add(a *away) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.put(a)
+}
+
+// put is called with the lock. It makes room, by what went first.
+func (k *keeper) put(a *away) {
 	now := time.Now()
 	for front := k.oldest.Front(); front != nil; front = k.oldest.Front() {
 		first := front.Value.(*away)
-		if len(k.gone) < k.options.MaxKept && now.Before(first.until) {
+		if len(k.gone) < k.options.MaxKept && k.bytes < maxKeptBytes && now.Before(first.until) {
 			break
 		}
 		k.remove(first)
 	}
+	if before := k.gone[a.pid]; before != nil {
+		k.remove(before)
+	}
+	k.bytes += a.trail.bytes
 	a.place = k.oldest.PushBack(a)
 	k.gone[a.pid], k.named[fullName(a.namespace, a.id)] = a, a
 }
@@ -90,11 +98,12 @@ func (k *keeper) add(a *away) {
 // remove is called with the lock.
 func (k *keeper) remove(a *away) {
 	k.oldest.Remove(a.place)
+	k.bytes -= a.trail.bytes
 	delete(k.gone, a.pid)
 	delete(k.named, fullName(a.namespace, a.id))
 }
 
-// holder returns the socket that is here under a pid, if the user may have it.
+// holder returns the socket that is here under a pid, or nil.
 func (k *keeper) holder(pid, namespace string) *Socket {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -127,8 +136,10 @@ func (k *keeper) deliver(id, namespace string, e *ownEvent) bool {
 	if a == nil || time.Now().After(a.until) {
 		return false
 	}
+	k.bytes -= a.trail.bytes
 	a.trail.sent(e, true, never, time.Now())
 	a.trail.trim(0)
+	k.bytes += a.trail.bytes
 	return true
 }
 

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"github.com/ringdown/ringdown/gateway/internal/message"
 	"github.com/ringdown/ringdown/gateway/socketio/engineio"
@@ -69,8 +70,9 @@ func spread(args []any) (p payload, err error) {
 // eventName is that of a publication without one: what other protocols' clients publish.
 const eventName = "message"
 
-// frame encodes a publication as an event in a namespace. With recovery its position is one more argument.
-func frame(p *hub.Publication, namespace string, recovery bool) *engineio.Message {
+// frame encodes a publication as an event in a namespace. Where it comes from may be one more argument, and with recovery its position is
+// another.
+func frame(p *hub.Publication, namespace string, origin, recovery bool) *engineio.Message {
 	name, last := p.Event, ""
 	if name == "" || packet.Reserved(name) {
 		name = eventName
@@ -79,7 +81,20 @@ func frame(p *hub.Publication, namespace string, recovery bool) *engineio.Messag
 		last = p.Position().Cursor()
 	}
 	e := argumentsOf(p)
+	if origin {
+		e.text = appendOrigin(bytes.Clone(e.text), p)
+	}
 	return engineio.Prepare(packetText(packet.Event, namespace, name, 0, false, e, last), e.attachments...)
+}
+
+func appendOrigin(b []byte, p *hub.Publication) []byte {
+	if len(b) > 0 {
+		b = append(b, ',')
+	}
+	b = message.AppendString(append(b, `{"channel":`...), p.Channel)
+	b = strconv.AppendUint(append(b, `,"offset":`...), p.Offset, 10)
+	b = message.AppendTime(append(b, `,"time":`...), p.Time)
+	return append(b, '}')
 }
 
 func argumentsOf(p *hub.Publication) (e arguments) {

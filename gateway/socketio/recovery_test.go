@@ -95,7 +95,7 @@ func TestAClientRecoversWhatItMissed(t *testing.T) {
 		p = dial(n)
 		p.ask("/", back(a, offset))
 		for _, want := range []string{"lost3", "m4", "direct5", "direct6", "all7"} {
-			offset = p.offset(want)
+			p.offset(want)
 		}
 		if again := p.welcome("/", "", ""); again != a {
 			t.Errorf("%+v instead of %+v", again, a)

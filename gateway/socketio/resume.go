@@ -48,7 +48,7 @@ func (s *Socket) resume(ctx context.Context, c claim, who *hub.Identity) []repla
 	server.counts.recovered.Add(1)
 	s.id, s.recovered, s.data = a.id, true, a.data
 	a.trail.answer = never // until it is told so
-	s.memory = &memory{pid: a.pid, trail: a.trail, finished: make(chan struct{})}
+	s.memory = &memory{pid: a.pid, user: a.user, trail: a.trail, finished: make(chan struct{})}
 	return missed
 }
 
@@ -282,7 +282,8 @@ func (one *saved) load() *away {
 		if from.Own {
 			r.own = &ownEvent{from.Last, from.Text, from.Attachments}
 		}
-		a.trail.runs, a.trail.bytes = append(a.trail.runs, r), a.trail.bytes+r.bytes()
+		a.trail.runs = append(a.trail.runs, r)
+		a.trail.bytes += r.bytes()
 	}
 	return a
 }

@@ -253,6 +253,25 @@ func TestRoomsOfNamespacesAreTheirOwn(t *testing.T) {
 	p.expect(`43/admin,1[["room"]]`)
 }
 
+func TestEventsMaySayWhereTheyComeFrom(t *testing.T) {
+	n := start(t, socketio.Options{Origin: true})
+	m := n.members(t, []string{"news"})
+	for i, args := range [][]any{nil, {1}, {1, "two"}} {
+		n.To("news").Emit("e", args...)
+		got := m[0].next()
+		var all []any
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(got, "42")), &all); err != nil || len(all) != len(args)+2 {
+			t.Fatalf("%s: %v", got, err)
+		}
+		origin, _ := all[len(all)-1].(map[string]any)
+		if _, err := time.Parse(time.RFC3339, fmt.Sprint(origin["time"])); err != nil || origin["channel"] != "news" || origin["offset"] != float64(i+1) {
+			t.Errorf("%s: %v", got, err)
+		}
+	}
+	m[0].Emit("direct")
+	m[0].expect(`42["direct"]`)
+}
+
 // pair is a cluster of two nodes.
 type pair struct {
 	other   *pair

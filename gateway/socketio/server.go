@@ -46,6 +46,9 @@ type Options struct {
 	// Recovery has clients that were away for a moment get back their id, their rooms, their data and what they have missed. It needs
 	// rules that keep a history. nil switches it off.
 	Recovery *Recovery
+	// Origin gives events that come from channels one more argument, an object that says where they come from:
+	// {"channel":…,"offset":…,"time":…}. Events that a socket alone is sent have none.
+	Origin bool
 	// AckTimeout is how long answers are waited for where nothing else says so. 0 means DefaultAckTimeout.
 	AckTimeout time.Duration
 

@@ -50,6 +50,7 @@ type Socket struct {
 // memory is what a socket has with recovery.
 type memory struct {
 	pid      string
+	user     string // whose it is
 	trail    trail
 	moved    bool          // the keeper has what is kept of it
 	finished chan struct{} // closed when it is over and the hub does not know it any more

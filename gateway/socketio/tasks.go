@@ -18,12 +18,14 @@ type task struct {
 	event string
 	args  Args
 	ack   Ack
+	size  int // bytes
 }
 
 // tasks are those that wait. The zero value is empty.
 type tasks struct {
 	mu      sync.Mutex
 	waiting []task
+	bytes   int // of events in waiting
 	running bool
 	room    chan struct{} // somebody waits for room; closed once there is some
 }
@@ -34,18 +36,22 @@ func (s *Socket) post(t task) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, t)
+	q.bytes += t.size
 	if !q.running {
 		q.running = true
 		s.conn.server.working.Go(s.work)
 	}
 }
 
+// maxQueueBytes is how many bytes of events may wait for a socket's handlers before its connection is held back.
+const maxQueueBytes = 1 << 20
+
 // full returns what is closed when there is room for events again, or nil if there is.
 func (s *Socket) full() <-chan struct{} {
 	q := &s.tasks
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.waiting) < s.conn.server.options.MaxQueue {
+	if len(q.waiting) < s.conn.server.options.MaxQueue && q.bytes < maxQueueBytes {
 		return nil
 	}
 	if q.room == nil {
@@ -72,7 +78,7 @@ func (q *tasks) take() []task {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	batch := q.waiting
-	q.waiting = nil
+	q.waiting, q.bytes = nil, 0
 	q.running = batch != nil
 	if q.room != nil {
 		close(q.room)

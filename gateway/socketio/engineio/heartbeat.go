@@ -8,9 +8,12 @@ import (
 	"time"
 )
 
-// maxEarly is the most by which a ping or a time-out may come too early, so that those which are due almost together are one
-// waking of the timer. They are not late but by what the machine is.
-const maxEarly = 10 * time.Millisecond
+// A ping or a time-out comes a little early, by a share of what is waited for and by maxEarly at most: so those which are due almost
+// together are one waking of the timer, and clients, who go by clocks of their own, do not find it late on a busy machine.
+const (
+	earlyShare = 20
+	maxEarly   = 25 * time.Millisecond
+)
 
 // atOnce is how many sessions are taken from the queues under one hold of their lock.
 const atOnce = 256
@@ -47,7 +50,7 @@ type due struct {
 
 func (h *heartbeats) init(interval, timeout time.Duration) {
 	h.interval, h.timeout, h.start = interval, timeout, time.Now()
-	h.early = min(min(interval, timeout)/100, maxEarly)
+	h.early = min(interval/earlyShare, timeout/earlyShare, maxEarly)
 }
 
 func (h *heartbeats) now() time.Duration { return time.Since(h.start) }

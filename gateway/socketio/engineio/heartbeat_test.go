@@ -18,7 +18,7 @@ import (
 const (
 	beatInterval = 300 * time.Millisecond
 	beatTimeout  = 200 * time.Millisecond
-	beatEarly    = 5 * time.Millisecond // by which pings and time-outs may come too early
+	beatEarly    = 20 * time.Millisecond // by which pings and time-outs may come too early
 )
 
 // bubble is a server without a network.
@@ -225,4 +225,33 @@ func TestWhatWasKeptIsGoneAfterAWhile(t *testing.T) {
 			b.stop()
 		})
 	}
+}
+
+// Over two connections the POST that closes may overtake the GET that was sent before it.
+func TestAGetThatCrossesWithTheClosingPostIsAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, engineio.Handler{})
+		sid := b.dial()
+		posted := make(chan string)
+		go func() {
+			body, _ := b.do("POST", sid, "1")
+			posted <- body
+		}()
+		time.Sleep(10 * time.Millisecond)
+		if body, status := b.do("GET", sid, ""); body != "6" {
+			t.Errorf("GET: %d %q", status, body)
+		}
+		if body := <-posted; body != "ok" {
+			t.Errorf("POST: %q", body)
+		}
+		if _, status := b.do("GET", sid, ""); status != 400 {
+			t.Errorf("the next GET: %d", status)
+		}
+		sid = b.dial()
+		b.do("POST", sid, "1")
+		if _, status := b.do("GET", sid, ""); status != 400 {
+			t.Errorf("a GET behind the answer: %d", status)
+		}
+		b.stop()
+	})
 }

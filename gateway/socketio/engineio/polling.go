@@ -18,6 +18,7 @@ type polling struct {
 	queue   []outgoing
 	held    int           // what they count
 	get     chan struct{} // of the GET that waits; nil if none does
+	arrival chan struct{} // closed when a GET comes; nil if nobody wants to know
 	post    *http.ResponseController
 	probe   *probe // nil if there is none
 	probed  bool   // the probe was answered: a GET must not wait
@@ -75,9 +76,9 @@ func (p *polling) end(e ending) (lingers bool) {
 	return lingers
 }
 
-// grace is how long a GET that comes in the middle of an upgrade waits for its end, which may have been sent before it. Then it is told to
-// stop polling.
-const grace = 10 * time.Millisecond
+// grace is how long requests wait for another that the client has sent before them, over another connection, and that may come after
+// them: a GET in the middle of an upgrade for its end, and the POST that closes the session for the GET to be answered.
+const grace = 20 * time.Millisecond
 
 // polled is a GET.
 type polled struct {
@@ -131,6 +132,10 @@ func (c *Conn) enterGet() (polled, *refusal) {
 	}
 	defer c.mu.Unlock()
 	p.get = make(chan struct{}, 1)
+	if p.arrival != nil {
+		close(p.arrival)
+		p.arrival = nil
+	}
 	get := polled{from: p, probing: p.probe != nil}
 	if c.ended || len(p.queue) > 0 {
 		return get, nil
@@ -140,6 +145,23 @@ func (c *Conn) enterGet() (polled, *refusal) {
 		get.wait = grace
 	}
 	return get, nil
+}
+
+// awaitGet waits for a GET to be there, but no longer than grace.
+func (c *Conn) awaitGet() {
+	c.mu.Lock()
+	p := c.polling
+	if p == nil || p.get != nil || c.ended {
+		c.mu.Unlock()
+		return
+	}
+	arrival := make(chan struct{})
+	p.arrival = arrival
+	c.mu.Unlock()
+	select {
+	case <-arrival:
+	case <-time.After(grace):
+	}
 }
 
 // leaveGet decides what a GET is answered with: the packets that wait, and one more behind them if it is not 0. late says that a WebSocket

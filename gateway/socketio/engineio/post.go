@@ -142,6 +142,7 @@ func (c *Conn) packet(kind byte, data []byte) (done, ok bool) {
 	case typePong:
 		c.pong()
 	case typeClose:
+		c.awaitGet()
 		c.end(ending{reason: TransportClose, byPeer: true})
 		return true, true
 	default:
