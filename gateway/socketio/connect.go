@@ -75,7 +75,9 @@ func (s *Socket) abandon() {
 			s.reason = serverDisconnect
 		}
 		s.mu.Unlock()
+		s.replayAll() // into what is kept
 		s.conn.server.keeper.keep(s)
+		s.gone()
 	}
 	if s.namespace != nil {
 		s.conn.server.release(s.namespace)
@@ -99,7 +101,7 @@ func (s *Socket) begin(given []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	missed := s.resume(ctx, c, &who)
+	s.resume(ctx, c, &who)
 	if err := s.open(who); err != nil {
 		return err
 	}
@@ -114,7 +116,7 @@ func (s *Socket) begin(given []byte) (err error) {
 	if s.conn.gone.Load() {
 		return hub.ErrEnded
 	}
-	s.replayAll(missed)
+	s.replayAll()
 	if err := s.accept(); err != nil {
 		return err
 	}

@@ -211,7 +211,7 @@ func (s *Socket) leaveAll() {
 // gone lets in who takes the socket over.
 func (s *Socket) gone() {
 	if s.memory != nil {
-		close(s.finished)
+		s.memory.leave()
 	}
 }
 

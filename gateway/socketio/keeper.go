@@ -25,12 +25,18 @@ type away struct {
 	place                    *list.Element
 }
 
+// holder is who has a pid now: a socket that is connected, or about to go on where another was.
+type holder struct {
+	*Socket
+	*memory
+}
+
 // keeper keeps sockets that are away, and knows those of this node that are here. A nil keeper keeps nothing.
 type keeper struct {
 	options Recovery
 
 	mu     sync.Mutex // guards what follows; taken after the lock of a socket
-	here   map[string]*Socket
+	here   map[string]holder
 	gone   map[string]*away // by pid
 	named  map[string]*away // the same, by namespace and id
 	bytes  int              // of events that their trails hold
@@ -40,7 +46,7 @@ type keeper struct {
 func newKeeper(o Recovery) *keeper {
 	o.MaxDisconnection = cmp.Or(o.MaxDisconnection, DefaultMaxDisconnection)
 	o.MaxKept = cmp.Or(o.MaxKept, DefaultMaxKept)
-	return &keeper{options: o, here: make(map[string]*Socket), gone: make(map[string]*away), named: make(map[string]*away)}
+	return &keeper{options: o, here: make(map[string]holder), gone: make(map[string]*away), named: make(map[string]*away)}
 }
 
 // recoverable tells whether a client whose connection ended like this may go on.
@@ -52,7 +58,14 @@ func fullName(namespace, id string) string { return namespace + "," + id }
 func (k *keeper) live(s *Socket) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.here[s.pid] = s
+	k.here[s.pid] = holder{s, s.memory}
+}
+
+// drop is called with the lock.
+func (k *keeper) drop(m *memory) {
+	if k.here[m.pid].memory == m {
+		delete(k.here, m.pid)
+	}
 }
 
 // keep takes what a socket has left behind, if its client may come back.
@@ -62,9 +75,7 @@ func (k *keeper) keep(s *Socket) {
 	s.moved = true
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.here[s.pid] == s {
-		delete(k.here, s.pid)
-	}
+	k.drop(s.memory)
 	if !recoverable(s.reason) {
 		return
 	}
@@ -103,26 +114,34 @@ func (k *keeper) remove(a *away) {
 	delete(k.named, fullName(a.namespace, a.id))
 }
 
-// holder returns the socket that is here under a pid, or nil.
-func (k *keeper) holder(pid, namespace string) *Socket {
+// holder returns who has a pid, if that is the user's.
+func (k *keeper) holder(pid, namespace, user string) (h holder, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if s := k.here[pid]; s != nil && s.nsp == namespace {
-		return s
-	}
-	return nil
+	h, ok = k.here[pid]
+	return h, ok && h.nsp == namespace && h.memory.user == user
 }
 
-// take gives out what is kept under a pid, for good.
-func (k *keeper) take(pid, namespace, user string) *away {
+// take gives what is kept under a pid to a socket, which has the pid from now on.
+func (k *keeper) take(pid string, s *Socket, user string) (a *away, m *memory) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	a := k.gone[pid]
-	if a == nil || a.namespace != namespace || a.user != user || time.Now().After(a.until) {
-		return nil
+	a = k.gone[pid]
+	if a == nil || a.namespace != s.nsp || a.user != user || time.Now().After(a.until) {
+		return nil, nil
 	}
 	k.remove(a)
-	return a
+	m = &memory{pid: pid, user: user, finished: make(chan struct{})}
+	k.here[pid] = holder{s, m}
+	return a, m
+}
+
+// fail gives up a pid of which nothing came.
+func (k *keeper) fail(m *memory) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.drop(m)
+	m.leave()
 }
 
 // deliver keeps an event for a socket that is away, and reports whether there is one.
@@ -137,7 +156,7 @@ func (k *keeper) deliver(id, namespace string, e *ownEvent) bool {
 		return false
 	}
 	k.bytes -= a.trail.bytes
-	a.trail.sent(e, true, never, time.Now())
+	a.trail.sent(e, true, never)
 	a.trail.trim(0)
 	k.bytes += a.trail.bytes
 	return true

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -375,6 +376,51 @@ func TestRecoveryNeedsHistory(t *testing.T) {
 	t.Cleanup(func() { h.Shutdown(context.Background()) })
 	if _, err := socketio.New(h, socketio.Options{Recovery: &socketio.Recovery{}}); err == nil || !strings.Contains(err.Error(), "History") {
 		t.Error(err)
+	}
+}
+
+func TestAClientThatIsRefusedOnItsWayBackMayTryAgain(t *testing.T) {
+	n, sockets, gone := recovering(t, socketio.Options{})
+	n.Use(func(s *socketio.Socket) error {
+		if s.Auth() != nil {
+			return errors.New("no")
+		}
+		return nil
+	})
+	p := n.dial(t)
+	a := p.connect("/", "")
+	s := await(t, sockets)
+	p.close()
+	await(t, gone)
+	s.Emit("own", 1)
+	n.To("room").Emit("m", 2)
+	p = n.dial(t)
+	p.send(`40{"pid":"` + a.PID + `","token":"x"}`)
+	p.expect(`44{"message":"no"}`)
+	p.ask("/", back(a, ""))
+	p.offset("own1")
+	p.offset("m2")
+	if again := p.welcome("/", "", ""); again != a {
+		t.Errorf("%+v instead of %+v", again, a)
+	}
+}
+
+func TestASecondNamespaceIsTakenOverWithTheFirst(t *testing.T) {
+	n, sockets, gone := recovering(t, socketio.Options{})
+	n.Of("/admin").OnConnection(joining(sockets, gone))
+	old := n.dial(t)
+	a, b := old.connect("/", ""), old.connect("/admin", "")
+	p := n.dial(t)
+	if again := p.connect("/", back(a, "")); again != a {
+		t.Errorf("%+v instead of %+v", again, a)
+	}
+	n.Of("/admin").To("room").Emit("m", 1)
+	p.ask("/admin", back(b, ""))
+	if got := p.next(); !strings.HasPrefix(got, `42/admin,["m",1,`) {
+		t.Error(got)
+	}
+	if again := p.welcome("/admin", "", "/admin,"); again != b {
+		t.Errorf("%+v instead of %+v", again, b)
 	}
 }
 

@@ -1,13 +1,9 @@
-// How a client that comes back gets what it missed, and how what is kept outlives the process.
+// How a client that comes back gets what it missed.
 
 package socketio
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
-	"slices"
 	"time"
 
 	"github.com/ringdown/ringdown/gateway/socketio/engineio"
@@ -23,39 +19,41 @@ const (
 	handover = 10 * time.Second
 )
 
-// resume has the socket go on where the one was that the client claims, and returns what is to be sent again. A claim that cannot be granted makes a
+// resume has the socket go on where the one was that the client claims, and finds what is to be sent again. A claim that cannot be granted makes a
 // new socket.
-func (s *Socket) resume(ctx context.Context, c claim, who *hub.Identity) []replay {
+func (s *Socket) resume(ctx context.Context, c claim, who *hub.Identity) {
 	server := s.conn.server
 	if c.pid == "" {
-		return nil
+		return
 	}
 	s.takeOver(ctx, c.pid, who.User)
-	a := server.keeper.take(c.pid, s.nsp, who.User)
+	a, m := server.keeper.take(c.pid, s, who.User)
 	if a == nil {
 		server.counts.unrecovered.Add(1)
-		return nil
+		return
 	}
 	runs, known := a.trail.rewind(c.offset)
 	var missed []replay
 	if known {
-		missed, known = s.missed(ctx, &a.trail, runs)
+		missed, known = s.findMissed(ctx, &a.trail, runs)
 	}
 	if !known {
+		server.keeper.fail(m)
 		server.counts.unrecovered.Add(1)
-		return nil
+		return
 	}
 	server.counts.recovered.Add(1)
 	s.id, s.recovered, s.data = a.id, true, a.data
-	a.trail.answer = never // until it is told so
-	s.memory = &memory{pid: a.pid, user: a.user, trail: a.trail, finished: make(chan struct{})}
-	return missed
+	m.trail = a.trail
+	m.trail.answer = never // until it is told so
+	m.missed = missed
+	s.memory = m
 }
 
 // takeOver ends the connection on which the client still seems to be: it has left it, without the server having noticed.
 func (s *Socket) takeOver(ctx context.Context, pid, user string) {
-	old := s.conn.server.keeper.holder(pid, s.nsp)
-	if old == nil || old.User() != user || old.conn == s.conn {
+	old, ok := s.conn.server.keeper.holder(pid, s.nsp, user)
+	if !ok || old.conn == s.conn {
 		return
 	}
 	old.conn.end(string(engineio.TransportClose))
@@ -63,13 +61,13 @@ func (s *Socket) takeOver(ctx context.Context, pid, user string) {
 	ctx, cancel := context.WithTimeout(ctx, handover)
 	defer cancel()
 	select {
-	case <-old.finished:
+	case <-old.memory.finished:
 	case <-ctx.Done():
 	}
 }
 
-// missed reads what came after the trail's end, and reports false if not all of it can be had.
-func (s *Socket) missed(ctx context.Context, t *trail, runs []run) (all []replay, ok bool) {
+// findMissed reads what came after the trail's end, and reports false if not all of it can be had.
+func (s *Socket) findMissed(ctx context.Context, t *trail, runs []run) (all []replay, ok bool) {
 	for _, p := range t.rooms {
 		if all, ok = s.readAfter(ctx, all, p.channel, p.Position, never); !ok {
 			return nil, false
@@ -114,10 +112,12 @@ func (s *Socket) readAfter(ctx context.Context, all []replay, channel string, af
 }
 
 // replayAll sends again what the client missed, as fast as it reads.
-func (s *Socket) replayAll(missed []replay) {
+func (s *Socket) replayAll() {
 	if !s.recovered {
 		return
 	}
+	missed := s.missed
+	s.missed = nil
 	channels := make([]string, len(s.trail.rooms))
 	for i, p := range s.trail.rooms {
 		channels[i] = p.channel
@@ -134,13 +134,21 @@ func (s *Socket) replayAll(missed []replay) {
 	s.mu.Unlock()
 }
 
+// sendAgain sends an event again, and has it in the trail, whether or not the client is still there.
 func (s *Socket) sendAgain(r *replay) {
 	p := r.publication
 	if p == nil {
 		s.deliver(r.own.own, nil, false)
 		return
 	}
-	s.receive(p, p.Except != nil && s.excepted(p) || p.Form&hub.Fleeting != 0)
+	if s.receive(p, p.Except != nil && s.excepted(p) || p.Form&hub.Fleeting != 0) != hub.Refused {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.trail.in(p.Channel) { // otherwise the channel's place says that it is missed
+		s.trail.published(p, never)
+	}
 }
 
 // catchBreath waits while half of what may wait for the client does.
@@ -168,122 +176,4 @@ func (s *Socket) again() map[string]hub.Position {
 		}
 	}
 	return at
-}
-
-// saved is what is kept of a socket, in a file.
-type saved struct {
-	PID, ID, Namespace, User string
-	Data                     map[string]any `json:",omitempty"`
-	Until                    time.Time
-	At                       string
-	Rooms                    []savedPlace
-	Runs                     []savedRun
-}
-
-type savedPlace struct {
-	Channel, Epoch string
-	Offset         uint64
-}
-
-type savedRun struct {
-	Channel, Epoch string   `json:",omitempty"`
-	First, Last    uint64   `json:",omitempty"`
-	Text           []byte   `json:",omitempty"`
-	Attachments    [][]byte `json:",omitempty"`
-	Own            bool     `json:",omitempty"`
-	Time           time.Time
-}
-
-// savedFile begins a file.
-type savedFile struct {
-	Version int
-	Marks   uint64
-}
-
-const savedVersion = 1
-
-// Save writes what is kept of sockets that are away, for a process that [Server.Load] it, after [Server.Shutdown]: clients then recover from
-// there if the broker's history is there, too. What is written is secret: whoever has it can be any of these clients.
-func (s *Server) Save(w io.Writer) error {
-	encoder := json.NewEncoder(w)
-	if err := encoder.Encode(savedFile{savedVersion, s.marks.Load()}); err != nil {
-		return err
-	}
-	for _, a := range s.keeper.all() {
-		if err := encoder.Encode(a.save()); err != nil {
-			return fmt.Errorf("socketio: saving the socket %s: %w", a.id, err)
-		}
-	}
-	return nil
-}
-
-// Load reads what Save has written. It is to be called before clients come.
-func (s *Server) Load(r io.Reader) error {
-	if s.keeper == nil {
-		return fmt.Errorf("socketio: nothing is recovered, so nothing can be loaded; give Options.Recovery")
-	}
-	decoder := json.NewDecoder(r)
-	var file savedFile
-	if err := decoder.Decode(&file); err != nil {
-		return fmt.Errorf("socketio: loading: %w", err)
-	}
-	if file.Version != savedVersion {
-		return fmt.Errorf("socketio: loading: the version is %d; this server reads %d", file.Version, savedVersion)
-	}
-	s.marks.Store(max(s.marks.Load(), file.Marks))
-	for decoder.More() {
-		var one saved
-		if err := decoder.Decode(&one); err != nil {
-			return fmt.Errorf("socketio: loading: %w", err)
-		}
-		if time.Now().Before(one.Until) {
-			s.keeper.add(one.load())
-		}
-	}
-	return nil
-}
-
-func (k *keeper) all() (all []*away) {
-	if k == nil {
-		return nil
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for e := k.oldest.Front(); e != nil; e = e.Next() {
-		a := *e.Value.(*away)
-		a.trail.rooms, a.trail.runs = slices.Clone(a.trail.rooms), slices.Clone(a.trail.runs)
-		all = append(all, &a)
-	}
-	return all
-}
-
-func (a *away) save() saved {
-	one := saved{PID: a.pid, ID: a.id, Namespace: a.namespace, User: a.user, Data: a.data, Until: a.until, At: a.trail.at}
-	for _, p := range a.trail.rooms {
-		one.Rooms = append(one.Rooms, savedPlace{p.channel, p.Epoch, p.Offset})
-	}
-	for _, r := range a.trail.runs {
-		to := savedRun{Channel: r.channel, Epoch: r.epoch, First: r.first, Last: r.last, Time: r.time}
-		if r.own != nil {
-			to.Own, to.Text, to.Attachments = true, r.own.text, r.own.attachments
-		}
-		one.Runs = append(one.Runs, to)
-	}
-	return one
-}
-
-func (one *saved) load() *away {
-	a := &away{pid: one.PID, id: one.ID, namespace: one.Namespace, user: one.User, data: one.Data, until: one.Until, trail: trail{at: one.At}}
-	for _, p := range one.Rooms {
-		a.trail.rooms = append(a.trail.rooms, place{p.Channel, hub.Position{Epoch: p.Epoch, Offset: p.Offset}})
-	}
-	for _, from := range one.Runs {
-		r := run{channel: from.Channel, epoch: from.Epoch, first: from.First, last: from.Last, seq: never, time: from.Time}
-		if from.Own {
-			r.own = &ownEvent{from.Last, from.Text, from.Attachments}
-		}
-		a.trail.runs = append(a.trail.runs, r)
-		a.trail.bytes += r.bytes()
-	}
-	return a
 }

@@ -55,7 +55,7 @@ type Options struct {
 	MaxNamespaces  int // of one connection; 0 means DefaultMaxNamespaces
 	MaxAcks        int // of one socket, waited for; 0 means DefaultMaxAcks
 	MaxAuth        int // bytes of auth; 0 means DefaultMaxAuth
-	MaxQueue       int // events of one socket that wait for its handlers; no more is read meanwhile. 0 means DefaultMaxQueue
+	MaxQueue       int // events of one socket that wait for its handlers; nothing more is read meanwhile, acknowledgements included. 0 means DefaultMaxQueue
 	MaxAttachments int // of one event; 0 means 10
 
 	// Cluster is the way to the other nodes for [Namespace.ServerSideEmit]; nil if there are none.

@@ -52,8 +52,18 @@ type memory struct {
 	pid      string
 	user     string // whose it is
 	trail    trail
+	missed   []replay      // not sent again yet; for the socket's tasks
 	moved    bool          // the keeper has what is kept of it
+	left     bool          // finished is closed; for the socket's tasks
 	finished chan struct{} // closed when it is over and the hub does not know it any more
+}
+
+// leave lets in who takes the socket over.
+func (m *memory) leave() {
+	if !m.left {
+		m.left = true
+		close(m.finished)
+	}
 }
 
 // handlers are what a program has registered. The lists are replaced, never changed.
@@ -198,7 +208,7 @@ func (s *Socket) emit(event string, args []any, volatile bool) error {
 
 // marked makes an event that is no publication. With recovery it has an offset, by which it is found in trails.
 func (n *Namespace) marked(event string, e arguments) *ownEvent {
-	own := &ownEvent{attachments: e.attachments}
+	own := &ownEvent{attachments: e.attachments, time: time.Now()}
 	last := ""
 	if n.server.keeper != nil {
 		own.mark = n.server.marks.Add(1)
@@ -223,7 +233,7 @@ func (s *Socket) deliver(e *ownEvent, m *engineio.Message, volatile bool) error 
 	defer s.mu.Unlock()
 	if !s.over {
 		if seq, err := s.conn.send(e, m); err == nil {
-			if s.trail.sent(e, !volatile, seq, time.Now()) {
+			if s.trail.sent(e, !volatile, seq) {
 				s.trail.trim(s.conn.engine.Confirmed())
 			}
 			return nil
@@ -235,7 +245,7 @@ func (s *Socket) deliver(e *ownEvent, m *engineio.Message, volatile bool) error 
 	case s.over && !recoverable(s.reason):
 		return ErrDisconnected
 	case !s.moved: // what is kept of it is still here
-		s.trail.sent(e, true, never, time.Now())
+		s.trail.sent(e, true, never)
 		s.trail.trim(0)
 		return nil
 	case s.conn.server.keeper.deliver(s.id, s.nsp, e):

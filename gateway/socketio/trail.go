@@ -67,6 +67,7 @@ func (r *run) bytes() int {
 // ownEvent is an event that is no publication: as a packet, with its mark. It may be in the trails of many sockets.
 type ownEvent struct {
 	mark        uint64
+	time        time.Time
 	text        []byte
 	attachments [][]byte
 }
@@ -121,8 +122,8 @@ func (t *trail) published(p *hub.Publication, seq uint64) (long bool) {
 }
 
 // sent notes an event that was no publication, and whether it is to be sent again to a client that has missed it.
-func (t *trail) sent(e *ownEvent, again bool, seq uint64, now time.Time) (long bool) {
-	r := run{first: e.mark, last: e.mark, seq: seq, time: now}
+func (t *trail) sent(e *ownEvent, again bool, seq uint64) (long bool) {
+	r := run{first: e.mark, last: e.mark, seq: seq, time: e.time}
 	if again {
 		r.own = e
 	}

@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ringdown/ringdown/hub"
 )
@@ -19,7 +18,7 @@ func walk(t *trail, steps string, seq uint64) uint64 {
 		var n uint64
 		fmt.Sscan(step[1:], &n)
 		if step[0] == '~' {
-			t.sent(&ownEvent{mark: n, text: []byte("event")}, true, seq, time.Time{})
+			t.sent(&ownEvent{mark: n, text: []byte("event")}, true, seq)
 			continue
 		}
 		t.published(&hub.Publication{Channel: step[:1], Epoch: epochOf(step[:1]), Offset: n}, seq)
@@ -124,7 +123,7 @@ func TestATrailIsBounded(t *testing.T) {
 	}
 	large := &ownEvent{mark: 1, text: make([]byte, maxTrailBytes/4)}
 	for range 10 {
-		tr.sent(large, true, never, time.Time{})
+		tr.sent(large, true, never)
 		tr.trim(0)
 	}
 	if tr.bytes > maxTrailBytes {
