@@ -115,7 +115,6 @@ type polling struct {
 }
 
 func (p polling) query() string           { return "EIO=4&transport=polling&sid=" + p.sid }
-func (p polling) get() answer             { p.t.Helper(); return p.do("GET", p.query(), "") }
 func (p polling) post(body string) answer { p.t.Helper(); return p.do("POST", p.query(), body) }
 
 // gone fails if the session is not over, or does not come to be.
