@@ -23,7 +23,7 @@ import (
 // serveRoom is one of the servers of these points that are no products, in a process of its own.
 func serveRoom(args []string) error {
 	if len(args) != 1 {
-		return errors.New("room takes the name of a server: floor or gorilla-hub")
+		return errors.New("room takes the name of a server: floor, gorilla-hub or socketio")
 	}
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -35,6 +35,8 @@ func serveRoom(args []string) error {
 		return servers.Relay(ln, rooms.PayloadSize)
 	case "gorilla-hub":
 		return servers.Hub(ln)
+	case "socketio":
+		return servers.SocketIO(ln)
 	default:
 		return fmt.Errorf("no room is called %q", args[0])
 	}

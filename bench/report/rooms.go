@@ -121,7 +121,7 @@ func roomColumns(kind rooms.Kind) []roomColumn {
 			{"settled s", func(s rooms.Sample) float64 { return s.Settled }, whole},
 		}
 	}
-	unit := map[rooms.Kind]string{rooms.Fanout: "delivery", rooms.Publish: "request", rooms.Join: "join"}[kind]
+	unit := map[rooms.Kind]string{rooms.Fanout: "delivery", rooms.Publish: "request", rooms.Join: "join", rooms.Ack: "round trip"}[kind]
 	columns := []roomColumn{
 		{"CPU ns/" + unit, func(s rooms.Sample) float64 { return s.CPU }, whole},
 		{"kernel %", func(s rooms.Sample) float64 { return 100 * s.Kernel }, whole},

@@ -57,7 +57,7 @@ var plays = map[string]play{
 func TestClientsJoinHearPublishAndKeepAliveInEveryProtocol(t *testing.T) {
 	const subscribers, inFlight = 5, 16
 	for _, peer := range All() {
-		if peer == floor || peer == hub {
+		if peer == floor || peer == hub || peer == ringdownSocketIO { // these are real, below
 			continue
 		}
 		t.Run(peer.Name, func(t *testing.T) {
@@ -137,14 +137,15 @@ func TestARefusalIsTold(t *testing.T) {
 }
 
 func TestOwnRoomsDeliverToAll(t *testing.T) {
-	for name, serve := range map[string]func(net.Listener) error{
-		"floor": func(ln net.Listener) error { return servers.Relay(ln, PayloadSize) },
-		"hub":   servers.Hub,
+	for peer, serve := range map[*Peer]func(net.Listener) error{
+		floor:            func(ln net.Listener) error { return servers.Relay(ln, PayloadSize) },
+		hub:              servers.Hub,
+		ringdownSocketIO: servers.SocketIO,
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(peer.Name, func(t *testing.T) {
 			ln := listen(t)
 			go serve(ln)
-			c, err := newCrowd(netip.MustParseAddrPort(ln.Addr().String()), &floor.Protocol)
+			c, err := newCrowd(netip.MustParseAddrPort(ln.Addr().String()), &peer.Protocol)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -165,6 +166,27 @@ func TestOwnRoomsDeliverToAll(t *testing.T) {
 				t.Errorf("%d deliveries", f.deliveries)
 			}
 		})
+	}
+}
+
+func TestClientsAskAndAreAnswered(t *testing.T) {
+	ln := listen(t)
+	go servers.SocketIO(ln)
+	c, err := newCrowd(netip.MustParseAddrPort(ln.Addr().String()), &ringdownSocketIO.Protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	if err := c.join(7); err != nil {
+		t.Fatal(err)
+	}
+	f := &asking{crowd: c, asked: make([]time.Duration, len(c.sessions))}
+	c.heard = f.hear
+	if _, err := f.run(20*time.Millisecond, 100); err != nil {
+		t.Fatal(err)
+	}
+	if f.answered < 100 || f.out != 0 {
+		t.Errorf("%d answered, %d not", f.answered, f.out)
 	}
 }
 

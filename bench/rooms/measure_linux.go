@@ -36,6 +36,7 @@ func (sample *Sample) take(peer *Peer, program Program, p Point, o Options) erro
 	defer server.stop()
 	measure := map[Kind]func(*Sample, *process, *Protocol, Point, Options) error{
 		Fanout: (*Sample).takeFanout, Idle: (*Sample).takeIdle, Publish: (*Sample).takePublish, Join: (*Sample).takeJoin,
+		Ack: (*Sample).takeAck,
 	}[p.Kind]
 	if err := measure(sample, server, &peer.Protocol, p, o); err != nil {
 		return server.explain(err)

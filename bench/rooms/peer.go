@@ -54,6 +54,8 @@ type Protocol struct {
 
 	// Publish is the message that publishes a payload; nil where publications are posted.
 	Publish func(payload []byte) []byte
+	// Ask is the message that a subscriber says to have a payload come back as an acknowledgement; nil where there is no such thing.
+	Ask func(payload []byte) []byte
 	// Pulse and Beat are heartbeat and answer as messages of the protocol; empty where WebSocket's own or none are used.
 	Pulse, Beat string
 
@@ -73,7 +75,7 @@ type Post struct {
 
 // All returns the peers in the order of the tables.
 func All() []*Peer {
-	return []*Peer{ringdownRaw, ringdownNative, ringdownSSE, centrifugo, socketIO, hub, floor}
+	return []*Peer{ringdownRaw, ringdownNative, ringdownSSE, centrifugo, socketIO, ringdownSocketIO, hub, floor}
 }
 
 // Does reports whether the peer can be measured at points of this kind.

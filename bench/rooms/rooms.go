@@ -16,6 +16,7 @@ const (
 	Fanout  Kind = "fanout"  // publications to many subscribers of one channel
 	Idle    Kind = "idle"    // memory of subscribers that hear nothing
 	Publish Kind = "publish" // POST requests, one subscriber
+	Ack     Kind = "ack"     // events with an acknowledgement
 	Join    Kind = "join"    // clients that connect and subscribe as fast as the server takes them
 )
 
@@ -23,7 +24,7 @@ const (
 type Point struct {
 	Name     string
 	Kind     Kind
-	Clients  int  // subscribers; of Publish, connections that post
+	Clients  int  // subscribers; of Publish, connections that post; of Ack, clients that ask
 	InFlight int  // of Fanout: publications under way at any time
 	Quick    bool // part of a quick run
 }
@@ -32,8 +33,9 @@ type Point struct {
 const PayloadSize = 128
 
 const (
-	stream  = 16 // publications in flight
-	posters = 32 // connections that post, each one request at a time
+	stream  = 16  // publications in flight
+	posters = 32  // connections that post, each one request at a time
+	askers  = 100 // clients that ask, each one event at a time
 )
 
 // Points are all points, in the order of the tables.
@@ -45,6 +47,7 @@ func Points() []Point {
 		{Kind: Fanout, Clients: 10000, InFlight: stream},
 		{Kind: Idle, Clients: 10000},
 		{Kind: Publish, Clients: posters, Quick: true},
+		{Kind: Ack, Clients: askers},
 		{Kind: Join, Clients: 10000},
 	}
 	for i := range points {
@@ -77,6 +80,8 @@ func (p Point) Title() string {
 		return fmt.Sprintf("Memory of %d idle subscribers", p.Clients)
 	case Publish:
 		return fmt.Sprintf("Publishing %d B with POST over %d connections, one subscriber", PayloadSize, p.Clients)
+	case Ack:
+		return fmt.Sprintf("Acknowledgements: events of %d B, each answered with what it says, from %d clients with one under way each", PayloadSize, p.Clients)
 	default:
 		return fmt.Sprintf("Join storm: %d clients connect and subscribe", p.Clients)
 	}
@@ -89,7 +94,7 @@ type Sample struct {
 	Error       string `json:",omitempty"` // why there is nothing else
 	Missing     bool   `json:",omitempty"` // the error is that the server is not to be had here
 
-	// Of points with work; a unit is a delivery, a publish or a join.
+	// Of points with work; a unit is a delivery, a publish, a round trip or a join.
 	Units   int     `json:",omitempty"`
 	CPU     float64 `json:",omitempty"` // nanoseconds of the server's process, per unit
 	Kernel  float64 `json:",omitempty"` // the kernel's part of them, 0 to 1

@@ -1,6 +1,6 @@
 package rooms
 
-// This file: Socket.IO 4.8 on Node.js, with its default engine and `ws`; socketio/server.mjs is the server.
+// This file: Socket.IO 4.8 on Node.js, with its default engine and `ws` (socketio/server.mjs is the server), and our own.
 
 import (
 	"embed"
@@ -15,11 +15,25 @@ import (
 var socketIOFiles embed.FS
 
 var socketIO = &Peer{
-	Name:  "socket.io",
-	About: "a server of some twenty lines with rooms, WebSocket from the start; no history; publishing: a `node:http` handler that emits",
-	Kinds: []Kind{Fanout, Idle, Publish, Join},
-	Build: buildSocketIO,
-	Protocol: Protocol{
+	Name:     "socket.io",
+	About:    "a server of some twenty lines with rooms, WebSocket from the start; no history; publishing: a `node:http` handler that emits",
+	Kinds:    []Kind{Fanout, Idle, Publish, Ack, Join},
+	Build:    buildSocketIO,
+	Protocol: socketIOProtocol(),
+}
+
+// ringdownSocketIO is the like of it: a program with our package, in as many lines.
+var ringdownSocketIO = &Peer{
+	Name:     "ringdown-socketio",
+	About:    "a program with package socketio and the same events, WebSocket from the start; memory broker, no history",
+	Kinds:    []Kind{Fanout, Idle, Ack, Join},
+	Build:    own("socketio"),
+	Protocol: socketIOProtocol(),
+}
+
+// socketIOProtocol is what clients of both say.
+func socketIOProtocol() Protocol {
+	return Protocol{
 		Path: "/socket.io/?EIO=4&transport=websocket",
 		Join: []Exchange{
 			{Hear: `0{"sid"`},
@@ -28,10 +42,11 @@ var socketIO = &Peer{
 		},
 		Greet:   []Exchange{{Hear: `0{"sid"`}, {Say: `40`, Hear: `40{"sid"`}},
 		Publish: around(`42["publish","`+channel+`",`, `]`),
+		Ask:     around(`421["echo",`, `]`),
 		Pulse:   `2`,
 		Beat:    `3`,
 		Post:    &Post{Path: "/publish/" + channel, Header: "Content-Type: application/json\r\n"},
-	},
+	}
 }
 
 func buildSocketIO(s *Shop) (p Program, err error) {

@@ -22,6 +22,7 @@ var page []byte
 type message struct{ Room, From, Text string }
 
 func main() {
+	addr := flag.String("addr", "127.0.0.1:3000", "address to listen on")
 	client := flag.String("client", "node_modules/socket.io-client/dist", "folder of socket.io.min.js")
 	flag.Parse()
 	h, err := hub.New(hub.Options{Broker: memory.New(memory.Options{})})
@@ -36,7 +37,8 @@ func main() {
 	http.Handle("/socket.io/", io)
 	http.Handle("/client/", http.StripPrefix("/client/", http.FileServer(http.Dir(*client))))
 	http.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { w.Write(page) })
-	log.Fatal(http.ListenAndServe("127.0.0.1:3000", nil))
+	log.Printf("a chat on http://%s", *addr)
+	log.Fatal(http.ListenAndServe(*addr, nil))
 }
 
 // chat is all there is to it.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/ringdown/ringdown/gateway/internal/message"
 	"github.com/ringdown/ringdown/gateway/socketio/internal/packet"
@@ -69,6 +70,9 @@ func (a Args) decode(i int, target any) error {
 		return nil
 	case *any:
 		*to = a.dynamic(i)
+		return nil
+	case *json.RawMessage: // as it is: the JSON was checked when it came
+		*to = slices.Clip(a.JSON(i))
 		return nil
 	}
 	if err := json.Unmarshal(a.JSON(i), target); err != nil {

@@ -42,6 +42,7 @@ func TestEventsReachTypedHandlers(t *testing.T) {
 			s.On("many", func(first string, others ...int) { say("%s %v", first, others) })
 			s.On("context", func(ctx context.Context, x json.RawMessage) { say("%v %s", ctx.Err(), x) })
 			s.On("all", func(args socketio.Args) { say("%d", args.Len()) })
+			s.On("all or fail", func(_ context.Context, args socketio.Args, _ socketio.Ack) error { say("%d", args.Len()); return nil })
 			s.On("1", func() { say("a number") })
 		})
 		p := dial(n)
@@ -65,6 +66,8 @@ func TestEventsReachTypedHandlers(t *testing.T) {
 			{"a [1 2]", []string{`42["many","a",1,2]`}},
 			{`<nil> {"raw":[]}`, []string{`42["context",{"raw":[]}]`}},
 			{"3", []string{`42["all",1,2,3]`}},
+			{"3", []string{`42["all or fail",1,2,3]`}},
+			{"0", []string{`42["all or fail"]`}},
 			{"a number", []string{`42[1]`}},
 		} {
 			p.send(c.packets...)

@@ -27,9 +27,11 @@ type signature struct {
 	ctx, ack, fails bool
 	args            []reflect.Type
 	variadic        bool // the last of args is repeated
+	whole           bool // the one argument is Args, which takes all that came
 }
 
 var (
+	argsType    = reflect.TypeFor[Args]()
 	contextType = reflect.TypeFor[context.Context]()
 	ackType     = reflect.TypeFor[Ack]()
 	errorType   = reflect.TypeFor[error]()
@@ -100,6 +102,7 @@ func inspect(t reflect.Type) (*signature, error) {
 			sig.args = append(sig.args, of)
 		}
 	}
+	sig.whole = len(sig.args) == 1 && sig.args[0] == argsType && !sig.variadic
 	return sig, nil
 }
 
@@ -124,6 +127,9 @@ func (sig *signature) invoke(fn reflect.Value, s *Socket, args Args, ack Ack) er
 	fixed := len(sig.args)
 	if sig.variadic {
 		fixed--
+	}
+	if sig.whole {
+		in, fixed = append(in, reflect.ValueOf(args)), 0
 	}
 	for i := range fixed {
 		v, err := args.value(i, sig.args[i], fixed)

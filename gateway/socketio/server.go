@@ -91,9 +91,9 @@ type Server struct {
 	marks   atomic.Uint64 // see trail
 	counts  counts
 
-	ctx     context.Context // over when the server is
-	cancel  context.CancelFunc
-	working sync.WaitGroup // goroutines that run handlers
+	ctx    context.Context // over when the server is
+	cancel context.CancelFunc
+	hands  hands // run handlers
 
 	mu         sync.RWMutex // guards what follows
 	namespaces map[string]*Namespace
@@ -147,6 +147,7 @@ func New(h *hub.Hub, options Options) (*Server, error) {
 		}
 		s.keeper = newKeeper(*options.Recovery)
 	}
+	s.hands.init()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.Namespace = s.Of("/")
 	var err error
@@ -192,7 +193,7 @@ func (s *Server) ShutdownOver(ctx context.Context, window time.Duration) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.working.Wait()
+		s.hands.wait()
 	}()
 	select {
 	case <-done:

@@ -39,7 +39,7 @@ func (s *Socket) post(t task) {
 	q.bytes += t.size
 	if !q.running {
 		q.running = true
-		s.conn.server.working.Go(s.work)
+		s.conn.server.hands.work(s)
 	}
 }
 

@@ -26,6 +26,7 @@ io.on("connection", (socket) => {
     socket.join(room);
     done();
   });
+  socket.on("echo", (data, done) => done(data));
   socket.on("publish", (room, data) => io.to(room).emit("message", data));
 });
 

@@ -1,0 +1,3 @@
+// The official client of Socket.IO, for scripts outside this folder.
+
+export { io } from 'socket.io-client';
