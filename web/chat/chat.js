@@ -68,7 +68,7 @@ function explainFirstRefusal(line) {
   line.addEventListener('state', () => line.state === 'open' && decided.abort(), { signal: decided.signal });
   line.addEventListener('lost', async () => {
     decided.abort();
-    const refusal = await whyRefused(address());
+    const refusal = await whyRefused(channel, user);
     if (refusal && line.state !== 'open' && line.state !== 'closed') log.note(`The server says: ${refusal.sentence}`);
   }, { signal: decided.signal });
 }
