@@ -219,5 +219,9 @@ func (s *subscription) leave() {
 	s.standing, s.held = left, nil
 }
 
-// position is where a subscription is that has begun.
-func (s *subscription) position() hub.Position { return s.seen().Position }
+// position is where a subscription is that has begun: what is there has been handed to the sink, not only begun to be.
+func (s *subscription) position() hub.Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.at.Position
+}

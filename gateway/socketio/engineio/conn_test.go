@@ -66,7 +66,12 @@ func TestAttachmentsFollowTheirTextAtOnce(t *testing.T) {
 func TestAFunctionOfGoHoldsBackTheMessagesBehindIt(t *testing.T) {
 	goOn := make(chan struct{})
 	n := start(t, engineio.Handler{
-		Open: func(c *engineio.Conn) { c.Go(func() { c.Send(false, []byte("opened")) }) },
+		Open: func(c *engineio.Conn) {
+			c.Go(func() {
+				<-goOn // otherwise it may be in one answer with the open packet
+				c.Send(false, []byte("opened"))
+			})
+		},
 		Message: func(c *engineio.Conn, _ bool, p []byte) {
 			text := string(p)
 			c.Go(func() {
@@ -75,6 +80,7 @@ func TestAFunctionOfGoHoldsBackTheMessagesBehindIt(t *testing.T) {
 			})
 		}}, engineio.Options{})
 	s, _ := n.session()
+	goOn <- struct{}{}
 	s.want("4opened")
 	s.write("4a")
 	s.write("4b")
@@ -84,6 +90,7 @@ func TestAFunctionOfGoHoldsBackTheMessagesBehindIt(t *testing.T) {
 	s.want("4b")
 
 	c := n.dial()
+	goOn <- struct{}{}
 	n.wantBody("GET", c.get(), "4opened")
 	go c.try(t.Context(), "POST", c.query(), strings.NewReader("4c\x1e4d\x1e4e"))
 	for _, want := range []string{"4c", "4d", "4e"} {
