@@ -30,10 +30,14 @@ func (c *Conn) tellDropped() {
 	defer func() {
 		c.mu.Lock()
 		c.rare().telling = false
-		if c.at() == stateOpen && c.hasUntold() {
+		more, open := c.hasUntold(), c.at() == stateOpen
+		if more && open {
 			c.wake() // for the look that tells of it
 		}
 		c.mu.Unlock()
+		if more && !open { // nobody looks any more, and callClose found this call under way
+			c.tellDropped()
+		}
 	}()
 	c.guard(func() {
 		for _, d := range untold {
@@ -44,7 +48,7 @@ func (c *Conn) tellDropped() {
 	})
 }
 
-// callClose calls the handler's Close, behind the last word about what was dropped. The goroutine that calls the handler
+// callClose calls the handler's Close, behind the last word about what was dropped unless that is being said just now. The goroutine that calls the handler
 // calls it, once.
 func (c *Conn) callClose() {
 	if c.rare() != nil && c.server.handler.Dropped != nil {
