@@ -41,6 +41,9 @@ func Prepare(typ MessageType, payload []byte) *PreparedMessage {
 // Len is how many bytes the message's payload has.
 func (m *PreparedMessage) Len() int { return len(m.payload) }
 
+// Payload is the message's payload. It must not be changed.
+func (m *PreparedMessage) Payload() []byte { return m.payload }
+
 // compressed is the message in the form p: a server's whole frame, or a client's payload.
 func (m *PreparedMessage) compressed(p packing) []byte {
 	if len(m.payload) <= 1<<p.windowBits { // too short to reach out of the window: one form serves all

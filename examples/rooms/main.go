@@ -1,5 +1,4 @@
-// Rooms is the classic room chat of Socket.IO: whoever joins a room sees what is said there, who comes and who goes. The page uses the official
-// client, from a folder that has it.
+// Rooms is the classic room chat of Socket.IO, with its page, which uses the official client from a folder that has it.
 //
 //	npm install --prefix /tmp/rooms socket.io-client
 //	go run ./examples/rooms -client /tmp/rooms/node_modules/socket.io-client/dist
@@ -18,8 +17,6 @@ import (
 
 //go:embed index.html
 var page []byte
-
-type message struct{ Room, From, Text string }
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:3000", "address to listen on")
@@ -44,16 +41,19 @@ func main() {
 // chat is all there is to it.
 func chat(io *socketio.Server) {
 	io.OnConnection(func(s *socketio.Socket) {
+		s.OnDisconnecting(func(string) { s.To(s.Rooms()...).Emit("left", s.Get("name")) })
 		s.On("join-room", func(room, name string) error {
-			s.OnDisconnect(func(string) { io.To(room).Emit("left", name) })
+			s.Set("name", name)
 			if err := s.Join(room); err != nil {
 				return err
 			}
 			return s.To(room).Emit("joined", name)
 		})
-		s.On("chat-message", func(m message, ack socketio.Ack) error {
-			defer ack.Send("ok")
-			return io.To(m.Room).Emit("new-message", m)
+		s.On("chat-message", func(m struct{ Room, From, Text string }, ack socketio.Ack) error {
+			if err := io.To(m.Room).Emit("new-message", m); err != nil {
+				return err
+			}
+			return ack.Send("ok")
 		})
 	})
 }

@@ -76,3 +76,33 @@ func (p peer) hear(want string) {
 		p.t.Fatalf("%q (%v) came instead of %q", got, err, want)
 	}
 }
+
+// TestWhatIsRefusedIsNotOK has a client send to a room without a name, and leave two rooms by going.
+func TestWhatIsRefusedIsNotOK(t *testing.T) {
+	h, err := hub.New(hub.Options{Broker: memory.New(memory.Options{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	io, err := socketio.New(h, socketio.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	chat(io)
+	server := httptest.NewServer(io)
+	defer server.Close()
+	ann, bob := dial(t, server.URL), dial(t, server.URL)
+	ann.say(`421["chat-message",{"room":"","text":"x"}]`)
+	ann.hear(`431[{"error":`)
+	ann.say(`42["join-room","lobby","ann"]`)
+	ann.say(`422["chat-message",{"room":"elsewhere","text":"x"}]`)
+	ann.hear(`432["ok"]`)
+	bob.say(`42["join-room","","bob"]`)
+	bob.say(`42["join-room","lobby","bob"]`)
+	ann.hear(`42["joined","bob"]`)
+	bob.say(`42["join-room","lobby","bob"]`)
+	ann.hear(`42["joined","bob"]`)
+	bob.CloseNow()
+	ann.hear(`42["left","bob"]`)
+	ann.say(`423["chat-message",{"room":"elsewhere","text":"x"}]`)
+	ann.hear(`433["ok"]`) // and bob has not left twice
+}

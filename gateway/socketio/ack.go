@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/ringdown/ringdown/gateway/socketio/internal/packet"
 )
@@ -39,7 +38,7 @@ func (a Ack) Send(args ...any) error {
 	if a.done == nil {
 		return nil
 	}
-	e, err := encode(args)
+	e, err := encode(args, a.socket.conn.server.limits.Attachments)
 	if err != nil {
 		return err
 	}
@@ -122,18 +121,14 @@ func (c *call) lose() {
 	c.settle(-1)
 }
 
-// result waits for all answers, for as long as ctx and the time-out allow. Then nobody may answer any more.
-func (c *call) result(ctx context.Context, timeout time.Duration, asked []*Socket) ([]Reply, error) {
+// result waits for all answers, for as long as ctx allows. Then nobody may answer any more.
+func (c *call) result(ctx context.Context, asked []*Socket) ([]Reply, error) {
 	c.count(-1)
-	timer := time.NewTimer(timeout)
-	defer timer.Stop()
 	var err error
 	select {
 	case <-c.done:
 	case <-ctx.Done():
 		err = ctx.Err()
-	case <-timer.C:
-		err = context.DeadlineExceeded
 	}
 	for _, s := range asked {
 		s.forget(c)
@@ -164,26 +159,31 @@ func (s *Socket) await(c *call) error {
 		s.acks = make(map[uint64]*call)
 	}
 	s.acks[c.id] = c
+	s.conn.queue.ask(+1)
 	return nil
 }
 
-// forget ends await.
-func (s *Socket) forget(c *call) {
+// forget ends await, and reports whether the answer still was waited for.
+func (s *Socket) forget(c *call) (waited bool) { return s.unwait(c.id) != nil }
+
+// unwait returns the call that waited for an answer, which does so no more; nil if there is none.
+func (s *Socket) unwait(id uint64) *call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.acks, c.id)
+	c := s.acks[id]
+	if c == nil {
+		return nil
+	}
+	if delete(s.acks, id); len(s.acks) == 0 {
+		s.acks = nil
+	}
+	s.conn.queue.ask(-1)
+	return c
 }
 
 // answered takes an acknowledgement of the client; one that nobody waits for is ignored.
 func (s *Socket) answered(id uint64, args Args) {
-	s.mu.Lock()
-	c := s.acks[id]
-	delete(s.acks, id)
-	if len(s.acks) == 0 {
-		s.acks = nil
-	}
-	s.mu.Unlock()
-	if c != nil {
+	if c := s.unwait(id); c != nil {
 		c.answer(s, args)
 	}
 }

@@ -6,12 +6,14 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 
 	"github.com/ringdown/ringdown/gateway/internal/message"
 	"github.com/ringdown/ringdown/gateway/socketio/internal/packet"
+	"github.com/ringdown/ringdown/hub"
 )
 
 // Args are the arguments that came with an event or an acknowledgement. They are the program's own, and not changed by anybody.
@@ -27,7 +29,7 @@ func (a Args) Len() int { return len(a.elements) }
 // []byte, [Bytes] or any. There may be more arguments than targets. With fewer, or one of another type, the error names the first that is wrong.
 func (a Args) Decode(targets ...any) error {
 	if len(targets) > len(a.elements) {
-		return fmt.Errorf("%d arguments came; %d are expected", len(a.elements), len(targets))
+		return tooFew(len(a.elements), len(targets))
 	}
 	for i, target := range targets {
 		if err := a.decode(i, target); err != nil {
@@ -37,12 +39,12 @@ func (a Args) Decode(targets ...any) error {
 	return nil
 }
 
-// JSON is argument i as JSON, in which bytes are strings in base64.
+// JSON is argument i as JSON, in which bytes are strings in base64. It panics if there are not as many.
 func (a Args) JSON(i int) json.RawMessage {
 	return packet.Fill(a.elements[i], a.attachments, appendBase64)
 }
 
-// Bytes are those that argument i is; ok is false if it is something else.
+// Bytes are those that argument i is; ok is false if it is something else. It panics if there are not as many.
 func (a Args) Bytes(i int) (b []byte, ok bool) {
 	num, ok := packet.Placeholder(a.elements[i], len(a.attachments))
 	if !ok {
@@ -61,7 +63,7 @@ func (a Args) decode(i int, target any) error {
 	switch to := target.(type) {
 	case *[]byte:
 		if !is {
-			return fmt.Errorf("argument %d is %s; bytes are expected", i+1, kindOf(a.elements[i]))
+			return &wrongArguments{fmt.Sprintf("argument %d is %s; bytes are expected", i+1, kindOf(a.elements[i])), nil}
 		}
 		*to = content
 		return nil
@@ -80,9 +82,43 @@ func (a Args) decode(i int, target any) error {
 		if is {
 			what = "bytes"
 		}
-		return fmt.Errorf("argument %d is %s; %s is expected: %w", i+1, what, reflect.TypeOf(target).Elem(), err)
+		return unfit(i, what, err)
 	}
 	return nil
+}
+
+func tooFew(came, want int) error {
+	return &wrongArguments{fmt.Sprintf("%d arguments came; %d are expected", came, want), nil}
+}
+
+// unfit says of an argument that it cannot be decoded; to the client in the words of JSON.
+func unfit(i int, what string, err error) error {
+	told := fmt.Sprintf("argument %d is %s, which is not taken", i+1, what)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if told = fmt.Sprintf("argument %d is %s; %s is expected", i+1, what, wanted(wrong.Type)); wrong.Field != "" {
+			told = fmt.Sprintf("argument %d: %s is expected of its member %q", i+1, wanted(wrong.Type), wrong.Field)
+		}
+	}
+	return &wrongArguments{told, err}
+}
+
+// wanted names the JSON that becomes a type.
+func wanted(t reflect.Type) string {
+	switch k := t.Kind(); {
+	case k == reflect.String:
+		return "a string"
+	case k == reflect.Bool:
+		return "a boolean"
+	case k >= reflect.Int && k <= reflect.Uintptr:
+		return "a whole number in range"
+	case k == reflect.Float32 || k == reflect.Float64:
+		return "a number"
+	case k == reflect.Slice || k == reflect.Array:
+		return "an array"
+	case k == reflect.Struct || k == reflect.Map:
+		return "an object"
+	}
+	return "something else"
 }
 
 // kindOf names what a JSON value is.
@@ -170,8 +206,8 @@ type arguments struct {
 	attachments [][]byte
 }
 
-// encode encodes arguments for one packet; bytes are copied. The error tells which argument cannot be sent.
-func encode(args []any) (e arguments, err error) {
+// encode encodes arguments for one packet, which has at most so many attachments; bytes are copied. The error tells which argument cannot be sent.
+func encode(args []any, most int) (e arguments, err error) {
 	for i, arg := range args {
 		if i > 0 {
 			e.text = append(e.text, ',')
@@ -187,12 +223,20 @@ func encode(args []any) (e arguments, err error) {
 		}
 		if embeds {
 			var found [][]byte
-			text, found = packet.Extract(text, len(e.attachments))
+			text, found = packet.Extract(text, len(e.attachments), len(text))
 			e.attachments = append(e.attachments, found...)
 		}
 		e.text = append(e.text, text...)
 	}
-	return e, nil
+	return e, checkAttachments(len(e.attachments), most)
+}
+
+// checkAttachments refuses more attachments than clients take, which would disconnect, and again with each attempt to recover.
+func checkAttachments(n, most int) error {
+	if n > most {
+		return hub.Errorf(hub.TooLarge, "the event has %d attachments, and clients take %d; put several into one", n, most)
+	}
+	return nil
 }
 
 func plainBytes(arg any) ([]byte, bool) {

@@ -56,7 +56,7 @@ func (b Broadcast) Local() Broadcast {
 	return b
 }
 
-// Timeout is how long EmitWithAck waits; instead of Options.AckTimeout.
+// Timeout is how long EmitWithAck waits at most.
 func (b Broadcast) Timeout(d time.Duration) Broadcast {
 	b.timeout = d
 	return b
@@ -72,7 +72,7 @@ func (b Broadcast) Emit(event string, args ...any) error {
 	if b.local {
 		return b.emitHere(event, args)
 	}
-	content, err := payloadOf(args)
+	content, err := payloadOf(args, b.namespace.server.limits.Attachments)
 	if err != nil {
 		return err
 	}
@@ -81,6 +81,9 @@ func (b Broadcast) Emit(event string, args ...any) error {
 		return err
 	}
 	except := append(b.exceptions(), ids...)
+	if n := len(except) + len(channels) - 1; len(channels) > 0 && n > hub.MaxExcept { // before the first room hears it
+		return hub.Errorf(hub.TooLarge, "the event is for %d rooms and would except %d; at most %d are taken; address fewer at once", len(b.rooms), n, hub.MaxExcept)
+	}
 	if err := b.emitTo(ids, channels, event, args); err != nil {
 		return err
 	}
@@ -151,7 +154,7 @@ func (b Broadcast) emitTo(ids, channels []string, event string, args []any) erro
 	if len(ids) == 0 {
 		return nil
 	}
-	e, err := encode(args)
+	e, err := encode(args, b.namespace.server.limits.Attachments)
 	if err != nil {
 		return err
 	}
@@ -187,7 +190,7 @@ func (s *Socket) isIn(names []string) bool {
 
 // emitHere sends an event to the sockets of this node.
 func (b Broadcast) emitHere(event string, args []any) error {
-	e, err := encode(args)
+	e, err := encode(args, b.namespace.server.limits.Attachments)
 	if err != nil {
 		return err
 	}
@@ -253,15 +256,15 @@ func (b Broadcast) SocketsLeave(rooms ...string) {
 	}
 }
 
-// DisconnectSockets disconnects the sockets that are addressed; see [Socket.Disconnect].
+// DisconnectSockets disconnects the sockets that are addressed, and with close their connections; see [Socket.Disconnect].
 func (b Broadcast) DisconnectSockets(close bool) {
 	for _, s := range b.FetchSockets() {
 		s.Disconnect(close)
 	}
 }
 
-// EmitWithAck sends an event to the sockets that are addressed, under one id, and waits until all have answered, for as long as ctx and the time-out
-// allow. The replies are those that came. The error is [ErrTimeout], or [ErrDisconnected] if a socket has gone meanwhile, or
+// EmitWithAck sends an event to the sockets that are addressed, under one id, and waits until all have answered, for as long as ctx and
+// [Broadcast.Timeout] allow; if neither has a bound, for Options.AckTimeout. The replies are those that came. The error is [ErrTimeout], or [ErrDisconnected] if a socket has gone meanwhile, or
 // tells what cannot be sent. The event is no publication: clients of other protocols, which could not answer, do not see it.
 func (b Broadcast) EmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
 	return b.namespace.ask(ctx, b.FetchSockets(), b.timeout, event, args)
@@ -272,12 +275,17 @@ func (n *Namespace) ask(ctx context.Context, sockets []*Socket, timeout time.Dur
 	if err := checkEvent(event); err != nil {
 		return nil, err
 	}
-	e, err := encode(args)
+	e, err := encode(args, n.server.limits.Attachments)
 	if err != nil {
 		return nil, err
 	}
-	if timeout = cmp.Or(timeout, n.server.options.AckTimeout); timeout < 0 {
-		timeout = 0
+	if _, bounded := ctx.Deadline(); timeout == 0 && !bounded {
+		timeout = n.server.options.AckTimeout
+	}
+	if timeout != 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
 	}
 	c := newCall(n.server.ids.Add(1))
 	m := engineio.Prepare(packetText(packet.Event, n.name, event, c.id, true, e, ""), e.attachments...)
@@ -288,10 +296,11 @@ func (n *Namespace) ask(ctx context.Context, sockets []*Socket, timeout time.Dur
 			continue
 		}
 		if _, err := s.conn.engine.SendPrepared(m); err != nil {
-			s.forget(c)
-			c.lose()
+			if s.forget(c) { // otherwise the socket's end has been noted
+				c.lose()
+			}
 		}
 	}
-	replies, err := c.result(ctx, timeout, sockets)
+	replies, err := c.result(ctx, sockets)
 	return replies, cmp.Or(err, refused)
 }

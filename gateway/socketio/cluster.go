@@ -5,6 +5,7 @@ package socketio
 import (
 	"encoding/json"
 	"fmt"
+	"runtime/debug"
 )
 
 // Cluster is the way to a server's other nodes.
@@ -80,8 +81,18 @@ func (s *Server) serverSide(message []byte) {
 		if h.event != m.Event {
 			continue
 		}
-		if err := h.call(nil, args, Ack{}); err != nil {
+		if err := guardedCall(h, args); err != nil {
 			s.log.Warn("an event of another node was not handled", "namespace", m.Namespace, "event", m.Event, "cause", err)
 		}
 	}
+}
+
+// guardedCall calls a handler, whose panic is its error: the goroutine is the cluster's.
+func guardedCall(h handler, args Args) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("the handler panicked: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	return h.call(nil, args, Ack{})
 }

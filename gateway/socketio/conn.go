@@ -4,6 +4,7 @@ package socketio
 
 import (
 	"bytes"
+	"container/list"
 	"errors"
 	"slices"
 	"sync"
@@ -24,23 +25,27 @@ type conn struct {
 	refused  bool           // likewise: the client has broken the protocol
 	behind   atomic.Int64   // since when too much waits, on the server's clock; 0 if it does not
 	gone     atomic.Bool
-	refusals atomic.Int32 // of CONNECT
+	refusals atomic.Int32  // of CONNECT
+	connects time.Duration // for the handler; see mayConnect
+	queue    queue
+	place    *list.Element // in strangers, whose lock guards it
 
 	mu      sync.Mutex
-	sockets []*Socket   // connected, or about to be; one for each namespace
-	timer   *time.Timer // until a first socket is connected; nil from then on
+	sockets []*Socket // connected, or about to be; one for each namespace
 }
 
 // opened is called when a client has come.
 func (s *Server) opened(e *engineio.Conn) {
 	c := &conn{server: s, engine: e, given: e.Data}
+	c.queue.most = s.options.MaxQueue
 	e.Data = c
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.timer = time.AfterFunc(s.options.ConnectTimeout, func() {
-		s.log.Info("closed", "cause", "the client connected to no namespace in time", "timeout", s.options.ConnectTimeout)
-		e.Close(engineio.ForcedClose)
-	})
+	s.strangers.add(c)
+}
+
+// estranged ends a connection that was in no namespace for too long.
+func (c *conn) estranged() {
+	c.server.journal.Connect(c.engine.RemoteAddr(), "", hub.Errorf(hub.BadRequest, "the connection was in no namespace for %v; connect to one", c.server.options.ConnectTimeout))
+	c.engine.Close(engineio.ForcedClose)
 }
 
 func of(e *engineio.Conn) *conn { return e.Data.(*conn) }
@@ -98,6 +103,10 @@ func (c *conn) obey(p *packet.Packet, size int) error {
 	case packet.Event, packet.BinaryEvent:
 		s.heard(p, size)
 	case packet.Ack, packet.BinaryAck:
+		for _, a := range p.Attachments {
+			size += len(a)
+		}
+		s.Session().Admit(size) // it counts, but the answer that somebody waits for is taken in any case
 		if p.HasID && s.waited(p.ID) {
 			s.answered(p.ID, own(p))
 		}
@@ -135,6 +144,11 @@ func (c *conn) connect(known *Socket, p *packet.Packet) error {
 	if known != nil {
 		return errConnectedTwice
 	}
+	if !c.mayConnect() {
+		c.server.journal.Connect(c.engine.RemoteAddr(), p.Namespace, hub.Errorf(hub.RateLimited, "the client connects to namespaces too often; connect once and stay"))
+		c.engine.Close(engineio.ForcedClose)
+		return nil
+	}
 	s := &Socket{conn: c, nsp: p.Namespace}
 	options := &c.server.options
 	switch {
@@ -150,6 +164,24 @@ func (c *conn) connect(known *Socket, p *packet.Packet) error {
 	return nil
 }
 
+// A client may connect so often on one connection at once, and once more in each interval: each time it is asked who it is, and it is a new
+// session, of which nobody knows how often it was here.
+const (
+	connectsAtOnce  = 64 // or four times Options.MaxNamespaces, if that is more
+	connectInterval = time.Second
+)
+
+// mayConnect counts an attempt to connect to a namespace, and reports whether the client has not made too many.
+func (c *conn) mayConnect() bool {
+	now := time.Since(c.server.started)
+	burst := connectInterval * time.Duration(max(connectsAtOnce, 4*c.server.options.MaxNamespaces))
+	if c.connects == 0 { // the first
+		c.connects = now - burst
+	}
+	c.connects = max(c.connects, now-burst) + connectInterval
+	return c.connects <= now
+}
+
 func (c *conn) add(s *Socket) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,23 +192,30 @@ func (c *conn) add(s *Socket) bool {
 	return true
 }
 
+// all are the sockets on the connection.
+func (c *conn) all() []*Socket {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.sockets)
+}
+
 // forget takes a socket off the connection, and reports whether it was on it.
 func (c *conn) forget(s *Socket) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := len(c.sockets)
 	c.sockets = slices.DeleteFunc(c.sockets, func(other *Socket) bool { return other == s })
+	if len(c.sockets) == 0 && !c.gone.Load() { // what ends it takes it out again afterwards, with the lock
+		c.server.strangers.add(c)
+	}
 	return len(c.sockets) < before
 }
 
-// settled stops the clock of ConnectTimeout.
+// settled notes that the connection is in a namespace, or needs none any more.
 func (c *conn) settled() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.timer != nil {
-		c.timer.Stop()
-		c.timer = nil
-	}
+	c.server.strangers.remove(c)
 }
 
 func closed(e *engineio.Conn, reason engineio.Reason, _ error) { of(e).end(string(reason)) }
@@ -223,7 +262,7 @@ func (c *conn) write(text []byte, attachments [][]byte) (ok bool) {
 // patience is how long a client that reads slowly is waited for by those who publish, all in all.
 const patience = 100 * time.Millisecond
 
-// reception tells the hub what becomes of what was just sent: a client is late from when half of what may wait does until a quarter does.
+// reception tells the hub what becomes of what was just sent: a client is late from when half of what paces it waits until a quarter does.
 func (c *conn) reception() hub.Reception {
 	waiting := c.engine.Waiting()
 	since := c.behind.Load()
@@ -245,10 +284,7 @@ func (c *conn) reception() hub.Reception {
 func drained(e *engineio.Conn) {
 	c := of(e)
 	c.behind.Store(0)
-	c.mu.Lock()
-	sockets := slices.Clone(c.sockets)
-	c.mu.Unlock()
-	for _, s := range sockets {
+	for _, s := range c.all() {
 		if session := s.session.Load(); session != nil {
 			session.Ready()
 		}

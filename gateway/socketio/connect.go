@@ -17,7 +17,7 @@ import (
 	"github.com/ringdown/ringdown/hub"
 )
 
-// Refusal is an error of a middleware, or of Options.Identify, with data for the client beside the message.
+// Refusal is an error that a client is told: of a middleware, of Options.Identify or of an event's handler, with data beside the message.
 type Refusal struct {
 	Message string
 	Data    any // becomes JSON
@@ -82,9 +82,9 @@ func (s *Socket) abandon() {
 		s.conn.server.keeper.keep(s)
 		s.gone()
 	}
-	if s.namespace != nil {
+	if s.namespace != nil { // which stays the socket's, as the program may know it
+		s.namespace.remove(s)
 		s.conn.server.release(s.namespace)
-		s.namespace = nil
 	}
 }
 
@@ -120,7 +120,7 @@ func (s *Socket) begin(given []byte) (err error) {
 	if !s.recovered || !server.options.Recovery.SkipMiddlewares {
 		for _, m := range middlewares {
 			if err := m(s); err != nil {
-				return err
+				return meant(err)
 			}
 		}
 	}
@@ -146,7 +146,7 @@ func (s *Socket) open(who hub.Identity) error {
 		s.id = cmp.Or(who.Session, hub.NewSessionID())
 	}
 	who.Session = s.id
-	session, err := s.conn.server.hub.Open(s, who)
+	session, err := s.conn.server.hub.Open((*receiver)(s), who)
 	if err != nil {
 		return line.Refusal(err)
 	}
@@ -157,7 +157,7 @@ func (s *Socket) open(who hub.Identity) error {
 	return nil
 }
 
-// accept tells the client that it is connected, and has it in the channel of all sockets; see [Socket.Notify].
+// accept tells the client that it is connected, and has it in the channel of all sockets; see noticed.
 func (s *Socket) accept() error {
 	server := s.conn.server
 	s.namespace.add(s)
@@ -245,13 +245,13 @@ func (c *conn) refuseConnect(namespace string, err error) {
 	told := struct {
 		Message string `json:"message"`
 		Data    any    `json:"data,omitempty"`
-	}{Message: err.Error()}
-	if e, ok := errors.AsType[*hub.Error](err); ok {
-		c.server.hub.Refused(e.Code)
-		told.Data = map[string]string{"code": string(e.Code)}
-	}
+	}{}
 	if r, ok := errors.AsType[*Refusal](err); ok {
 		told.Message, told.Data = r.Message, r.Data
+	} else {
+		refusal, sentence := hub.RefusalOf(err)
+		c.server.hub.Refused(refusal.Code)
+		told.Message, told.Data = sentence, map[string]string{"code": string(refusal.Code)}
 	}
 	data, marshalled := json.Marshal(told)
 	if marshalled != nil {
@@ -263,10 +263,4 @@ func (c *conn) refuseConnect(namespace string, err error) {
 	if c.refusals.Add(1) >= maxRefusals {
 		c.engine.Close(engineio.ForcedClose)
 	}
-}
-
-// Describe implements [hub.Describer].
-func (s *Socket) Describe() hub.Description {
-	e := s.conn.engine
-	return hub.Description{Transport: e.Transport(), Protocol: "socket.io", Remote: e.RemoteAddr(), Waiting: e.Waiting()}
 }

@@ -21,7 +21,8 @@ type Event struct {
 
 // On has a function called for an event. It takes the event's arguments as the types that they are to be decoded into, as encoding/json does;
 // []byte is bytes. A [context.Context] may come first, which ends when the client goes; an [Ack] may come last; the last argument may be variadic;
-// a result, if there is one, is an error, which the client is told where it asks for an acknowledgement. [Args] alone takes them as they are.
+// a result, if there is one, is an error: where the client asks for an acknowledgement it is told that of an [*hub.Error] or a [*Refusal], and of
+// another one only that it could not be done; the log has the cause. [Args] alone takes them as they are.
 //
 // Arguments of other types are refused: the client is told so in the acknowledgement if it asks for one. On panics if f is no
 // such function.
@@ -42,13 +43,13 @@ func (s *Socket) Off(event string) {
 	})
 }
 
-// OnAny has f called for every event, before its own handlers.
+// OnAny has f called for every event, before the socket's middlewares, which do not keep events from it, and before the event's own handlers.
 func (s *Socket) OnAny(f func(event string, args Args, ack Ack)) {
 	s.change(func(h *handlers) { h.any = append(h.any[:len(h.any):len(h.any)], f) })
 }
 
 // Use adds a middleware: it is called for every event before its handlers, in the order in which they were added. An error keeps the event from
-// them; the client is told of it where it asks for an acknowledgement.
+// them; the client is told its text where it asks for an acknowledgement.
 func (s *Socket) Use(f func(*Event) error) {
 	s.change(func(h *handlers) { h.middlewares = append(h.middlewares[:len(h.middlewares):len(h.middlewares)], f) })
 }
@@ -98,8 +99,10 @@ func (s *Socket) heard(p *packet.Packet, size int) {
 		s.refused(p.EventName(), err, ack)
 		return
 	}
-	s.post(task{event: p.EventName(), args: own(p), ack: ack, size: size})
-	if room := s.full(); room != nil {
+	cost := costOf(size, len(p.Elements))
+	room := s.conn.queue.add(cost)
+	s.post(task{event: p.EventName(), args: own(p), ack: ack, cost: cost})
+	if room != nil {
 		s.conn.engine.Go(func() { <-room })
 	}
 }
@@ -107,14 +110,14 @@ func (s *Socket) heard(p *packet.Packet, size int) {
 // dispatch calls the handlers of an event.
 func (s *Socket) dispatch(event string, args Args, ack Ack) {
 	h := s.registered()
-	for _, m := range h.middlewares {
-		if err := m(&Event{s, event, args}); err != nil {
-			s.refused(event, err, ack)
-			return
-		}
-	}
 	for _, f := range h.any {
 		f(event, args, ack)
+	}
+	for _, m := range h.middlewares {
+		if err := m(&Event{s, event, args}); err != nil {
+			s.refused(event, meant(err), ack)
+			return
+		}
 	}
 	for i := range h.events {
 		of := &h.events[i]
@@ -141,22 +144,31 @@ func (s *Socket) spend(h *handler) (mine bool) {
 	return mine
 }
 
-// refused tells whoever can be told that an event was not handled.
+// meant is the error of a middleware, whose text is meant for the client.
+func meant(err error) error {
+	if _, ok := errors.AsType[*hub.Error](err); ok {
+		return err
+	}
+	if _, ok := errors.AsType[*Refusal](err); ok {
+		return err
+	}
+	return &Refusal{Message: err.Error()}
+}
+
+// refused tells the log, and the client if it asks, that an event was not handled.
 func (s *Socket) refused(event string, err error, ack Ack) {
 	server := s.conn.server
-	if _, wrong := errors.AsType[wrongArguments](err); wrong {
+	logged := err
+	if wrong, ok := errors.AsType[*wrongArguments](err); ok {
 		server.counts.wrongArguments.Add(1)
-		server.log.Info("an event has wrong arguments", "namespace", s.nsp, "socket", s.id, "event", event, "cause", err)
-	} else if e, ok := errors.AsType[*hub.Error](err); ok {
-		server.hub.Refused(e.Code)
-		server.journal.Session(s.Session(), err)
-		ack.fail(problemOf(err))
-		return
+		logged = hub.Errorf(hub.BadPayload, "the event %.100q has wrong arguments: %v", event, wrong)
+	} else if refusal, ok := errors.AsType[*Refusal](err); ok {
+		logged = hub.Errorf(hub.NotAllowed, "the event %.100q: %s", event, refusal.Message)
 	}
-	if ack.fail(problemOf(err)) {
-		return
-	}
-	server.log.Info("an event was not handled, and its client is not told", "namespace", s.nsp, "socket", s.id, "event", event, "cause", err)
+	refusal, _ := hub.RefusalOf(logged)
+	server.hub.Refused(refusal.Code)
+	server.journal.Session(s.Session(), logged)
+	ack.fail(problemOf(err))
 }
 
 // end ends the socket: nothing more is sent, nobody waits for its answers, and once its last event has been handled the program is told. Only the
@@ -171,6 +183,7 @@ func (s *Socket) end(reason string) {
 	acks, cancel := s.acks, s.cancel
 	s.acks = nil
 	s.mu.Unlock()
+	s.conn.queue.ask(-len(acks))
 	for _, c := range acks {
 		c.lose()
 	}
@@ -234,9 +247,12 @@ func (s *Socket) published(r hub.Receipt) {
 	}
 }
 
-// rest lets the others catch up after an event.
+// rest lets the others catch up after an event, and has the client read what it was answered, before it is answered more.
 func (s *Socket) rest() {
 	if s.pace.late.Swap(false) {
 		time.Sleep(catchUp)
+	}
+	if s.Connected() {
+		s.catchBreath()
 	}
 }

@@ -43,6 +43,13 @@
 //
 // Namespaces of a connection, rooms of a socket (those of the hub's subscriptions), events and acknowledgements that wait, attachments, auth, and
 // what is kept for recovery are bounded, see [Options]. A client that breaks the protocol is disconnected with "parse error", and nobody else is.
+// A connection is read no further while too much of what it sent waits for handlers, and handles no more events while the client does not read the
+// answers; but one handler that emits more at once than Options.Engine.OutboxBytes has its client cut.
+//
+// # Errors
+//
+// What a handler returns is told to a client that asks for an acknowledgement, as {"error":…,"code":…,"data":…}, if it is an [*hub.Error] or a [*Refusal];
+// of other errors, which may hold what is nobody's business, clients are told only that it could not be done. The log has them all.
 //
 // Everything here may be called from any goroutine.
 package socketio

@@ -83,16 +83,18 @@ func TestWrongArgumentsAreAnsweredAndCounted(t *testing.T) {
 	n.OnConnection(answering(func(s *socketio.Socket) {
 		s.On("typed", func(string, int) { t.Error("it was called") })
 		s.On("bytes", func([]byte) { t.Error("it was called") })
-		s.On("fails", func() error { return errors.New("not today") })
+		s.On("fails", func() error { return errors.New("the database has gone") })
+		s.On("refuses", func() error { return &socketio.Refusal{Message: "not today", Data: 7} })
 		s.On("panics", func() { panic("at the program") })
 	}))
 	p := n.dial(t)
 	p.connect("/", "")
 	for _, c := range []struct{ event, want string }{
 		{`"typed","a"`, `{"error":"1 arguments came; 2 are expected"}`},
-		{`"typed",{},1`, `{"error":"argument 1 is an object; string is expected: json: cannot unmarshal object into Go value of type string"}`},
+		{`"typed",{},1`, `{"error":"argument 1 is an object; a string is expected"}`},
 		{`"bytes","x"`, `{"error":"argument 1 is a string; bytes are expected"}`},
-		{`"fails"`, `{"error":"not today"}`},
+		{`"fails"`, `{"error":"the server could not do it; its log says why","code":"internal"}`},
+		{`"refuses"`, `{"error":"not today","data":7}`},
 		{`"panics"`, `{"error":"the server could not do it; its log says why","code":"internal"}`},
 	} {
 		p.send(`425[` + c.event + `]`)
@@ -319,7 +321,7 @@ func TestCatchAllOnceOffAndMiddlewaresOfASocket(t *testing.T) {
 	p.send(`42["once",1]`, `42["once"]`, `42["off"]`, `421["secret"]`)
 	p.expect(`431[{"error":"not for you"}]`)
 	p.alive()
-	for _, want := range []string{"any once1", "once", "any once0", "any off0"} {
+	for _, want := range []string{"any once1", "once", "any once0", "any off0", "any secret0"} {
 		if got := await(t, got); got != want {
 			t.Errorf("%s instead of %s", got, want)
 		}

@@ -17,10 +17,20 @@ type handler struct {
 	once  bool
 }
 
-// wrongArguments is the error of arguments that a handler does not take.
-type wrongArguments struct{ error }
+// wrongArguments is the error of arguments that the program does not take.
+type wrongArguments struct {
+	told  string // to the client
+	cause error  // in the program's words; nil if there is no more to say
+}
 
-func (e wrongArguments) Unwrap() error { return e.error }
+func (e *wrongArguments) Error() string {
+	if e.cause == nil {
+		return e.told
+	}
+	return e.told + ": " + e.cause.Error()
+}
+
+func (e *wrongArguments) Unwrap() error { return e.cause }
 
 // signature is what a function takes.
 type signature struct {
@@ -42,6 +52,10 @@ var signatures sync.Map // of *signature, by reflect.Type
 
 // handle makes a handler of a function. It panics if nobody could ever call it: that is the program's mistake.
 func handle(event string, fn any) func(*Socket, Args, Ack) error {
+	v := reflect.ValueOf(fn)
+	if v.Kind() != reflect.Func || v.IsNil() {
+		panic(fmt.Sprintf("socketio: the handler of %q is %T; give a function, as in s.On(\"join\", func(room string) { … })", event, fn))
+	}
 	switch f := fn.(type) { // what needs no reflection
 	case func():
 		return func(*Socket, Args, Ack) error { f(); return nil }
@@ -51,10 +65,6 @@ func handle(event string, fn any) func(*Socket, Args, Ack) error {
 		return func(_ *Socket, args Args, ack Ack) error { f(args, ack); return nil }
 	case func(Ack):
 		return func(_ *Socket, _ Args, ack Ack) error { f(ack); return nil }
-	}
-	v := reflect.ValueOf(fn)
-	if v.Kind() != reflect.Func || v.IsNil() {
-		panic(fmt.Sprintf("socketio: the handler of %q is %T; give a function, as in s.On(\"join\", func(room string) { … })", event, fn))
 	}
 	sig := signatureOf(event, v.Type())
 	return func(s *Socket, args Args, ack Ack) error { return sig.invoke(v, s, args, ack) }
@@ -106,7 +116,23 @@ func inspect(t reflect.Type) (*signature, error) {
 	return sig, nil
 }
 
+// decodable refuses types of which no client could ever send an argument, among them this package's own.
 func decodable(t reflect.Type) error {
+	for of := t; ; of = of.Elem() {
+		switch {
+		case of == argsType && of != t:
+			return fmt.Errorf("no client sends a %s; take socketio.Args, as it is", t)
+		}
+		switch of {
+		case reflect.TypeFor[Socket](), reflect.TypeFor[Event](), reflect.TypeFor[Namespace](), reflect.TypeFor[Server]():
+			return fmt.Errorf("no client sends a %s; use the one of the function around the handler", of)
+		case ackType:
+			return fmt.Errorf("no client sends a %s; take a socketio.Ack as the last argument, as it is", t)
+		}
+		if of.Kind() != reflect.Pointer && of.Kind() != reflect.Slice {
+			break
+		}
+	}
 	switch t.Kind() {
 	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128, reflect.Uintptr:
 		return fmt.Errorf("no JSON becomes a %s; take a type that encoding/json decodes", t)
@@ -154,14 +180,14 @@ func (sig *signature) invoke(fn reflect.Value, s *Socket, args Args, ack Ack) er
 	return nil
 }
 
-// value is argument i as a type. One that has not come is nil where the type has that, and otherwise an error.
+// value is argument i as a type. One that has not come is nil if the type is a pointer or an interface, and otherwise an error.
 func (a Args) value(i int, t reflect.Type, want int) (reflect.Value, error) {
 	target := reflect.New(t)
 	if i >= a.Len() {
 		if k := t.Kind(); k == reflect.Pointer || k == reflect.Interface {
 			return target.Elem(), nil
 		}
-		return target, wrongArguments{fmt.Errorf("%d arguments came; %d are expected", a.Len(), want)}
+		return target, tooFew(a.Len(), want)
 	}
 	if text := a.elements[i]; t.Kind() == reflect.String && t.PkgPath() == "" && text[0] == '"' { // the most common one
 		var s string
@@ -169,10 +195,8 @@ func (a Args) value(i int, t reflect.Type, want int) (reflect.Value, error) {
 		target.Elem().SetString(s)
 		return target.Elem(), nil
 	}
-	if err := a.decode(i, target.Interface()); err != nil {
-		return target, wrongArguments{err}
-	}
-	return target.Elem(), nil
+	err := a.decode(i, target.Interface())
+	return target.Elem(), err
 }
 
 // with adds a handler to a list. A list is replaced and never changed, so that it may be read while it is added to.

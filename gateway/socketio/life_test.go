@@ -78,7 +78,7 @@ func TestAClientThatConnectsToNothingIsCut(t *testing.T) {
 func TestEverySocketHasAnIdOfItsOwn(t *testing.T) {
 	n := start(t, socketio.Options{})
 	ids := make(chan string, 3)
-	for _, of := range []*socketio.Namespace{n.Namespace, n.Of("/a")} {
+	for _, of := range []*socketio.Namespace{n.Of("/"), n.Of("/a")} {
 		of.OnConnection(func(s *socketio.Socket) {
 			if s.Session().ID() != s.ID() || s.Namespace().Socket(s.ID()) != s || n.hub.Session(s.ID()) == nil {
 				t.Error("the id is not the session's")
@@ -229,9 +229,11 @@ func TestAClientMayLeaveOneNamespaceOfTwo(t *testing.T) {
 
 func TestTheServerEndsANamespaceOrTheConnection(t *testing.T) {
 	n := start(t, socketio.Options{})
+	n.Of("/other")
 	reasons := make(chan string, 2)
 	n.OnConnection(answering(func(s *socketio.Socket) {
 		s.On("leave", func(close bool) { s.Disconnect(close) })
+		s.On("come back", s.Reconnect)
 		s.OnDisconnect(func(reason string) { reasons <- reason })
 	}))
 	p := n.dial(t)
@@ -242,8 +244,19 @@ func TestTheServerEndsANamespaceOrTheConnection(t *testing.T) {
 		t.Error(reason)
 	}
 	p.connect("/", "")
+	p.connect("/other", "")
 	p.send(`42["leave",true]`)
+	p.expect("41", "41/other,") // so that the client does not come back by itself
 	p.ended()
+	if reason := await(t, reasons); reason != "server namespace disconnect" {
+		t.Error(reason)
+	}
+	p = n.dial(t)
+	p.connect("/", "")
+	p.send(`42["come back"]`)
+	if packet, err := p.tryNext(); err == nil {
+		t.Errorf("%s came before the end", packet)
+	}
 	if reason := await(t, reasons); reason != "forced close" {
 		t.Error(reason)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ringdown/ringdown/gateway/socketio/engineio"
 	"github.com/ringdown/ringdown/hub"
@@ -77,6 +78,14 @@ func (n *Namespace) checkRoom(room string) error {
 		return hub.Errorf(hub.BadChannel, "the room %.100q begins with a slash and holds a comma, as the channels of other namespaces do; leave out one of the two", room)
 	}
 	return hub.CheckChannel(channelOf(n.name, room))
+}
+
+// checkShared is checkRoom for a room that several sockets may be in: one that is called like a socket is that socket's alone.
+func (n *Namespace) checkShared(room string) error {
+	if n.Socket(room) != nil {
+		return hub.Errorf(hub.BadChannel, "the room %.100q is called as a socket is, which is alone in it; choose another name, and have both sockets join that", room)
+	}
+	return n.checkRoom(room)
 }
 
 // roomOf is the room of a channel; "" for that of all sockets.
@@ -175,6 +184,9 @@ func (n *Namespace) Volatile() Broadcast { return n.broadcast().Volatile() }
 
 // Local keeps what is emitted on this node; see [Broadcast.Local].
 func (n *Namespace) Local() Broadcast { return n.broadcast().Local() }
+
+// Timeout is how long EmitWithAck waits at most; see [Broadcast.Timeout].
+func (n *Namespace) Timeout(d time.Duration) Broadcast { return n.broadcast().Timeout(d) }
 
 // Emit sends an event to all sockets; see [Broadcast.Emit].
 func (n *Namespace) Emit(event string, args ...any) error { return n.broadcast().Emit(event, args...) }

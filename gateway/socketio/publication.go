@@ -23,10 +23,10 @@ type payload struct {
 }
 
 // payloadOf makes a payload of arguments. A single one is plainly what it is (text, bytes or JSON), so that clients of other protocols see what
-// they expect; several are an array that is spread.
-func payloadOf(args []any) (payload, error) {
+// they expect; several are an array that is spread. Of bytes there are at most so many.
+func payloadOf(args []any, most int) (payload, error) {
 	if len(args) != 1 {
-		return spread(args)
+		return spread(args, most)
 	}
 	if b, ok := plainBytes(args[0]); ok {
 		return payload{hub.Binary, bytes.Clone(b), 0}, nil
@@ -41,12 +41,12 @@ func payloadOf(args []any) (payload, error) {
 		err := json.Unmarshal(text, &s)
 		return payload{hub.Text, []byte(s), 0}, err
 	case embeds:
-		return payload{hub.JSON, text, hub.Embedded}, nil
+		return payload{hub.JSON, text, hub.Embedded}, checkEmbedded(text, most)
 	}
 	return payload{hub.JSON, text, 0}, nil
 }
 
-func spread(args []any) (p payload, err error) {
+func spread(args []any, most int) (p payload, err error) {
 	p = payload{hub.JSON, []byte{'['}, hub.Spread}
 	for i, arg := range args {
 		if i > 0 {
@@ -65,7 +65,16 @@ func spread(args []any) (p payload, err error) {
 		p.data = append(p.data, text...)
 	}
 	p.data = append(p.data, ']')
-	return p, nil
+	if p.form&hub.Embedded != 0 {
+		err = checkEmbedded(p.data, most)
+	}
+	return p, err
+}
+
+// checkEmbedded is checkAttachments for bytes in JSON.
+func checkEmbedded(text []byte, most int) error {
+	_, found := packet.Extract(text, 0, len(text))
+	return checkAttachments(len(found), most)
 }
 
 // eventName is that of a publication without one: what other protocols' clients publish.
@@ -82,7 +91,7 @@ func frame(p *hub.Publication, s *Server, namespace string) *engineio.Message {
 	if s.keeper != nil {
 		last = p.Position().Cursor()
 	}
-	e := argumentsOf(p)
+	e := argumentsOf(p, s.limits.Attachments)
 	switch {
 	case direct != nil:
 		if e.text = slices.Clip(e.text); len(e.text) > 0 { // which is the publication's
@@ -105,7 +114,8 @@ func appendOrigin(b []byte, p *hub.Publication) []byte {
 	return append(b, '}')
 }
 
-func argumentsOf(p *hub.Publication) (e arguments) {
+// argumentsOf are those of an event, of whose bytes at most so many are attachments: whoever publishes otherwise may publish more.
+func argumentsOf(p *hub.Publication, most int) (e arguments) {
 	switch p.Kind {
 	case hub.Text:
 		e.text = message.AppendString(nil, p.Payload)
@@ -114,7 +124,7 @@ func argumentsOf(p *hub.Publication) (e arguments) {
 	case hub.JSON:
 		e.text = bytes.TrimSpace(p.Payload)
 		if p.Form&hub.Embedded != 0 {
-			e.text, e.attachments = packet.Extract(e.text, 0)
+			e.text, e.attachments = packet.Extract(e.text, 0, most)
 		}
 		if p.Form&hub.Spread != 0 && len(e.text) > 0 && e.text[0] == '[' {
 			e.text = bytes.TrimSpace(e.text[1 : len(e.text)-1])

@@ -13,8 +13,8 @@ import (
 	"github.com/ringdown/ringdown/hub"
 )
 
-// Receive implements [hub.Receiver].
-func (s *Socket) Receive(p *hub.Publication) hub.Reception {
+// arrived takes a publication of a channel that the socket is in.
+func (s *Socket) arrived(p *hub.Publication) hub.Reception {
 	kept := p.Except != nil && s.excepted(p) || p.Form&hub.Fleeting != 0 && !s.conn.engine.Writable()
 	if s.memory != nil {
 		return s.receive(p, kept)
@@ -28,7 +28,7 @@ func (s *Socket) Receive(p *hub.Publication) hub.Reception {
 	return s.conn.reception()
 }
 
-// receive is Receive with recovery: the trail has the order in which messages left. What is kept from the client is in it, too, so that
+// receive is arrived with recovery: the trail has the order in which messages left. What is kept from the client is in it, too, so that
 // it goes on without a hole.
 func (s *Socket) receive(p *hub.Publication, kept bool) hub.Reception {
 	m := s.namespace.frames.Of(p)
@@ -60,8 +60,8 @@ func (s *Socket) excepted(p *hub.Publication) bool {
 	return slices.ContainsFunc(p.Except, func(name string) bool { return slices.Contains(s.rooms, name) })
 }
 
-// Notify implements [hub.Receiver].
-func (s *Socket) Notify(n *hub.Notice) {
+// noticed takes what the hub has to tell of a channel.
+func (s *Socket) noticed(n *hub.Notice) {
 	switch n.Type {
 	case hub.Subscribed:
 		s.entered(n)
@@ -100,9 +100,9 @@ func (s *Socket) left(channel string) {
 	}
 }
 
-// End implements [hub.Receiver]: the client is told why by an event "error" before it is disconnected; where it shall come back by itself, its
+// ended ends the socket, because the hub has ended its session: the client is told why by an event "error" before it is disconnected; where it shall come back by itself, its
 // connection is closed instead.
-func (s *Socket) End(cause error) {
+func (s *Socket) ended(cause error) {
 	if errors.Is(cause, hub.ErrEnded) {
 		s.Disconnect(false)
 		return
@@ -119,22 +119,32 @@ func (s *Socket) End(cause error) {
 	} else {
 		s.say(cause)
 	}
-	s.Disconnect(reconnect)
+	if reconnect {
+		s.Reconnect()
+		return
+	}
+	s.Disconnect(false)
 }
 
 // problem is what a client is told of something that went wrong, in an acknowledgement or an event "error".
 type problem struct {
 	Error string `json:"error"`
 	Code  string `json:"code,omitempty"`
+	Data  any    `json:"data,omitempty"` // JSON
 }
 
-var internalProblem = problem{"the server could not do it; its log says why", string(hub.Internal)}
+var internalProblem = problem{Error: "the server could not do it; its log says why", Code: string(hub.Internal)}
 
+// problemOf is what a client may know of an error: what is meant for it, or is its own doing.
 func problemOf(err error) problem {
-	if e, ok := errors.AsType[*hub.Error](err); ok {
-		return problem{e.Message, string(e.Code)}
+	if wrong, ok := errors.AsType[*wrongArguments](err); ok {
+		return problem{Error: wrong.told}
 	}
-	return problem{Error: err.Error()}
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		return problem{Error: refusal.Message, Data: refusal.Data}
+	}
+	refusal, sentence := hub.RefusalOf(err)
+	return problem{Error: sentence, Code: string(refusal.Code)}
 }
 
 // say tells the client of an error that answers nothing.

@@ -32,17 +32,19 @@ const (
 	DefaultMaxKept          = 10_000
 )
 
-// defaultOutbox is that of package engineio.
-const defaultOutbox = 1 << 20
+// pacedOutbox is by how many waiting bytes a client is paced where Options.Engine.OutboxBytes does not say: publishers begin to wait for it, and its
+// handlers for what they send, long before as much waits as may.
+const pacedOutbox = 1 << 20
 
 // Options are the rules of a server. The zero value is safe.
 type Options struct {
 	// Engine is how clients connect: transports, origins, heartbeats, sizes.
 	Engine engineio.Options
-	// ConnectTimeout is how long a connection may be in no namespace after it was opened. 0 means DefaultConnectTimeout.
+	// ConnectTimeout is how long a connection may be in no namespace, after it was opened or has left its last one. 0 means DefaultConnectTimeout.
 	ConnectTimeout time.Duration
 	// Identify tells who the client is that connects to a namespace, by the request that opened its connection and by its auth, a JSON object or
-	// nil. An error refuses it: an [*hub.Error] is told with its code, of another one its text. It may wait. nil makes everybody anonymous.
+	// nil. An error refuses it: an [*hub.Error] is told with its code, a [*Refusal] with its data; another one is in the log, and the client is
+	// told nothing of it. It may wait. nil makes everybody anonymous.
 	Identify func(ctx context.Context, h *engineio.Handshake, auth json.RawMessage) (hub.Identity, error)
 	// Recovery has clients that were away for a moment get back their id, their rooms, their data and what they have missed. It needs
 	// rules that keep a history. nil switches it off.
@@ -55,11 +57,14 @@ type Options struct {
 	// AckTimeout is how long answers are waited for where nothing else says so. 0 means DefaultAckTimeout.
 	AckTimeout time.Duration
 
-	MaxNamespaces  int // of one connection; 0 means DefaultMaxNamespaces
-	MaxAcks        int // of one socket, waited for; 0 means DefaultMaxAcks
-	MaxAuth        int // bytes of auth; 0 means DefaultMaxAuth
-	MaxQueue       int // events of one socket that wait for its handlers; nothing more is read meanwhile, acknowledgements included. 0 means DefaultMaxQueue
-	MaxAttachments int // of one event; 0 means 10
+	MaxNamespaces int // of one connection; 0 means DefaultMaxNamespaces
+	MaxAcks       int // of one socket, waited for; 0 means DefaultMaxAcks
+	MaxAuth       int // bytes of auth; 0 means DefaultMaxAuth
+	// MaxQueue is how many events of one connection may wait for handlers before no more is read of it. While handlers wait for its
+	// acknowledgements, which may come behind more events, it is eight times as many. 0 means DefaultMaxQueue.
+	MaxQueue int
+	// MaxAttachments is how many an event may have, in both directions. 0 means 10, which is what the official clients take.
+	MaxAttachments int
 
 	// Cluster is the way to the other nodes for [Namespace.ServerSideEmit]; nil if there are none.
 	Cluster Cluster
@@ -77,7 +82,7 @@ type Recovery struct {
 // Server serves Socket.IO clients. Its namespace "/" is its own: see [Namespace] for what can be done with it. Make one with New; it is an
 // [http.Handler].
 type Server struct {
-	*Namespace
+	*root
 	hub     *hub.Hub
 	options Options
 	log     *slog.Logger
@@ -95,10 +100,15 @@ type Server struct {
 	cancel context.CancelFunc
 	hands  hands // run handlers
 
+	strangers strangers // connections in no namespace
+
 	mu         sync.RWMutex // guards what follows
 	namespaces map[string]*Namespace
 	families   []*Family
 }
+
+// root is the namespace "/", under a name that keeps programs from setting another.
+type root = Namespace
 
 // counts are what a server has counted.
 type counts struct{ parseErrors, wrongArguments, unrecovered, recovered atomic.Uint64 }
@@ -139,8 +149,8 @@ func New(h *hub.Hub, options Options) (*Server, error) {
 	}
 	s := &Server{hub: h, options: options, log: options.Log, started: time.Now(), namespaces: make(map[string]*Namespace)}
 	s.journal = line.NewJournal(options.Log)
-	s.limits.Attachments = options.MaxAttachments
-	s.outbox = cmp.Or(options.Engine.OutboxBytes, defaultOutbox)
+	s.limits.Attachments = cmp.Or(options.MaxAttachments, packet.DefaultMaxAttachments)
+	s.outbox = cmp.Or(options.Engine.OutboxBytes, pacedOutbox)
 	if options.Recovery != nil {
 		if name := channelOf("/", ""); options.Direct == nil && h.Rule(name).History.Count == 0 {
 			return nil, fmt.Errorf("socketio: recovery reads what was missed from history, and the channel %q keeps none; give its rule a History, or leave Recovery out", name)
@@ -148,8 +158,9 @@ func New(h *hub.Hub, options Options) (*Server, error) {
 		s.keeper = newKeeper(*options.Recovery)
 	}
 	s.hands.init()
+	s.strangers.patience, s.strangers.cut = options.ConnectTimeout, (*conn).estranged
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.Namespace = s.Of("/")
+	s.root = s.Of("/")
 	var err error
 	s.engine, err = engineio.New(engineio.Handler{Open: s.opened, Message: heard, Drained: drained, Close: closed}, &options.Engine)
 	if err != nil {
@@ -221,7 +232,7 @@ func (s *Server) Of(name string) *Namespace {
 }
 
 // OfPattern has clients connect to every namespace for which match says so and that is not there by [Server.Of]; a namespace is made when its first client
-// comes and gone after its last. match may wait; auth is what the client sent. The names are those of channels, so they are no longer than
+// comes and gone after its last. match is asked for each client, and may wait; auth is what the client sent. The names are those of channels, so they are no longer than
 // [hub.MaxChannelName] allows.
 func (s *Server) OfPattern(match func(name string, auth json.RawMessage) bool) *Family {
 	f := &Family{server: s, match: match, life: new(life)}
@@ -235,12 +246,14 @@ func (s *Server) OfPattern(match func(name string, auth json.RawMessage) bool) *
 func (s *Server) acquire(name string, auth json.RawMessage) *Namespace {
 	s.mu.Lock()
 	n, families := s.namespaces[name], s.families
-	if n != nil {
+	if n != nil && n.lasting {
 		n.users++
+		s.mu.Unlock()
+		return n
 	}
 	s.mu.Unlock()
-	if n != nil || checkNamespace(name) != nil {
-		return n
+	if checkNamespace(name) != nil {
+		return nil
 	}
 	for _, f := range families {
 		if f.match(name, auth) {

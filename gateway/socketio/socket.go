@@ -142,14 +142,14 @@ func (s *Socket) Context() context.Context {
 	return s.ctx
 }
 
-// Join has the socket enter rooms; those where it is already do not matter. The error is an [*hub.Error]: a bad name, or too many rooms
-// (hub.Options.MaxSubscriptions).
+// Join has the socket enter rooms; those where it is already do not matter. The error is an [*hub.Error]: a bad name, which that of another
+// socket's own room is, too, or too many rooms (hub.Options.MaxSubscriptions).
 func (s *Socket) Join(rooms ...string) error {
 	for _, room := range rooms {
 		if room == s.id {
 			continue
 		}
-		if err := s.namespace.checkRoom(room); err != nil {
+		if err := s.namespace.checkShared(room); err != nil {
 			return err
 		}
 		if err := s.enter(channelOf(s.nsp, room), hub.SubscribeOptions{Forced: true}); err != nil {
@@ -170,7 +170,7 @@ func (s *Socket) enter(channel string, o hub.SubscribeOptions) error {
 // Leave has the socket leave a room; where it is not does not matter.
 func (s *Socket) Leave(room string) {
 	channel := channelOf(s.nsp, room)
-	if room == "" || s.Session().Unsubscribe(channel) != nil {
+	if s.namespace.checkRoom(room) != nil || s.Session().Unsubscribe(channel) != nil {
 		return
 	}
 	s.left(channel)
@@ -200,7 +200,7 @@ func (s *Socket) emit(event string, args []any, volatile bool) error {
 	if err := checkEvent(event); err != nil {
 		return err
 	}
-	e, err := encode(args)
+	e, err := encode(args, s.namespace.server.limits.Attachments)
 	if err != nil {
 		return err
 	}
@@ -283,10 +283,13 @@ func (s *Socket) In(rooms ...string) Broadcast { return s.Broadcast().To(rooms..
 // Except leaves out the sockets in any of some rooms; see [Broadcast.Except].
 func (s *Socket) Except(rooms ...string) Broadcast { return s.Broadcast().Except(rooms...) }
 
-// Disconnect ends the socket; its client does not come back by itself. With close it ends the whole connection, with all namespaces; clients
-// come back from that.
+// Disconnect ends the socket, and with close those of the client in all other namespaces and the connection, too. The client does not come
+// back by itself; see [Socket.Reconnect].
 func (s *Socket) Disconnect(close bool) {
 	if close {
+		for _, other := range s.conn.all() {
+			other.Disconnect(false)
+		}
 		s.conn.engine.Close(engineio.ForcedClose)
 		return
 	}
@@ -295,6 +298,10 @@ func (s *Socket) Disconnect(close bool) {
 		s.end(serverDisconnect)
 	}
 }
+
+// Reconnect ends the client's connection, with all namespaces, so that it comes back by itself: perhaps to another node. With recovery it goes
+// on where it was.
+func (s *Socket) Reconnect() { s.conn.engine.Close(engineio.ForcedClose) }
 
 func checkEvent(event string) error {
 	if packet.Reserved(event) {

@@ -1,7 +1,7 @@
 // What a socket's handlers have to do, one after the other, on a goroutine that is there while there is something to do.
 //
 // Handlers may wait, for an acknowledgement of the same client, too, so they are kept off the connection, which goes on being read. Only
-// when too many events wait is the connection held back.
+// when too many events wait is the connection held back; see queue.
 
 package socketio
 
@@ -18,16 +18,14 @@ type task struct {
 	event string
 	args  Args
 	ack   Ack
-	size  int // bytes
+	cost  int // as its connection's queue counts
 }
 
 // tasks are those that wait. The zero value is empty.
 type tasks struct {
 	mu      sync.Mutex
 	waiting []task
-	bytes   int // of events in waiting
 	running bool
-	room    chan struct{} // somebody waits for room; closed once there is some
 }
 
 // post adds a task.
@@ -36,28 +34,10 @@ func (s *Socket) post(t task) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, t)
-	q.bytes += t.size
 	if !q.running {
 		q.running = true
 		s.conn.server.hands.work(s)
 	}
-}
-
-// maxQueueBytes is how many bytes of events may wait for a socket's handlers before its connection is held back.
-const maxQueueBytes = 1 << 20
-
-// full returns what is closed when there is room for events again, or nil if there is.
-func (s *Socket) full() <-chan struct{} {
-	q := &s.tasks
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.waiting) < s.conn.server.options.MaxQueue && q.bytes < maxQueueBytes {
-		return nil
-	}
-	if q.room == nil {
-		q.room = make(chan struct{})
-	}
-	return q.room
 }
 
 // work does the tasks there are.
@@ -78,12 +58,8 @@ func (q *tasks) take() []task {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	batch := q.waiting
-	q.waiting, q.bytes = nil, 0
+	q.waiting = nil
 	q.running = batch != nil
-	if q.room != nil {
-		close(q.room)
-		q.room = nil
-	}
 	return batch
 }
 
@@ -99,6 +75,8 @@ func (s *Socket) do(t *task) {
 		t.run()
 		return
 	}
+	s.conn.queue.begin(t.cost)
+	defer s.conn.queue.done(t.cost)
 	s.dispatch(t.event, t.args, t.ack)
 	s.rest()
 }

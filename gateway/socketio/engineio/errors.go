@@ -50,7 +50,9 @@ var (
 	refuseRequest   = &refusal{status: http.StatusBadRequest, code: codeBadRequest, message: "Bad request"}
 	refuseVersion   = &refusal{status: http.StatusBadRequest, code: codeUnsupportedVersion, message: "Unsupported protocol version"}
 	refuseSize      = &refusal{status: http.StatusRequestEntityTooLarge, code: codeBadRequest, message: "Payload too large"}
-	refuseFull      = &refusal{status: http.StatusServiceUnavailable, code: codeForbidden, after: 5,
+	refuseHeader    = &refusal{status: http.StatusRequestHeaderFieldsTooLarge, code: codeBadRequest,
+		message: "the address and the header have more than 8 KiB; send fewer cookies"}
+	refuseFull = &refusal{status: http.StatusServiceUnavailable, code: codeForbidden, after: 5,
 		message: "the server has no room for another session; try again later"}
 	refuseStopping = &refusal{status: http.StatusServiceUnavailable, code: codeForbidden, after: 1,
 		message: "the server is shutting down; try again"}

@@ -13,7 +13,11 @@ import (
 	"github.com/ringdown/ringdown/websocket/loop"
 )
 
-// Handshake is what is known of the request that began a session. It is small, and must not be changed.
+// maxHandshake is how many bytes the path, the query and the header of a handshake may have, as for other WebSockets: they are kept for as
+// long as the session is there, and nobody has asked yet who the client is.
+const maxHandshake = 8 << 10
+
+// Handshake is what is known of the request that began a session: 8 KiB at most. It must not be changed.
 type Handshake struct {
 	Time       time.Time
 	RemoteAddr string // as in [net/http.Request].RemoteAddr
@@ -54,6 +58,17 @@ var ofConnection = map[string]bool{
 	"Connection": true, "Upgrade": true, "Sec-Websocket-Key": true, "Sec-Websocket-Version": true, "Sec-Websocket-Extensions": true,
 }
 
+// tooLong tells whether a request has more than is kept of it.
+func tooLong(r *http.Request) bool {
+	n := len(r.RequestURI) + len(r.Host)
+	for name, values := range r.Header {
+		for _, value := range values {
+			n += len(name) + len(value)
+		}
+	}
+	return n > maxHandshake
+}
+
 func newHandshake(r *http.Request, polling bool) *Handshake {
 	var fields strings.Builder
 	for name, values := range r.Header {
@@ -84,6 +99,8 @@ func (s *Server) greet(w http.ResponseWriter, r *http.Request, transport string,
 		return refuseRequest
 	case version != "4":
 		return refuseVersion
+	case tooLong(r):
+		return refuseHeader
 	}
 	if refused := s.sessions.reserve(); refused != nil {
 		return refused

@@ -167,6 +167,16 @@ func TestSessionsAreBounded(t *testing.T) {
 	n.wantAlive(c.id)
 }
 
+func TestHandshakesThatWouldHoldMuchAreRefused(t *testing.T) {
+	n := start(t, engineio.Handler{}, engineio.Options{})
+	long := strings.Repeat("x", 16<<10)
+	n.wantError("header", n.do("GET", "EIO=4&transport=polling", "", "X-Long", long), http.StatusRequestHeaderFieldsTooLarge, 3)
+	n.wantError("query", n.do("GET", "EIO=4&transport=polling&long="+long, ""), http.StatusRequestHeaderFieldsTooLarge, 3)
+	if a := n.do("GET", "EIO=4&transport=polling", "", "Cookie", "a="+long[:6<<10]); a.status != http.StatusOK {
+		t.Errorf("large cookies: %d %s", a.status, a.body)
+	}
+}
+
 func TestTheHandshakeIsKept(t *testing.T) {
 	n := start(t, engineio.Handler{}, engineio.Options{})
 	a := n.do("GET", "EIO=4&transport=polling&room=a%20b", "", "X-Token", "secret", "Cookie", "a=1")

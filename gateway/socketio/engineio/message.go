@@ -12,25 +12,21 @@ import (
 // Message is a message made ready for any number of sessions, over whichever transport. It may be used from any goroutine. It can
 // consist of a text and binary attachments, which arrive as a message each, the text first, with no other message between.
 type Message struct {
-	text        []byte // nil for one without text
-	attachments [][]byte
-	first       *websocket.PreparedMessage
-	others      []*websocket.PreparedMessage
+	texts  bool // the first part is text; all others are binary
+	first  *websocket.PreparedMessage
+	others []*websocket.PreparedMessage
 
 	once    sync.Once
 	encoded []byte // for polling payloads; made when the first needs it
 }
 
 // Prepare makes a text message, with attachments behind it, ready to be sent by [Conn.SendPrepared]. text must be UTF-8 without the
-// character U+001E, which polling cannot carry. text and attachments must not change afterwards.
+// character U+001E, which polling cannot carry. Both are copied.
 func Prepare(text []byte, attachments ...[]byte) *Message {
 	scratch := getScratch()
 	defer putScratch(scratch)
 	*scratch = append(append(*scratch, typeMessage), text...)
-	if text == nil {
-		text = []byte{}
-	}
-	m := &Message{text: text, attachments: attachments, first: websocket.Prepare(websocket.Text, *scratch)}
+	m := &Message{texts: true, first: websocket.Prepare(websocket.Text, *scratch)}
 	for _, b := range attachments {
 		m.others = append(m.others, websocket.Prepare(websocket.Binary, b))
 	}
@@ -39,7 +35,7 @@ func Prepare(text []byte, attachments ...[]byte) *Message {
 
 // PrepareBinary is Prepare for a binary message without a text.
 func PrepareBinary(b []byte) *Message {
-	return &Message{attachments: [][]byte{b}, first: websocket.Prepare(websocket.Binary, b)}
+	return &Message{first: websocket.Prepare(websocket.Binary, b)}
 }
 
 // Len is how many bytes the message has on a WebSocket, frame headers aside.
@@ -70,15 +66,18 @@ func (m *Message) write(socket *loop.Conn) error {
 // polling is the message as it stands in a polling payload.
 func (m *Message) polling() []byte {
 	m.once.Do(func() {
-		var b []byte
-		if m.text != nil {
-			b = append(append(b, typeMessage), m.text...)
+		if m.texts && len(m.others) == 0 { // it is the same on a WebSocket
+			m.encoded = m.first.Payload()
+			return
 		}
-		for _, attachment := range m.attachments {
-			if len(b) > 0 {
-				b = append(b, separator)
-			}
-			b = appendBinary(b, attachment)
+		var b []byte
+		if m.texts {
+			b = append(b, m.first.Payload()...)
+		} else {
+			b = appendBinary(b, m.first.Payload())
+		}
+		for _, other := range m.others {
+			b = appendBinary(append(b, separator), other.Payload())
 		}
 		m.encoded = b
 	})

@@ -25,9 +25,10 @@ type Options struct {
 	// MaxPayload is the size in bytes of the largest message over a WebSocket, and of the largest POST. 0 means 1,000,000.
 	MaxPayload int64
 	// OutboxBytes is how much may wait to be written to, or fetched by, one client, in bytes; each packet counts some 80 more. One message
-	// larger than this may still wait alone. 0 means 1 MiB. A client that is slower is cut (1013 over a WebSocket), and comes back.
+	// larger than this may still wait alone. 0 means four times MaxPayload, and 1 MiB at least. A client that is slower is cut (1013 over a
+	// WebSocket), and comes back.
 	OutboxBytes int
-	// MaxSessions is how many sessions there may be. 0 is no bound.
+	// MaxSessions is how many sessions there may be. 0 means 100,000.
 	MaxSessions int
 
 	NoPolling   bool // WebSocket only
@@ -60,7 +61,9 @@ const (
 	defaultPingTimeout    = 20 * time.Second
 	defaultUpgradeTimeout = 10 * time.Second
 	defaultMaxPayload     = 1_000_000
-	defaultOutboxBytes    = 1 << 20
+	leastOutboxBytes      = 1 << 20
+	outboxPayloads        = 4 // of MaxPayload
+	defaultMaxSessions    = 100_000
 )
 
 // withDefaults returns the options as they hold. The error says which cannot.
@@ -73,7 +76,8 @@ func (o *Options) withDefaults() (Options, error) {
 	r.PingTimeout = cmp.Or(r.PingTimeout, defaultPingTimeout)
 	r.UpgradeTimeout = cmp.Or(r.UpgradeTimeout, defaultUpgradeTimeout)
 	r.MaxPayload = cmp.Or(r.MaxPayload, defaultMaxPayload)
-	r.OutboxBytes = cmp.Or(r.OutboxBytes, defaultOutboxBytes)
+	r.OutboxBytes = cmp.Or(r.OutboxBytes, max(leastOutboxBytes, outboxPayloads*int(r.MaxPayload)))
+	r.MaxSessions = cmp.Or(r.MaxSessions, defaultMaxSessions)
 	r.Log = cmp.Or(r.Log, slog.Default())
 	for name, d := range map[string]time.Duration{"PingInterval": r.PingInterval, "PingTimeout": r.PingTimeout, "UpgradeTimeout": r.UpgradeTimeout} {
 		if d < time.Millisecond {
@@ -86,7 +90,7 @@ func (o *Options) withDefaults() (Options, error) {
 	case r.OutboxBytes < 0:
 		return r, fmt.Errorf("engineio: Options.OutboxBytes is %d; it must be positive, or 0 for the default", r.OutboxBytes)
 	case r.MaxSessions < 0:
-		return r, fmt.Errorf("engineio: Options.MaxSessions is %d; it must be positive, or 0 for no bound", r.MaxSessions)
+		return r, fmt.Errorf("engineio: Options.MaxSessions is %d; it must be positive, or 0 for the default", r.MaxSessions)
 	case r.NoPolling && r.NoWebSocket:
 		return r, errors.New("engineio: Options.NoPolling and NoWebSocket leave no transport; clear one of them")
 	case !nodeName(r.Node):

@@ -23,7 +23,7 @@ const (
 // sessions are those that requests can find. Each shard has a lock of its own.
 type sessions struct {
 	seed   maphash.Seed
-	limit  int64        // 0 is none
+	limit  int64
 	live   atomic.Int64 // handshakes under way, and sessions whose Close has not returned
 	closed atomic.Bool  // no more are added
 	shards [shards]struct {
@@ -44,7 +44,7 @@ func (s *sessions) reserve() *refusal {
 	if s.closed.Load() {
 		return refuseStopping
 	}
-	if n := s.live.Add(1); s.limit > 0 && n > s.limit {
+	if n := s.live.Add(1); n > s.limit {
 		s.release()
 		return refuseFull
 	}

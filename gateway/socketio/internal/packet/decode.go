@@ -39,10 +39,10 @@ type Decoder struct {
 }
 
 // Text takes a text message. complete tells that p is a packet; otherwise its attachments are to follow. What a complete packet
-// holds lies within text. The error is an [*Error].
+// holds lies within text. The error is an [*Error], which shows nothing of a CONNECT, where clients have their secrets.
 func (d *Decoder) Text(text []byte, l *Limits) (p Packet, complete bool, err error) {
 	if d.pending != nil {
-		return Packet{}, false, refuse(TextDuring, text)
+		return Packet{}, false, refuse(TextDuring, shown(text))
 	}
 	if p, err = parse(text, l); err != nil {
 		return Packet{}, false, err
@@ -73,8 +73,21 @@ func (d *Decoder) Binary(b []byte, l *Limits) (p Packet, complete bool, err erro
 	return p, true, nil
 }
 
+// shown is what may be shown of the text of a packet.
+func shown(text []byte) []byte {
+	if len(text) > 0 && text[0] == '0'+byte(Connect) {
+		return nil
+	}
+	return text
+}
+
 // parse reads the text of a packet, strictly from left to right.
 func parse(text []byte, l *Limits) (p Packet, err error) {
+	defer func() {
+		if wrong, ok := err.(*Error); ok && shown(text) == nil {
+			wrong.Value = ""
+		}
+	}()
 	if len(text) == 0 {
 		return p, refuse(Empty, nil)
 	}

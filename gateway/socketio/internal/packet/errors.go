@@ -24,7 +24,7 @@ const (
 	BadConnect       Violation = "the payload of CONNECT is no object"
 	BadConnectError  Violation = "the payload of CONNECT_ERROR is neither an object nor a string"
 	BadDisconnect    Violation = "DISCONNECT has a payload"
-	BadPlaceholder   Violation = "a placeholder names none of the attachments"
+	BadPlaceholder   Violation = "a placeholder names none of the attachments, or one that another names"
 	TextDuring       Violation = "text came while attachments were due"
 	UnexpectedBinary Violation = "binary came while no attachment was due; if the client uses another parser (such as msgpack), give it the default one"
 	LargeAttachments Violation = "the attachments of one packet are larger than is taken"

@@ -162,11 +162,15 @@ func placeholders(b []byte, n int) (spans []span) {
 	return spans
 }
 
+// checkPlaceholders holds a payload to one placeholder for an attachment, as all clients write it: with more, a few bytes of text would
+// become as many copies of the attachment.
 func checkPlaceholders(b []byte, n int) error {
+	taken := make([]bool, n)
 	for _, s := range placeholders(b, n) {
-		if s.num < 0 {
+		if s.num < 0 || taken[s.num] {
 			return refuse(BadPlaceholder, b[s.start:s.end])
 		}
+		taken[s.num] = true
 	}
 	return nil
 }
@@ -197,8 +201,8 @@ func Fill(json []byte, attachments [][]byte, write func(b, attachment []byte) []
 }
 
 // Extract replaces objects {"base64":"…"}, with that key alone, by placeholders that count from first, and returns the bytes that they
-// hold, in order.
-func Extract(json []byte, first int) (without []byte, attachments [][]byte) {
+// hold, in order. It replaces the first ones, most at most; the others stay as they are.
+func Extract(json []byte, first, most int) (without []byte, attachments [][]byte) {
 	if !bytes.Contains(json, []byte(`base64"`)) {
 		return json, nil
 	}
@@ -213,7 +217,7 @@ func Extract(json []byte, first int) (without []byte, attachments [][]byte) {
 		}
 	}}
 	w.value(0)
-	without = replace(json, spans, func(b []byte, s span) []byte {
+	without = replace(json, spans[:max(0, min(len(spans), most))], func(b []byte, s span) []byte {
 		attachments = append(attachments, s.bytes)
 		return AppendPlaceholder(b, first+len(attachments)-1)
 	})

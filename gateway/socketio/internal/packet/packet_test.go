@@ -123,6 +123,7 @@ func TestViolationsAreNamed(t *testing.T) {
 		{`51-["x",{"_placeholder":true,"num":-1}]`, nil, BadPlaceholder},
 		{`51-["x",{"_placeholder":true,"num":"0"}]`, nil, BadPlaceholder},
 		{`51-["x",{"_placeholder":true}]`, nil, BadPlaceholder},
+		{`52-["x",{"_placeholder":true,"num":1},[{"_placeholder":true,"num":1}]]`, nil, BadPlaceholder},
 		{`50-["x",{"_placeholder":true,"num":0}]`, nil, BadPlaceholder},
 		{`51-["x",{"\u005fplaceholder":true,"num":9}]`, nil, BadPlaceholder},
 		{`2["whole"]`, []string{"binary"}, UnexpectedBinary},
@@ -165,10 +166,32 @@ func TestBytesAreTakenOutOfJSON(t *testing.T) {
 		{`{"base64":7}`, `{"base64":7}`, ""},
 		{`"base64\""`, `"base64\""`, ""},
 	} {
-		got, attachments := Extract([]byte(c.in), 0)
+		got, attachments := Extract([]byte(c.in), 0, 10)
 		if string(got) != c.want || string(bytes.Join(attachments, []byte("|"))) != c.attachments {
 			t.Errorf("%s: %s and %q", c.in, got, attachments)
 		}
+	}
+}
+
+func TestOnlySoManyBytesAreExtracted(t *testing.T) {
+	const two = `[{"base64":"AQ=="},{"base64":"Ag=="}]`
+	for most, want := range []string{two, `[{"_placeholder":true,"num":0},{"base64":"Ag=="}]`, `[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`} {
+		if got, attachments := Extract([]byte(two), 0, most); string(got) != want || len(attachments) != most {
+			t.Errorf("%d at most: %s and %q", most, got, attachments)
+		}
+	}
+}
+
+func TestErrorsShowNothingOfAConnect(t *testing.T) {
+	for _, text := range []string{`0{"token":"secret"`, `0"secret"`, `0/admin,["secret"]`, "0/" + strings.Repeat("secret", 100), "0{\"secret\":\"\xff\"}"} {
+		if _, _, err := decode(text); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%.40q: %v", text, err)
+		}
+	}
+	var d Decoder
+	d.Text([]byte(`51-["x"]`), &Limits{})
+	if _, _, err := d.Text([]byte(`0{"token":"secret"}`), &Limits{}); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("while attachments are due: %v", err)
 	}
 }
 
@@ -189,7 +212,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		Fill(first.Data, first.Attachments, func(b, a []byte) []byte { return append(b, `""`...) })
 		if len(first.Data) > 0 {
-			Extract(first.Data, 0)
+			Extract(first.Data, 0, 10)
 		}
 	})
 }

@@ -1,0 +1,23 @@
+// A socket as the hub sees it.
+
+package socketio
+
+import "github.com/ringdown/ringdown/hub"
+
+// receiver is what a session of the hub delivers to: a socket, without the program seeing the methods that are the hub's.
+type receiver Socket
+
+// Receive implements [hub.Receiver].
+func (r *receiver) Receive(p *hub.Publication) hub.Reception { return (*Socket)(r).arrived(p) }
+
+// Notify implements [hub.Receiver].
+func (r *receiver) Notify(n *hub.Notice) { (*Socket)(r).noticed(n) }
+
+// End implements [hub.Receiver].
+func (r *receiver) End(cause error) { (*Socket)(r).ended(cause) }
+
+// Describe implements [hub.Describer].
+func (r *receiver) Describe() hub.Description {
+	e := r.conn.engine
+	return hub.Description{Transport: e.Transport(), Protocol: "socket.io", Remote: e.RemoteAddr(), Waiting: e.Waiting()}
+}
