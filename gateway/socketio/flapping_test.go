@@ -21,17 +21,26 @@ func TestClientsThatFlapSeeEverythingOnce(t *testing.T) {
 	if err := n.hub.SetRules([]hub.Rule{{Pattern: "*", History: hub.Retention{Count: 100_000, Age: patience * 60}}}); err != nil {
 		t.Fatal(err)
 	}
+	const clients, rounds = 8, 12
+	joined := make(chan struct{}, clients*(rounds+1))
 	n.OnConnection(func(s *socketio.Socket) {
 		if !s.Recovered() {
 			s.Join("room")
 			s.Emit("joined", 0)
+			joined <- struct{}{}
 		}
 	})
-	const clients, rounds = 8, 12
 	seen := make([]atomic.Int64, clients)
 	stop := make(chan struct{})
 	var publishing, reading sync.WaitGroup
 	publishing.Go(func() {
+		for range clients { // who comes later than what the others have been sent would wait for more of it, and it for them
+			select {
+			case <-joined:
+			case <-stop:
+				return
+			}
+		}
 		for i := 1; ; i++ {
 			select {
 			case <-stop:
