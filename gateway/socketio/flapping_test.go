@@ -91,7 +91,7 @@ func flap(t *testing.T, n *node, client, rounds int, seen *atomic.Int64) {
 	for round := range rounds + 1 {
 		p := n.dial(t)
 		p.ask("/", back(me, offset))
-		for read, done := 0, false; !done; {
+		for read, greeted, done := 0, false, false; !done; {
 			packet := p.next()
 			if data, ok := strings.CutPrefix(packet, "40"); ok {
 				var again accepted
@@ -99,7 +99,7 @@ func flap(t *testing.T, n *node, client, rounds int, seen *atomic.Int64) {
 					t.Errorf("client %d, round %d: %+v instead of %+v", client, round, again, me)
 					return
 				}
-				me = again
+				me, greeted = again, true
 				continue
 			}
 			var args []any
@@ -119,7 +119,7 @@ func flap(t *testing.T, n *node, client, rounds int, seen *atomic.Int64) {
 			last = i
 			seen.Store(int64(i))
 			read++
-			done = me.SID != "" && read >= 20+7*client
+			done = (greeted || round > 0 && round < rounds) && read >= 20+7*client // it may leave before it is greeted, but for the last time
 		}
 		if round%2 == client%2 {
 			p.close()
