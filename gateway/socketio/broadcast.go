@@ -118,7 +118,7 @@ func (b Broadcast) targets() (channels, ids []string, err error) {
 		return []string{b.namespace.every}, nil, nil
 	}
 	for _, room := range b.rooms {
-		if b.namespace.Socket(room) != nil || b.namespace.server.keeper.has(room, b.namespace.name) {
+		if b.namespace.isSocket(room) {
 			if !slices.Contains(ids, room) {
 				ids = append(ids, room)
 			}
@@ -140,7 +140,7 @@ func (b Broadcast) exceptions() (except []string) {
 		except = append(except, b.from.id)
 	}
 	for _, room := range b.except {
-		if b.namespace.Socket(room) != nil {
+		if b.namespace.isSocket(room) {
 			except = append(except, room)
 		} else if room != "" {
 			except = append(except, channelOf(b.namespace.name, room))
@@ -162,18 +162,26 @@ func (b Broadcast) emitTo(ids, channels []string, event string, args []any) erro
 	m := own.prepared()
 	except := b.exceptions()
 	for _, id := range ids {
-		s := b.namespace.Socket(id)
-		switch {
-		case s == nil:
-			if !b.volatile {
-				b.namespace.server.keeper.deliver(id, b.namespace.name, own)
-			}
-		case s.isIn(except):
-		default:
-			s.deliverIf(b.volatile, own, m)
-		}
+		b.emitToOne(id, except, own, m)
 	}
 	return nil
+}
+
+// emitToOne sends an event to the socket of an id, which may be away, or on its way back. Nobody hears what is sent to one that is not there any more.
+func (b Broadcast) emitToOne(id string, except []string, own *ownEvent, m *engineio.Message) {
+	keeper := b.namespace.server.keeper
+	for range 2 { // it may come back between the two places
+		s := b.namespace.Socket(id)
+		switch {
+		case s == nil && !b.volatile && keeper.deliver(id, b.namespace.name, own):
+			return
+		case s == nil:
+			continue
+		case !s.isIn(except):
+			s.deliverIf(b.volatile, own, m)
+		}
+		return
+	}
 }
 
 // deliverIf is deliver, but what is volatile only goes to a client that reads; those that have gone do not matter.

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/ringdown/ringdown/gateway/internal/line"
@@ -31,18 +30,17 @@ var errInvalidNamespace = &Refusal{Message: "Invalid namespace"}
 // claim is what a client's auth says for recovery, which the program does not see.
 type claim struct{ pid, offset string }
 
-// split takes pid and offset out of auth.
+// split takes pid and offset out of auth. A pid that is no text is the program's own affair, and so is what stands beside it.
 func split(auth []byte) (json.RawMessage, claim) {
 	if auth == nil || !strings.Contains(string(auth), `"pid"`) {
 		return auth, claim{}
 	}
 	var members map[string]json.RawMessage
-	if json.Unmarshal(auth, &members) != nil {
+	var c claim
+	if json.Unmarshal(auth, &members) != nil || json.Unmarshal(members["pid"], &c.pid) != nil || c.pid == "" {
 		return auth, claim{}
 	}
-	var c claim
-	json.Unmarshal(members["pid"], &c.pid) // what is no string claims nothing
-	json.Unmarshal(members["offset"], &c.offset)
+	json.Unmarshal(members["offset"], &c.offset) // what is no string is no offset
 	delete(members, "pid")
 	delete(members, "offset")
 	if len(members) == 0 {
@@ -73,9 +71,11 @@ func (s *Socket) abandon() {
 	}
 	if s.memory != nil {
 		s.mu.Lock()
-		s.over = true
-		if !s.recovered { // otherwise it may try again
+		switch s.over = true; {
+		case !s.recovered.Load():
 			s.reason = serverDisconnect
+		case s.reason == "": // it may try again
+			s.reason = string(engineio.TransportClose)
 		}
 		s.mu.Unlock()
 		s.replayAll() // into what is kept
@@ -92,8 +92,8 @@ func (s *Socket) abandon() {
 func (s *Socket) begin(given []byte) (err error) {
 	server := s.conn.server
 	var c claim
-	if s.auth, c = split(given); server.keeper == nil {
-		c = claim{}
+	if s.auth = given; server.keeper != nil {
+		s.auth, c = split(given)
 	}
 	if s.namespace = server.acquire(s.nsp, s.auth); s.namespace == nil {
 		return errInvalidNamespace
@@ -105,34 +105,59 @@ func (s *Socket) begin(given []byte) (err error) {
 		return err
 	}
 	s.resume(ctx, c, &who)
-	if err := s.open(who); err != nil {
+	if err := s.open(who, c.offset); err != nil {
 		return err
 	}
-	if s.recovered && !s.stillMay(ctx) {
-		if err := s.startOver(who); err != nil {
+	if s.Recovered() && !s.stillMay(ctx) {
+		if err := s.startOver(who, c.offset); err != nil {
 			return err
 		}
 	}
+	err = s.admit()
 	if c.pid != "" {
-		server.counts.came(s.recovered)
+		server.counts.came(s.Recovered())
 	}
-	middlewares, connected := s.namespace.life.handlers()
-	if !s.recovered || !server.options.Recovery.SkipMiddlewares {
-		for _, m := range middlewares {
-			if err := m(s); err != nil {
-				return meant(err)
-			}
-		}
+	if err != nil {
+		return err
 	}
-	if s.conn.gone.Load() {
-		return hub.ErrEnded
-	}
-	s.replayAll()
 	if err := s.accept(); err != nil {
 		return err
 	}
+	_, connected := s.namespace.life.handlers()
 	for _, f := range connected {
 		s.guarded(func() { f(s) })
+	}
+	return nil
+}
+
+// admit asks the middlewares, and has a socket that recovers go on where it was; if that fails after all, they are asked once more.
+func (s *Socket) admit() error {
+	for {
+		if err := s.middlewares(); err != nil {
+			return err
+		}
+		if s.conn.gone.Load() {
+			return hub.ErrEnded
+		}
+		if !s.Recovered() || s.restore() {
+			return nil
+		}
+		if s.conn.gone.Load() { // it may come back once more
+			return hub.ErrEnded
+		}
+		s.beginAnew()
+	}
+}
+
+func (s *Socket) middlewares() error {
+	if s.Recovered() && s.conn.server.options.Recovery.SkipMiddlewares {
+		return nil
+	}
+	middlewares, _ := s.namespace.life.handlers()
+	for _, m := range middlewares {
+		if err := m(s); err != nil {
+			return meant(err)
+		}
 	}
 	return nil
 }
@@ -140,10 +165,11 @@ func (s *Socket) begin(given []byte) (err error) {
 // guarded runs a function of the program, which may panic without ending the socket's other tasks.
 func (s *Socket) guarded(f func()) { s.do(&task{run: f}) }
 
-// open opens the socket's session, of the id that it had, if it recovers.
-func (s *Socket) open(who hub.Identity) error {
+// open opens the socket's session, of the id that it had, if it recovers. offset is what the client brings: until it is sent something, it will bring the
+// same again.
+func (s *Socket) open(who hub.Identity, offset string) error {
 	if s.id == "" {
-		s.id = cmp.Or(who.Session, hub.NewSessionID())
+		s.id = cmp.Or(who.Session, newID())
 	}
 	who.Session = s.id
 	session, err := s.conn.server.hub.Open((*receiver)(s), who)
@@ -152,62 +178,39 @@ func (s *Socket) open(who hub.Identity) error {
 	}
 	s.session.Store(session)
 	if s.conn.server.keeper != nil && s.memory == nil {
-		s.memory = &memory{pid: newPID(), user: who.User, trail: trail{answer: never}, finished: make(chan struct{})}
+		if len(offset) > maxOffset {
+			offset = ""
+		}
+		s.memory = &memory{pid: newPID(), user: who.User, trail: trail{at: offset, answer: never}, finished: make(chan struct{})}
 	}
 	return nil
 }
 
 // accept tells the client that it is connected, and has it in the channel of all sockets; see noticed.
 func (s *Socket) accept() error {
-	server := s.conn.server
-	s.namespace.add(s)
-	if s.memory != nil {
-		server.keeper.live(s)
-	}
-	channels := s.again()
-	if err := s.enterFirst(channels); err != nil {
-		s.namespace.remove(s)
+	if err := s.greet(); err != nil {
 		return err
 	}
-	for channel, after := range channels {
-		if channel == s.namespace.every {
-			continue
-		}
-		chosen := again(slices.Contains(s.chosenBefore(), channel))
-		if err := s.enter(channel, hub.SubscribeOptions{Forced: true, Recover: true, After: hub.Cursor{after}, Tag: chosen, Presence: server.options.Direct.presence(s, channel)}); err != nil {
-			server.options.Direct.notify(s, &hub.Notice{Type: hub.Unsubscribed, Channel: channel, Reason: err.Error()})
-			server.log.Warn("a client that came back is not in a room any more", "socket", s.id, "channel", channel, "cause", err)
-		}
-	}
 	for _, channel := range s.Session().Identity().Channels {
-		if err := s.enter(channel, hub.SubscribeOptions{Forced: true}); err != nil {
-			server.log.Warn("a client is not in a room that it is to be in", "socket", s.id, "channel", channel, "cause", err)
+		if err := s.enter(channel, hub.SubscribeOptions{Forced: true, Tag: byIdentity}); err != nil {
+			s.conn.server.log.Warn("a client is not in a room that it is to be in", "socket", s.id, "channel", channel, "cause", err)
 		}
 	}
 	return nil
 }
 
-// enterFirst has the socket in the channel of all sockets, and the client told that it is connected before anything else.
-func (s *Socket) enterFirst(channels map[string]hub.Position) error {
+// greet tells the client that it is connected: before anything else of the channel of all sockets, unless it is back there already.
+func (s *Socket) greet() error {
+	if s.Recovered() {
+		s.welcome()
+		return nil
+	}
+	s.arrive()
 	if s.conn.server.options.Direct != nil {
 		s.welcome()
 		return nil
 	}
-	o := hub.SubscribeOptions{Forced: true, Tag: (*welcome)(s)}
-	if after, ok := channels[s.namespace.every]; ok {
-		o.Recover, o.After = true, hub.Cursor{after}
-	}
-	return s.enter(s.namespace.every, o)
-}
-
-// chosenBefore are the channels in which the client was because it had asked for that.
-func (s *Socket) chosenBefore() []string {
-	if s.memory == nil {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.trail.chosen)
+	return s.enter(s.namespace.every, hub.SubscribeOptions{Forced: true, Tag: (*welcome)(s)})
 }
 
 // welcome marks the notice with which the answer to CONNECT goes out: before everything else of the channel, and when nothing of it can be

@@ -77,32 +77,20 @@ func (s *Socket) Refuse(event string, err error, ack Ack) { s.refused(event, err
 // while others cannot keep up.
 func (s *Socket) Published(r hub.Receipt) { s.published(r) }
 
-// again marks the notice of a channel that a socket which came back is in again. It is true for one that the client had chosen.
-type again bool
-
 // stillMay tells whether a socket that comes back may have what it has missed: whether its client may still subscribe to what it has subscribed to.
 func (s *Socket) stillMay(ctx context.Context) bool {
-	for _, channel := range s.trail.chosen {
-		if s.Session().MaySubscribe(ctx, channel) != nil {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(s.places(), func(p place) bool {
+		return p.by == byClient && s.Session().MaySubscribe(ctx, p.channel) != nil
+	})
 }
 
 // startOver makes it a new socket.
-func (s *Socket) startOver(who hub.Identity) error {
+func (s *Socket) startOver(who hub.Identity, offset string) error {
 	s.Session().Close()
 	s.conn.server.keeper.fail(s.memory)
-	s.id, s.recovered, s.data, s.memory = "", false, nil, nil
-	return s.open(who)
-}
-
-// choose notes that the client was taken into a channel because it asked for that.
-func (t *trail) choose(channel string) {
-	if !slices.Contains(t.chosen, channel) {
-		t.chosen = append(t.chosen, channel)
-	}
+	s.recovered.Store(false)
+	s.id, s.data, s.memory = "", nil, nil
+	return s.open(who, offset)
 }
 
 // Members are the members of argument i, if it is an object; each alone. ok is false if it is something else.

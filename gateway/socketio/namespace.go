@@ -77,6 +77,9 @@ func (n *Namespace) checkRoom(room string) error {
 	if n.name == "/" && room[0] == '/' && strings.ContainsRune(room, ',') {
 		return hub.Errorf(hub.BadChannel, "the room %.100q begins with a slash and holds a comma, as the channels of other namespaces do; leave out one of the two", room)
 	}
+	if isID(room) { // what is sent to a client that has gone must not be for whoever comes into a channel of that name
+		return hub.Errorf(hub.BadChannel, "the room %q is called as sockets are; give it a name that is not 20 lower-case letters and digits", room)
+	}
 	return hub.CheckChannel(channelOf(n.name, room))
 }
 
@@ -86,6 +89,38 @@ func (n *Namespace) checkShared(room string) error {
 		return hub.Errorf(hub.BadChannel, "the room %.100q is called as a socket is, which is alone in it; choose another name, and have both sockets join that", room)
 	}
 	return n.checkRoom(room)
+}
+
+// isSocket tells whether a name is that of a socket, which may have gone, rather than a room's.
+func (n *Namespace) isSocket(name string) bool {
+	return isID(name) || n.Socket(name) != nil || n.server.keeper.has(name, n.name)
+}
+
+// newID makes an id for a socket: one for a session of the hub, with a digit, so that no word is one.
+func newID() string {
+	for {
+		if id := hub.NewSessionID(); isID(id) {
+			return id
+		}
+	}
+}
+
+// isID tells whether a name is one that newID makes.
+func isID(name string) bool {
+	const size = 20
+	if len(name) != size {
+		return false
+	}
+	digits := 0
+	for _, c := range []byte(name) {
+		switch {
+		case '2' <= c && c <= '7':
+			digits++
+		case c < 'a' || c > 'z':
+			return false
+		}
+	}
+	return digits > 0
 }
 
 // roomOf is the room of a channel; "" for that of all sockets.

@@ -28,8 +28,8 @@ func (s *Socket) arrived(p *hub.Publication) hub.Reception {
 	return s.conn.reception()
 }
 
-// receive is arrived with recovery: the trail has the order in which messages left. What is kept from the client is in it, too, so that
-// it goes on without a hole.
+// receive is arrived with recovery: the trail has the order in which messages left, and how far the socket is in channels of which the client does not
+// get everything.
 func (s *Socket) receive(p *hub.Publication, kept bool) hub.Reception {
 	m := s.namespace.frames.Of(p)
 	s.mu.Lock()
@@ -37,12 +37,13 @@ func (s *Socket) receive(p *hub.Publication, kept bool) hub.Reception {
 	if s.over {
 		return hub.Refused
 	}
-	seq := uint64(0)
-	if !kept {
-		var err error
-		if seq, err = s.conn.engine.SendPrepared(m); err != nil {
-			return hub.Refused
-		}
+	if kept {
+		s.trail.kept(p)
+		return s.conn.reception()
+	}
+	seq, err := s.conn.engine.SendPrepared(m)
+	if err != nil {
+		return hub.Refused
 	}
 	if s.trail.published(p, seq) {
 		s.trail.trim(s.conn.engine.Confirmed())
@@ -65,11 +66,12 @@ func (s *Socket) noticed(n *hub.Notice) {
 	switch n.Type {
 	case hub.Subscribed:
 		s.entered(n)
-		if _, ok := n.Tag.(*welcome); ok {
+		switch tag := n.Tag.(type) {
+		case *welcome:
 			s.welcome()
-		}
-		if _, back := n.Tag.(again); back && !n.Recovered {
-			s.conn.server.log.Warn("a client that came back has lost publications while it did", "socket", s.id, "channel", n.Channel)
+		case *again: // the client is not told of what it knows, nor before it is certain
+			tag.recovered = n.Recovered
+			return
 		}
 	case hub.Unsubscribed:
 		s.left(n.Channel)
@@ -84,11 +86,22 @@ func (s *Socket) entered(n *hub.Notice) {
 		s.rooms = append(s.rooms, n.Channel)
 	}
 	if s.memory != nil {
-		s.trail.enter(n.Channel, n.Position)
-		if chosen, back := n.Tag.(again); back && bool(chosen) || !back && !n.Forced {
-			s.trail.choose(n.Channel)
-		}
+		s.trail.enter(n.Channel, n.Position, originOf(n))
 	}
+}
+
+// originOf is who wanted the socket to be in a channel.
+func originOf(n *hub.Notice) origin {
+	switch tag := n.Tag.(type) {
+	case *again:
+		return tag.by
+	case origin:
+		return tag
+	}
+	if n.Forced {
+		return byProgram
+	}
+	return byClient
 }
 
 func (s *Socket) left(channel string) {

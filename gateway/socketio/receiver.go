@@ -16,8 +16,8 @@ func (r *receiver) Notify(n *hub.Notice) { (*Socket)(r).noticed(n) }
 // End implements [hub.Receiver].
 func (r *receiver) End(cause error) { (*Socket)(r).ended(cause) }
 
-// Describe implements [hub.Describer].
+// Describe implements [hub.Describer]. The transport is Engine.IO, which may go over from polling to a WebSocket; see [Socket.Transport].
 func (r *receiver) Describe() hub.Description {
 	e := r.conn.engine
-	return hub.Description{Transport: e.Transport(), Protocol: "socket.io", Remote: e.RemoteAddr(), Waiting: e.Waiting()}
+	return hub.Description{Transport: "engine.io", Protocol: "socket.io", Remote: e.RemoteAddr(), Waiting: e.Waiting()}
 }

@@ -361,7 +361,7 @@ func TestWhatIsKeptOutlivesTheServer(t *testing.T) {
 	if s := await(t, sockets); s.Get("name") != "ann" || !slices.Contains(s.Rooms(), "room") {
 		t.Error(s.Get("name"), s.Rooms())
 	}
-	for _, bad := range []string{"", "{", `{"Version":2}`, "{\"Version\":1}\nx"} {
+	for _, bad := range []string{"", "{", `{"Version":2}`, "{\"Version\":1}\nx", "{\"Version\":1}\n]", "{\"Version\":1}\n{}"} {
 		if two.Load(strings.NewReader(bad)) == nil {
 			t.Errorf("%q is loaded", bad)
 		}

@@ -1,9 +1,10 @@
-// How a client that comes back gets what it missed.
+// How a client that comes back goes on where it was: it claims what is kept of it, is sent what it has missed, and is in its channels again.
 
 package socketio
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/ringdown/ringdown/gateway/socketio/engineio"
@@ -11,40 +12,70 @@ import (
 )
 
 const (
-	// maxMissed is how many publications a client may have missed to recover.
-	maxMissed = 10_000
-	// historyPage is how many are read at a time.
-	historyPage = 256
 	// handover is how long a client waits for its old connection to end.
 	handover = 10 * time.Second
+	// maxTries is how often what comes after an offset is sent again to a client that never gets any further: something in it may be what ends its
+	// connection.
+	maxTries = 16
+	// maxOffset is how long an offset is taken for one, in bytes.
+	maxOffset = 128
 )
+
+// tries counts how often a client has come back with the same offset.
+type tries struct {
+	at string
+	n  int
+}
 
 // resume has the socket go on where the one was that the client claims, and finds what is to be sent again. A claim that cannot be granted makes a
 // new socket.
 func (s *Socket) resume(ctx context.Context, c claim, who *hub.Identity) {
-	server := s.conn.server
+	keeper := s.conn.server.keeper
 	if c.pid == "" {
 		return
 	}
 	s.takeOver(ctx, c.pid, who.User)
-	a, m := server.keeper.take(c.pid, s, who.User)
+	a, m := keeper.take(c.pid, s, who.User)
 	if a == nil {
 		return
 	}
 	runs, known := a.trail.rewind(c.offset)
-	var missed []replay
-	if known {
-		missed, known = s.findMissed(ctx, &a.trail, runs)
+	runs = a.trail.withdraw(runs, who.Channels)
+	if known = known && m.tries.again(c.offset); known {
+		m.missed, known = s.findMissed(ctx, a.id, &a.trail, runs)
 	}
 	if !known {
-		server.keeper.fail(m)
+		keeper.fail(m)
 		return
 	}
-	s.id, s.recovered, s.data = a.id, true, a.data
+	if len(m.missed) == 0 {
+		m.tries = tries{}
+	}
+	s.id, s.data = a.id, a.data
+	s.recovered.Store(true)
 	m.trail = a.trail
 	m.trail.answer = never // until it is told so
-	m.missed = missed
 	s.memory = m
+}
+
+// again counts one more, and reports whether they are not too many.
+func (t *tries) again(offset string) bool {
+	if t.at != offset {
+		*t = tries{at: offset}
+	}
+	t.n++
+	return t.n <= maxTries
+}
+
+// withdraw has the socket in none of the channels in which it was because its identity said so, and not any more, and returns the runs of others.
+func (t *trail) withdraw(runs []run, granted []string) []run {
+	for _, p := range slices.Clone(t.rooms) {
+		if p.by == byIdentity && !slices.Contains(granted, p.channel) {
+			t.leave(p.channel)
+			runs = slices.DeleteFunc(runs, func(r run) bool { return r.channel == p.channel })
+		}
+	}
+	return runs
 }
 
 // takeOver ends the connection on which the client still seems to be: it has left it, without the server having noticed.
@@ -63,88 +94,29 @@ func (s *Socket) takeOver(ctx context.Context, pid, user string) {
 	}
 }
 
-// findMissed reads what came after the trail's end, and reports false if not all of it can be had.
-func (s *Socket) findMissed(ctx context.Context, t *trail, runs []run) (all []replay, ok bool) {
-	for _, p := range t.rooms {
-		if all, ok = s.readAfter(ctx, all, p.channel, p.Position, never); !ok {
-			return nil, false
-		}
-	}
-	for _, r := range runs {
-		switch {
-		case r.own != nil:
-			all = append(all, replay{own: r, time: r.time})
-		case r.channel == "" || t.in(r.channel):
-		default: // it has left the channel since
-			if all, ok = s.readAfter(ctx, all, r.channel, hub.Position{Epoch: r.epoch, Offset: r.first - 1}, r.last); !ok {
-				return nil, false
-			}
-		}
-	}
-	inOrder(all)
-	return all, true
-}
-
-// readAfter appends the publications of a channel after a position, up to an offset.
-func (s *Socket) readAfter(ctx context.Context, all []replay, channel string, after hub.Position, to uint64) ([]replay, bool) {
-	for after.Offset < to {
-		page, err := s.conn.server.hub.History(ctx, channel, hub.Query{After: after.Offset, Limit: historyPage})
-		if err != nil || page.Top.Epoch != after.Epoch || page.Top.Offset < after.Offset || page.Lost > 0 {
-			return nil, false
-		}
-		for _, p := range page.Publications {
-			if p.Offset <= to {
-				all = append(all, replay{publication: p, time: p.Time})
-			}
-			after.Offset = p.Offset
-		}
-		if len(all) > maxMissed {
-			return nil, false
-		}
-		if len(page.Publications) == 0 || after.Offset >= page.Top.Offset {
-			break
-		}
-	}
-	return all, true
-}
-
 // replayAll sends again what the client missed, as fast as it reads.
 func (s *Socket) replayAll() {
-	if !s.recovered {
-		return
-	}
 	missed := s.missed
 	s.missed = nil
-	channels := make([]string, len(s.trail.rooms))
-	for i, p := range s.trail.rooms {
-		channels[i] = p.channel
-	}
-	s.mu.Lock()
-	s.rooms = channels // for exceptions
-	s.mu.Unlock()
 	for i := range missed {
 		s.sendAgain(&missed[i])
 		s.catchBreath()
 	}
-	s.mu.Lock()
-	s.rooms = nil
-	s.mu.Unlock()
 }
 
-// sendAgain sends an event again, and has it in the trail, whether or not the client is still there.
+// sendAgain sends an event again. If the client has gone, what was sent before is in the trail once more; the rest is still ahead of it.
 func (s *Socket) sendAgain(r *replay) {
-	p := r.publication
-	if p == nil {
-		s.deliver(r.own.own, nil, false)
+	if r.own != nil {
+		s.deliver(r.own, nil, false)
 		return
 	}
-	if s.receive(p, p.Except != nil && s.excepted(p) || p.Form&hub.Fleeting != 0) != hub.Refused {
+	if s.receive(r.publication, r.kept) != hub.Refused || !r.sent {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.trail.in(p.Channel) { // otherwise the channel's place says that it is missed
-		s.trail.published(p, never)
+	if s.trail.published(r.publication, never) {
+		s.trail.trim(0)
 	}
 }
 
@@ -156,21 +128,65 @@ func (s *Socket) catchBreath() {
 	}
 }
 
-// again is where the channels that the client was in are to go on.
-func (s *Socket) again() map[string]hub.Position {
-	if !s.recovered {
-		return nil
-	}
-	at := make(map[string]hub.Position)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, p := range s.trail.rooms {
-		at[p.channel] = p.Position
-	}
-	for _, r := range s.trail.runs {
-		if p, in := at[r.channel]; in && p.Epoch == r.epoch {
-			at[r.channel] = hub.Position{Epoch: p.Epoch, Offset: max(p.Offset, r.last)}
+// again is the tag of a channel that a socket which came back is in again.
+type again struct {
+	by        origin
+	recovered bool // nothing was lost; set by Notify
+}
+
+// restore sends the client what it has missed and has the socket in its channels again, before the client is told that it is connected. It reports
+// false if something was lost while it did.
+func (s *Socket) restore() bool {
+	s.replayAll()
+	for _, p := range s.places() {
+		tag := &again{by: p.by}
+		o := hub.SubscribeOptions{Forced: true, Recover: true, After: hub.Cursor{p.Position}, Tag: tag, Presence: s.conn.server.options.Direct.presence(s, p.channel)}
+		if err := s.enter(p.channel, o); err != nil || !tag.recovered {
+			s.conn.server.log.Warn("a client that came back has lost publications while it did, and begins anew", "socket", s.id, "channel", p.channel, "cause", err)
+			return false
 		}
 	}
-	return at
+	return s.arrive()
+}
+
+// places are the channels in which the socket is, and where it goes on in them.
+func (s *Socket) places() []place {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := trail{rooms: slices.Clone(s.trail.rooms)}
+	for _, r := range s.trail.runs {
+		now.reach(r.channel, r.end())
+	}
+	return now.rooms
+}
+
+// arrive has what is sent to the socket's id find it, after what was sent there while the client was on its way. It reports false if that was too much.
+func (s *Socket) arrive() bool {
+	if s.memory == nil {
+		s.namespace.add(s)
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.namespace.add(s)
+	parked, all := s.conn.server.keeper.live(s)
+	for _, e := range parked {
+		s.deliverHere(e, nil, false)
+	}
+	return all
+}
+
+// beginAnew makes a socket of which something was lost on its way a new one, but for its id: by another pid its client learns of it. The
+// middlewares are to be asked again.
+func (s *Socket) beginAnew() {
+	session := s.Session()
+	for _, channel := range session.Subscriptions() {
+		session.Unsubscribe(channel)
+	}
+	s.recovered.Store(false)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rooms, s.data = nil, nil
+	s.trail = trail{at: s.trail.end(), answer: never}
+	s.conn.server.keeper.renew(s.memory)
 }

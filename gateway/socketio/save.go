@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -25,16 +26,17 @@ type saved struct {
 type savedPlace struct {
 	Channel, Epoch string
 	Offset         uint64
-	Chosen         bool `json:",omitempty"`
+	Chosen         bool `json:",omitempty"` // by the client
+	Granted        bool `json:",omitempty"` // by its identity
 }
 
 type savedRun struct {
-	Channel, Epoch string   `json:",omitempty"`
-	First, Last    uint64   `json:",omitempty"`
-	Text           []byte   `json:",omitempty"`
-	Attachments    [][]byte `json:",omitempty"`
-	Own            bool     `json:",omitempty"`
-	Time           time.Time
+	Channel, Epoch string    `json:",omitempty"`
+	First, Last    uint64    `json:",omitempty"`
+	Text           []byte    `json:",omitempty"`
+	Attachments    [][]byte  `json:",omitempty"`
+	Own            bool      `json:",omitempty"`
+	Time           time.Time // of an own event
 }
 
 // savedFile begins a file.
@@ -46,21 +48,27 @@ type savedFile struct {
 const savedVersion = 1
 
 // Save writes what is kept of sockets that are away, for a process that [Server.Load] it, after [Server.Shutdown]: clients then recover from
-// there if the broker's history is there, too. What is written is secret: whoever has it can be any of these clients.
+// there if the broker's history is there, too. What is written is secret: whoever has it can be any of these clients. A socket of which something
+// is no JSON is left out, which the log is told. The error is the writer's.
 func (s *Server) Save(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	if err := encoder.Encode(savedFile{savedVersion, s.marks.Load()}); err != nil {
 		return err
 	}
 	for _, a := range s.keeper.all() {
-		if err := encoder.Encode(a.save()); err != nil {
-			return fmt.Errorf("socketio: saving the socket %s: %w", a.id, err)
+		text, err := json.Marshal(a.save())
+		if err != nil {
+			s.log.Warn("a socket that is away cannot be saved, so its client will not recover; keep with it by Set what is JSON", "socket", a.id, "namespace", a.namespace, "cause", err)
+			continue
+		}
+		if _, err := w.Write(append(text, '\n')); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// Load reads what Save has written. It is to be called before clients come.
+// Load reads what Save has written. It is to be called before clients come. If it is an error, nothing was loaded.
 func (s *Server) Load(r io.Reader) error {
 	if s.keeper == nil {
 		return fmt.Errorf("socketio: nothing is recovered, so nothing can be loaded; give Options.Recovery")
@@ -73,17 +81,43 @@ func (s *Server) Load(r io.Reader) error {
 	if file.Version != savedVersion {
 		return fmt.Errorf("socketio: loading: the version is %d; this server reads %d", file.Version, savedVersion)
 	}
+	all, err := loadAll(decoder)
+	if err != nil {
+		return fmt.Errorf("socketio: loading: %w", err)
+	}
 	s.marks.Store(max(s.marks.Load(), file.Marks))
-	for decoder.More() {
-		var one saved
-		if err := decoder.Decode(&one); err != nil {
-			return fmt.Errorf("socketio: loading: %w", err)
+	latest := time.Now().Add(s.keeper.options.MaxDisconnection)
+	for _, a := range all {
+		if a.until.After(latest) {
+			a.until = latest
 		}
-		if time.Now().Before(one.Until) {
-			s.keeper.add(one.load())
-		}
+		s.keeper.add(a)
 	}
 	return nil
+}
+
+// loadAll reads the sockets that may still come back.
+func loadAll(decoder *json.Decoder) (all []*away, err error) {
+	ids, pids := make(map[string]bool), make(map[string]bool)
+	for {
+		var one saved
+		if err := decoder.Decode(&one); err == io.EOF {
+			return all, nil
+		} else if err != nil {
+			return nil, err
+		}
+		name := fullName(one.Namespace, one.ID)
+		switch {
+		case one.PID == "" || one.ID == "" || checkNamespace(one.Namespace) != nil:
+			return nil, fmt.Errorf("socket %d has no pid, no id or no namespace", len(ids)+1)
+		case ids[name] || pids[one.PID]:
+			return nil, fmt.Errorf("the socket %q of the namespace %q, or its pid, is there twice", one.ID, one.Namespace)
+		}
+		ids[name], pids[one.PID] = true, true
+		if time.Now().Before(one.Until) {
+			all = append(all, one.load())
+		}
+	}
 }
 
 func (k *keeper) all() (all []*away) {
@@ -94,7 +128,7 @@ func (k *keeper) all() (all []*away) {
 	defer k.mu.Unlock()
 	for e := k.oldest.Front(); e != nil; e = e.Next() {
 		a := *e.Value.(*away)
-		a.trail.rooms, a.trail.runs, a.trail.chosen = slices.Clone(a.trail.rooms), slices.Clone(a.trail.runs), slices.Clone(a.trail.chosen)
+		a.data, a.trail.rooms, a.trail.runs = maps.Clone(a.data), slices.Clone(a.trail.rooms), slices.Clone(a.trail.runs)
 		all = append(all, &a)
 	}
 	return all
@@ -103,12 +137,12 @@ func (k *keeper) all() (all []*away) {
 func (a *away) save() saved {
 	one := saved{PID: a.pid, ID: a.id, Namespace: a.namespace, User: a.user, Data: a.data, Until: a.until, At: a.trail.at}
 	for _, p := range a.trail.rooms {
-		one.Rooms = append(one.Rooms, savedPlace{p.channel, p.Epoch, p.Offset, slices.Contains(a.trail.chosen, p.channel)})
+		one.Rooms = append(one.Rooms, savedPlace{p.channel, p.Epoch, p.Offset, p.by == byClient, p.by == byIdentity})
 	}
 	for _, r := range a.trail.runs {
-		to := savedRun{Channel: r.channel, Epoch: r.epoch, First: r.first, Last: r.last, Time: r.time}
+		to := savedRun{Channel: r.channel, Epoch: r.epoch, First: r.first, Last: r.last}
 		if r.own != nil {
-			to.Own, to.Text, to.Attachments = true, r.own.text, r.own.attachments
+			to.Own, to.Text, to.Attachments, to.Time = true, r.own.text, r.own.attachments, r.own.time
 		}
 		one.Runs = append(one.Runs, to)
 	}
@@ -118,13 +152,17 @@ func (a *away) save() saved {
 func (one *saved) load() *away {
 	a := &away{pid: one.PID, id: one.ID, namespace: one.Namespace, user: one.User, data: one.Data, until: one.Until, trail: trail{at: one.At}}
 	for _, p := range one.Rooms {
-		a.trail.rooms = append(a.trail.rooms, place{p.Channel, hub.Position{Epoch: p.Epoch, Offset: p.Offset}})
-		if p.Chosen {
-			a.trail.chosen = append(a.trail.chosen, p.Channel)
+		by := byProgram
+		switch {
+		case p.Chosen:
+			by = byClient
+		case p.Granted:
+			by = byIdentity
 		}
+		a.trail.enter(p.Channel, hub.Position{Epoch: p.Epoch, Offset: p.Offset}, by)
 	}
 	for _, from := range one.Runs {
-		r := run{channel: from.Channel, epoch: from.Epoch, first: from.First, last: from.Last, seq: never, time: from.Time}
+		r := run{channel: from.Channel, epoch: from.Epoch, first: from.First, last: from.Last, seq: never}
 		if from.Own {
 			r.own = &ownEvent{from.Last, from.Time, from.Text, from.Attachments}
 		}

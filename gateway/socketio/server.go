@@ -226,9 +226,17 @@ func (s *Server) Of(name string) *Namespace {
 	if n == nil {
 		n = newNamespace(s, name, new(life))
 		s.namespaces[name] = n
+		s.checkHistory(n)
 	}
 	n.lasting = true
 	return n
+}
+
+// checkHistory tells of a namespace in which nobody can recover. That of "/" is refused by New.
+func (s *Server) checkHistory(n *Namespace) {
+	if s.keeper != nil && s.options.Direct == nil && s.hub.Rule(n.every).History.Count == 0 {
+		s.log.Warn("clients of a namespace will not recover, for the channel of all its sockets keeps no history; give its rule a History", "namespace", n.name, "channel", n.every)
+	}
 }
 
 // OfPattern has clients connect to every namespace for which match says so and that is not there by [Server.Of]; a namespace is made when its first client
@@ -271,6 +279,7 @@ func (s *Server) found(name string, f *Family) *Namespace {
 	if n == nil {
 		n = newNamespace(s, name, f.life)
 		s.namespaces[name] = n
+		s.checkHistory(n)
 	}
 	n.users++
 	return n

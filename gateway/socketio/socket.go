@@ -29,7 +29,7 @@ type Socket struct {
 	namespace *Namespace // set before the program knows the socket
 	id        string
 	auth      json.RawMessage
-	recovered bool
+	recovered atomic.Bool
 	session   atomic.Pointer[hub.Session]
 	connected atomic.Bool // the client knows, and has not gone
 	tasks     tasks
@@ -53,6 +53,8 @@ type memory struct {
 	user     string // whose it is
 	trail    trail
 	missed   []replay      // not sent again yet; for the socket's tasks
+	tries    tries         // to come back; likewise
+	claimed  *away         // what the socket goes on from, while it is on its way; guarded by the keeper's lock
 	moved    bool          // the keeper has what is kept of it
 	left     bool          // finished is closed; for the socket's tasks
 	finished chan struct{} // closed when it is over and the hub does not know it any more
@@ -97,7 +99,7 @@ func (s *Socket) Allowed() any { return s.conn.given }
 func (s *Socket) Auth() json.RawMessage { return s.auth }
 
 // Recovered tells whether the client was here before and has lost nothing.
-func (s *Socket) Recovered() bool { return s.recovered }
+func (s *Socket) Recovered() bool { return s.recovered.Load() }
 
 // Connected tells whether the client is there, as far as is known.
 func (s *Socket) Connected() bool { return s.connected.Load() }
@@ -234,28 +236,38 @@ func (s *Socket) deliver(e *ownEvent, m *engineio.Message, volatile bool) error 
 		return nil
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	moved, err := s.deliverHere(e, m, volatile)
+	s.mu.Unlock()
+	if !moved || s.conn.server.keeper.deliver(s.id, s.nsp, e) {
+		return err
+	}
+	if now := s.namespace.Socket(s.id); now != nil && now != s { // it is back
+		return now.deliver(e, m, volatile)
+	}
+	return ErrDisconnected
+}
+
+// deliverHere is deliver with recovery and with the lock, unless what is kept of the socket is the keeper's already.
+func (s *Socket) deliverHere(e *ownEvent, m *engineio.Message, volatile bool) (moved bool, err error) {
 	if !s.over {
 		if seq, err := s.conn.send(e, m); err == nil {
 			if s.trail.sent(e, !volatile, seq) {
 				s.trail.trim(s.conn.engine.Confirmed())
 			}
-			return nil
+			return false, nil
 		}
 	}
 	switch {
 	case volatile:
-		return nil
+		return false, nil
 	case s.over && !recoverable(s.reason):
-		return ErrDisconnected
-	case !s.moved: // what is kept of it is still here
-		s.trail.sent(e, true, never)
-		s.trail.trim(0)
-		return nil
-	case s.conn.server.keeper.deliver(s.id, s.nsp, e):
-		return nil
+		return false, ErrDisconnected
+	case s.moved:
+		return true, nil
 	}
-	return ErrDisconnected
+	s.trail.sent(e, true, never)
+	s.trail.trim(0)
+	return false, nil
 }
 
 // never is the number of a message that was not sent.

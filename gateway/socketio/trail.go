@@ -3,7 +3,6 @@
 package socketio
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,47 +21,57 @@ const (
 
 // trail is guarded by the socket's lock. Offsets are texts: the cursor of a publication's position, or a mark, which is that of an event
 // which was no publication.
+//
+// What the client has missed are the runs after its offset, whatever has become of their channels since, then what each of its channels holds after the
+// place in it and after its runs.
 type trail struct {
 	at     string // the offset at which it begins; "" if the client has got nothing
 	rooms  []place
 	runs   []run
-	bytes  int      // of events in runs that are to be sent again
-	chosen []string // of rooms, those in which the client is because it asked for that
-	answer uint64   // the number of the message that was the answer to CONNECT
+	bytes  int    // of events in runs that are to be sent again
+	answer uint64 // the number of the message that was the answer to CONNECT
 }
 
-// place is where a channel was when the trail began, or when the socket came into it, if that was later.
+// place is a channel in which the socket is. What is before the position the client has, or was not to get, or is in the runs.
 type place struct {
 	channel string
 	hub.Position
+	by origin
 }
 
-// run is publications of one channel without a hole, or one event that was sent to the socket alone.
+// origin is who wanted a socket to be in a channel.
+type origin uint8
+
+const (
+	byProgram  origin = iota
+	byClient          // it may be again if it still has the right
+	byIdentity        // it may be again if its new identity says so, too
+)
+
+// run is publications of one channel without a hole, which the client was sent, or one event that was sent to the socket alone.
 type run struct {
 	channel     string // "" for an event of its own
 	epoch       string
 	first, last uint64    // offsets; of an event of its own, its mark
 	seq         uint64    // of the last message of it
 	own         *ownEvent // nil if it is none, or is not to be sent again
-	time        time.Time
 }
 
 func (r *run) offset() string {
 	if r.channel == "" {
 		return markText(r.last)
 	}
-	return hub.Position{Epoch: r.epoch, Offset: r.last}.Cursor()
+	return r.end().Cursor()
 }
+
+// end is the position of a run's last publication.
+func (r *run) end() hub.Position { return hub.Position{Epoch: r.epoch, Offset: r.last} }
 
 func (r *run) bytes() int {
 	if r.own == nil {
 		return 0
 	}
-	n := len(r.own.text)
-	for _, a := range r.own.attachments {
-		n += len(a)
-	}
-	return n
+	return r.own.size()
 }
 
 // ownEvent is an event that is no publication: as a packet, with its mark. It may be in the trails of many sockets.
@@ -71,6 +80,15 @@ type ownEvent struct {
 	time        time.Time
 	text        []byte
 	attachments [][]byte
+}
+
+// size is that of what is sent, in bytes.
+func (e *ownEvent) size() int {
+	n := len(e.text)
+	for _, a := range e.attachments {
+		n += len(a)
+	}
+	return n
 }
 
 // prepared is the event made ready for many sockets.
@@ -89,7 +107,7 @@ func parseMark(offset string) (mark uint64, ok bool) {
 }
 
 // enter notes that the socket is in a channel, at a position.
-func (t *trail) enter(channel string, at hub.Position) {
+func (t *trail) enter(channel string, at hub.Position, by origin) {
 	for i := range t.rooms {
 		if p := &t.rooms[i]; p.channel == channel {
 			if p.Epoch != at.Epoch { // another numbering; what was before cannot be had
@@ -98,34 +116,32 @@ func (t *trail) enter(channel string, at hub.Position) {
 			return
 		}
 	}
-	t.rooms = append(t.rooms, place{channel, at})
+	t.rooms = append(t.rooms, place{channel, at, by})
 }
 
 // leave notes that the socket is in a channel no more.
 func (t *trail) leave(channel string) {
 	t.rooms = slices.DeleteFunc(t.rooms, func(p place) bool { return p.channel == channel })
-	t.chosen = slices.DeleteFunc(t.chosen, func(c string) bool { return c == channel })
 }
 
-func (t *trail) in(channel string) bool {
-	return slices.ContainsFunc(t.rooms, func(p place) bool { return p.channel == channel })
-}
-
-// published notes a publication that the socket was handed as message seq, or kept from it.
+// published notes a publication that the client was sent as message seq.
 func (t *trail) published(p *hub.Publication, seq uint64) (long bool) {
 	if n := len(t.runs) - 1; n >= 0 {
 		if r := &t.runs[n]; r.last+1 == p.Offset && r.channel == p.Channel && r.epoch == p.Epoch {
-			r.last, r.seq, r.time = p.Offset, seq, p.Time
+			r.last, r.seq = p.Offset, seq
 			return false
 		}
 	}
-	t.runs = append(t.runs, run{channel: p.Channel, epoch: p.Epoch, first: p.Offset, last: p.Offset, seq: seq, time: p.Time})
+	t.runs = append(t.runs, run{channel: p.Channel, epoch: p.Epoch, first: p.Offset, last: p.Offset, seq: seq})
 	return len(t.runs) >= trimFrom
 }
 
+// kept notes a publication that the client was not to get.
+func (t *trail) kept(p *hub.Publication) { t.reach(p.Channel, p.Position()) }
+
 // sent notes an event that was no publication, and whether it is to be sent again to a client that has missed it.
 func (t *trail) sent(e *ownEvent, again bool, seq uint64) (long bool) {
-	r := run{first: e.mark, last: e.mark, seq: seq, time: e.time}
+	r := run{first: e.mark, last: e.mark, seq: seq}
 	if again {
 		r.own = e
 	}
@@ -166,37 +182,42 @@ func (t *trail) forget(n int) {
 	for i := range t.runs[:n] {
 		r := &t.runs[i]
 		t.bytes -= r.bytes()
-		t.reach(r, r.last)
+		t.reach(r.channel, r.end())
 	}
 	t.at = t.runs[n-1].offset()
 	t.runs = slices.Delete(t.runs, 0, n)
 }
 
-// reach has the channel of a run begin after an offset of it.
-func (t *trail) reach(r *run, offset uint64) {
+// reach has what is missed of a channel begin after a position.
+func (t *trail) reach(channel string, at hub.Position) {
 	for i := range t.rooms {
-		if p := &t.rooms[i]; r.channel == p.channel && r.epoch == p.Epoch && p.Offset < offset {
-			p.Offset = offset
+		if p := &t.rooms[i]; p.channel == channel && p.Epoch == at.Epoch && p.Offset < at.Offset {
+			p.Offset = at.Offset
 		}
 	}
 }
 
-// rewind cuts the trail where the client has got to, and returns what came after it. It reports false, and changes nothing, if that place
-// is not known.
+// end is the offset of what was sent last.
+func (t *trail) end() string {
+	if n := len(t.runs); n > 0 {
+		return t.runs[n-1].offset()
+	}
+	return t.at
+}
+
+// rewind has the trail begin where the client has got to, and returns what it was sent after that. It reports false, and changes nothing, if
+// that place is not known.
 func (t *trail) rewind(offset string) (missed []run, ok bool) {
 	n, within, ok := t.find(offset)
 	if !ok {
 		return nil, false
 	}
 	missed = slices.Clone(t.runs[n:])
-	t.runs = t.runs[:n]
-	t.forget(n)
 	if within > 0 { // in the midst of a run
-		r := &missed[0]
-		t.reach(r, within)
-		r.first = within + 1
+		missed[0].first = within + 1
 	}
-	t.at, t.runs, t.bytes = offset, nil, 0
+	t.forget(len(t.runs))
+	t.at = offset
 	return missed, true
 }
 
@@ -223,16 +244,4 @@ func (t *trail) find(offset string) (runs int, within uint64, ok bool) {
 		}
 	}
 	return 0, 0, false
-}
-
-// inOrder sorts what was missed by time; of a channel, it was and stays in the order of offsets.
-func inOrder(all []replay) {
-	slices.SortStableFunc(all, func(a, b replay) int { return cmp.Compare(a.time.UnixNano(), b.time.UnixNano()) })
-}
-
-// replay is one event that is sent again: a publication, or a run that is an event of its own.
-type replay struct {
-	publication *hub.Publication
-	own         run
-	time        time.Time
 }

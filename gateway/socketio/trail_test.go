@@ -36,16 +36,13 @@ func offset(step string) string {
 	return epochOf(step[:1]) + "-" + step[1:]
 }
 
-func describe(t *trail, missed []run) string {
+func describe(missed []run) string {
 	var all []string
-	for _, p := range t.rooms {
-		all = append(all, fmt.Sprint(p.channel, p.Offset))
-	}
 	for _, r := range missed {
 		if r.channel == "" {
-			all = append(all, "again"+markText(r.last))
-		} else if !t.in(r.channel) {
-			all = append(all, fmt.Sprintf("left %s%d-%d", r.channel, r.first, r.last))
+			all = append(all, markText(r.last))
+		} else {
+			all = append(all, fmt.Sprintf("%s%d-%d", r.channel, r.first, r.last))
 		}
 	}
 	return strings.Join(all, " ")
@@ -54,15 +51,15 @@ func describe(t *trail, missed []run) string {
 func TestWhereAClientWasFollowsFromItsOffset(t *testing.T) {
 	const steps = "a5 a6 b1 a7 ~1 b2 b3 c9 c10 a8 ~2"
 	for _, c := range []struct{ offset, want string }{
-		{"", "a4 b0 again~1 left c9-10 again~2"},
-		{"a5", "a5 b0 again~1 left c9-10 again~2"},
-		{"a6", "a6 b0 again~1 left c9-10 again~2"},
-		{"b1", "a6 b1 again~1 left c9-10 again~2"},
-		{"~1", "a7 b1 left c9-10 again~2"},
-		{"b2", "a7 b2 left c9-10 again~2"},
-		{"c9", "a7 b3 left c10-10 again~2"},
-		{"a8", "a8 b3 again~2"},
-		{"~2", "a8 b3"},
+		{"", "a5-6 b1-1 a7-7 ~1 b2-3 c9-10 a8-8 ~2"},
+		{"a5", "a6-6 b1-1 a7-7 ~1 b2-3 c9-10 a8-8 ~2"},
+		{"a6", "b1-1 a7-7 ~1 b2-3 c9-10 a8-8 ~2"},
+		{"b1", "a7-7 ~1 b2-3 c9-10 a8-8 ~2"},
+		{"~1", "b2-3 c9-10 a8-8 ~2"},
+		{"b2", "b3-3 c9-10 a8-8 ~2"},
+		{"c9", "c10-10 a8-8 ~2"},
+		{"a8", "~2"},
+		{"~2", ""},
 		{"a9", "unknown"},
 		{"a4", "unknown"},
 		{"~3", "unknown"},
@@ -70,29 +67,37 @@ func TestWhereAClientWasFollowsFromItsOffset(t *testing.T) {
 		{"x", "unknown"},
 	} {
 		tr := trail{answer: never}
-		tr.enter("a", hub.Position{Epoch: epochOf("a"), Offset: 4})
-		tr.enter("b", hub.Position{Epoch: epochOf("b")})
-		tr.enter("c", hub.Position{Epoch: epochOf("c"), Offset: 8})
+		for channel, at := range map[string]uint64{"a": 4, "b": 0, "c": 8} {
+			tr.enter(channel, hub.Position{Epoch: epochOf(channel), Offset: at}, byProgram)
+		}
 		tr.leave("c")
 		walk(&tr, steps, 0)
 		missed, ok := tr.rewind(offset(c.offset))
-		got := describe(&tr, missed)
+		got := describe(missed)
 		if !ok {
 			got = "unknown"
 		}
 		if got != c.want {
 			t.Errorf("%q: %s instead of %s", c.offset, got, c.want)
 		}
-		if again, ok := tr.rewind(offset(c.offset)); c.want != "unknown" && (!ok || len(again) > 0) {
+		if c.want == "unknown" {
+			continue
+		}
+		if again, ok := tr.rewind(offset(c.offset)); !ok || len(again) > 0 {
 			t.Errorf("%q: the place is not known any more", c.offset)
+		}
+		for _, p := range tr.rooms {
+			if want := map[string]uint64{"a": 8, "b": 3}[p.channel]; p.Offset != want {
+				t.Errorf("%q: channel %s goes on after %d instead of %d", c.offset, p.channel, p.Offset, want)
+			}
 		}
 	}
 }
 
 func TestWhatIsConfirmedIsForgotten(t *testing.T) {
 	var tr trail
-	tr.enter("a", hub.Position{Epoch: epochOf("a")})
-	tr.enter("b", hub.Position{Epoch: epochOf("b")})
+	tr.enter("a", hub.Position{Epoch: epochOf("a")}, byProgram)
+	tr.enter("b", hub.Position{Epoch: epochOf("b")}, byProgram)
 	walk(&tr, "a1 b1 a2 ~1 a3 b2", 10)
 	tr.answer = 12
 	tr.trim(11)
@@ -100,7 +105,7 @@ func TestWhatIsConfirmedIsForgotten(t *testing.T) {
 		t.Errorf("before the answer to CONNECT is confirmed: %+v", tr)
 	}
 	tr.trim(14)
-	if want := (trail{at: "~1", rooms: []place{{"a", hub.Position{Epoch: epochOf("a"), Offset: 2}}, {"b", hub.Position{Epoch: epochOf("b"), Offset: 1}}}}); tr.at != want.at || !reflect.DeepEqual(tr.rooms, want.rooms) || tr.bytes != 0 {
+	if want := (trail{at: "~1", rooms: []place{{"a", hub.Position{Epoch: epochOf("a"), Offset: 2}, byProgram}, {"b", hub.Position{Epoch: epochOf("b"), Offset: 1}, byProgram}}}); tr.at != want.at || !reflect.DeepEqual(tr.rooms, want.rooms) || tr.bytes != 0 {
 		t.Errorf("%+v", tr)
 	}
 	tr.trim(100)
