@@ -233,20 +233,21 @@ test('a closed line stays closed', () => {
   assert.equal(line.state, 'closed');
 });
 
-test('a plain request tells why a channel cannot be joined', async () => {
+test('a poll tells why a channel cannot be joined', async () => {
   for (const [status, body, want] of [
     [400, '{"code":"bad_channel","detail":"the name is bad"}\n', { status: 400, sentence: 'the name is bad' }],
     [503, '{"code":"full","detail":"no room"}\n', { status: 503, sentence: 'no room' }],
+    [429, '{"code":"rate_limited","detail":"too often"}\n', { status: 429, sentence: 'too often' }],
     [503, '', null],
     [503, '<h1>a proxy says this</h1>', null],
     [200, '{"messages":[],"cursor":""}\n', null],
   ]) {
     mock.method(globalThis, 'fetch', async (url) => {
-      assert.equal(url, 'https://test/channels/lobby');
+      assert.equal(url, '/channels/the%20lobby?user=Ada');
       return new Response(body, { status });
     });
-    assert.deepEqual(await whyRefused('wss://test/channels/lobby'), want);
+    assert.deepEqual(await whyRefused('the lobby', 'Ada'), want);
   }
   mock.method(globalThis, 'fetch', async () => Promise.reject(new TypeError('nobody there')));
-  assert.equal(await whyRefused('ws://test/channels/lobby'), null);
+  assert.equal(await whyRefused('the lobby', 'Ada'), null);
 });
