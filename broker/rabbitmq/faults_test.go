@@ -28,6 +28,8 @@ func brittle(t *testing.T, wait time.Duration, urls ...string) func() hub.Broker
 
 func TestWhenTheServerStumbles(t *testing.T) {
 	r := servers.StartRabbitMQ(t)
+	start(t, options(r.URL())).Close() // declares the first streams
+	r.Settle()
 	type begin = func(t *testing.T) (func() hub.Broker, func(), func())
 	alone := func(wait time.Duration, strike, mend func()) begin {
 		return func(t *testing.T) (func() hub.Broker, func(), func()) { return brittle(t, wait, r.URL()), strike, mend }
@@ -47,7 +49,7 @@ func TestWhenTheServerStumbles(t *testing.T) {
 		{Name: "a node is cut off", Begin: linked((*servers.Link).Cut), Others: true},
 		{Name: "a node hears nothing for longer than it waits", Begin: linked(func(l *servers.Link) { l.Stall(); time.Sleep(8 * time.Second) }), Others: true},
 		{Name: "the logs are deleted", Loses: true, Begin: func(t *testing.T) (func() hub.Broker, func(), func()) {
-			node := brittle(t, 0, r.URL())
+			node := brittle(t, time.Minute, r.URL())
 			return node, func() { deleteLogs(t, r) }, func() {}
 		}},
 	})

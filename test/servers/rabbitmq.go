@@ -65,7 +65,12 @@ func StartRabbitMQ(t testing.TB) *RabbitMQ {
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none")
 	r.Process = &Process{t: t, name: "rabbitmq-server", log: filepath.Join(r.dir, "log", "ringdown"+port+"@localhost.log"), ready: r.greet,
 		command: func() *exec.Cmd { return r.command(server) }}
-	t.Cleanup(r.Kill)
+	t.Cleanup(func() {
+		r.Kill()
+		if text, err := os.ReadFile(r.log); err == nil && t.Failed() {
+			t.Logf("what RabbitMQ logged last:\n%s", text[max(0, len(text)-20_000):])
+		}
+	})
 	r.Start()
 	return r
 }
@@ -149,4 +154,11 @@ func (r *RabbitMQ) Control(args ...string) string {
 		r.t.Fatalf("rabbitmqctl %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return string(out)
+}
+
+// Settle has RabbitMQ write to disk what it otherwise writes half a second later: among other things that there are streams at all, once the first
+// has been declared. If it is killed before that, it cannot find them any more.
+func (r *RabbitMQ) Settle() {
+	r.t.Helper()
+	r.Control("eval", "[dets:sync(T) || T <- dets:all()].")
 }
