@@ -117,13 +117,11 @@ func (p *partition) doubt() bool {
 func (p *partition) load(l logged) error {
 	p.mu.Lock()
 	if l.rec.Kind == reset && l.rec.Key == anyIncarnation {
+		p.skipped(l.at)
 		p.state, p.verified, p.buffered = newState(), true, nil
 		p.mu.Unlock()
 		p.apply(l)
-		p.mu.Lock()
-		p.goLiveIf(p.met)
-		p.mu.Unlock()
-		p.settled()
+		p.loaded()
 		return nil
 	}
 	p.buffered = append(p.buffered, l)
@@ -143,6 +141,7 @@ func (p *partition) load(l logged) error {
 		p.mu.Unlock()
 		return nil
 	}
+	p.skipped(s.At)
 	later := p.buffered
 	p.state, p.verified, p.buffered = s, true, nil
 	p.mu.Unlock()
@@ -151,7 +150,34 @@ func (p *partition) load(l logged) error {
 			p.apply(l)
 		}
 	}
+	p.loaded()
 	return nil
+}
+
+// skipped ends the calls whose records are not applied here, because a snapshot holds what they have done, or a reset has undone it. Called with
+// the lock.
+func (p *partition) skipped(upTo uint64) {
+	for _, l := range p.buffered {
+		c := p.pending[l.rec.Seq]
+		switch {
+		case c == nil || l.at > upTo || l.rec.Owner != p.broker.owner || c == p.caught:
+		case c.rec.Kind == barrier:
+			p.finish(c, outcome{}, nil)
+		default:
+			p.finish(c, outcome{}, maybe{errLate})
+		}
+	}
+}
+
+// loaded is called once the state is known: if the barrier came before, this is as far as the log went when the session began.
+func (p *partition) loaded() {
+	p.mu.Lock()
+	if p.met && !p.live && !p.renewing {
+		p.checkLoss()
+		p.goLiveIf(!p.renewing)
+	}
+	p.mu.Unlock()
+	p.settled()
 }
 
 // waitForSnapshot is called with each heartbeat while the state is not known. First one node is asked for a snapshot, then all; in the end
