@@ -87,7 +87,7 @@ func (s *session) open(server Server) (err error) {
 		return err
 	}
 	if err := s.declare(); err != nil {
-		return fmt.Errorf("it does not do what is asked of it; see what docs/brokers.md says the user must be allowed: %w", err)
+		return fmt.Errorf("it does not do what is asked; see what docs/brokers.md says the user must be allowed: %w", err)
 	}
 	for range partitions {
 		ch, err := s.channel(s.out)
@@ -178,6 +178,9 @@ func (s *session) declare() error {
 			"x-max-length-bytes":              int64(b.options.LogBytes),
 			"x-stream-max-segment-size-bytes": int64(b.options.LogBytes / 8),
 		})
+		if refusal, ok := errors.AsType[*amqp.Error](err); ok && refusal.Code == amqp.PreconditionFailed {
+			return fmt.Errorf("the queue %s is there with another size or type; use the LogBytes it was made with, another prefix, or delete it: %w", b.logName(i), err)
+		}
 		if err == nil {
 			err = s.control.QueueBind(b.logName(i), strconv.Itoa(i), b.logExchange(), false, nil)
 		}
