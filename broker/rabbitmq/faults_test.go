@@ -26,10 +26,13 @@ func brittle(t *testing.T, wait time.Duration, urls ...string) func() hub.Broker
 	}
 }
 
+// All of this shares a server, because it takes long to start.
 func TestWhenTheServerStumbles(t *testing.T) {
 	r := servers.StartRabbitMQ(t)
 	start(t, options(r.URL())).Close() // declares the first streams
 	r.Settle()
+	t.Run("two hubs are one while it dies and comes back", func(t *testing.T) { twoHubs(t, r) })
+	t.Run("it is short of memory, which is told and waited for", func(t *testing.T) { shortOfMemory(t, r) })
 	type begin = func(t *testing.T) (func() hub.Broker, func(), func())
 	alone := func(wait time.Duration, strike, mend func()) begin {
 		return func(t *testing.T) (func() hub.Broker, func(), func()) { return brittle(t, wait, r.URL()), strike, mend }
@@ -67,8 +70,7 @@ func deleteLogs(t *testing.T, r *servers.RabbitMQ) {
 }
 
 // While RabbitMQ is short of memory it takes nothing. Whoever waits is published afterwards, once; reading and Health go on.
-func TestShortOfMemoryIsToldAndWaitedFor(t *testing.T) {
-	r := servers.StartRabbitMQ(t)
+func shortOfMemory(t *testing.T, r *servers.RabbitMQ) {
 	o := options(r.URL())
 	b := start(t, o)
 	o.PublishWait = time.Minute

@@ -66,7 +66,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 func publishSoon(b *rabbitmq.Broker, text string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
-	b.Publish(ctx, &hub.Publication{Channel: "lobby", Payload: []byte(text)}, hub.Storing{})
+	b.Publish(ctx, &hub.Publication{Channel: "lobby", Payload: []byte(text)}, hub.Storing{Retention: hub.Retention{Count: 100}})
 }
 
 // harness runs each test under a prefix of its own. mortal is the server that a node dies behind.

@@ -66,6 +66,7 @@ func (b *Broker) connect() (*session, error) {
 			return s, nil
 		}
 		s.fail(err)
+		s.working.Wait()
 		errs = append(errs, fmt.Errorf("rabbitmq: %s: %w", b.servers[i].Address, err))
 	}
 	return nil, errors.Join(errs...)
