@@ -102,12 +102,3 @@ func (s *Server) query(u *url.URL) error {
 	}
 	return nil
 }
-
-// url is the address for the client.
-func (s Server) url() string {
-	scheme := "amqp"
-	if s.Secure {
-		scheme = "amqps"
-	}
-	return scheme + "://" + s.Address
-}
