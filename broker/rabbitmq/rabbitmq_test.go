@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/ringdown/ringdown/broker/brokertest"
 	"github.com/ringdown/ringdown/broker/rabbitmq"
 	"github.com/ringdown/ringdown/hub"
@@ -152,6 +154,13 @@ func startsLate(t *testing.T, r *servers.RabbitMQ) {
 			t.Fatal(err)
 		}
 	}
+	dropped := int64(0)
+	for i := range 4 {
+		dropped += firstOf(t, r, fmt.Sprint(o.Prefix, ".log.", i))
+	}
+	if dropped == 0 {
+		t.Error("the logs have dropped nothing")
+	}
 	check := func(b *rabbitmq.Broker, sessions int) {
 		t.Helper()
 		h, err := b.History(t.Context(), "seldom", hub.Query{Limit: 10, Retention: keep})
@@ -171,6 +180,29 @@ func startsLate(t *testing.T, r *servers.RabbitMQ) {
 	late.Close()
 	a.Close()
 	check(start(t, o), 0)
+}
+
+// firstOf is the position of the first record that a log holds.
+func firstOf(t *testing.T, r *servers.RabbitMQ, log string) int64 {
+	t.Helper()
+	c, err := amqp.Dial(r.URL() + "/%2F")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ch, err := c.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ch.Qos(1, 0, false); err != nil {
+		t.Fatal(err)
+	}
+	records, err := ch.Consume(log, "", false, false, false, false, amqp.Table{"x-stream-offset": "first"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _ := (<-records).Headers["x-stream-offset"].(int64)
+	return first
 }
 
 func apart(t *testing.T, r *servers.RabbitMQ) {
