@@ -132,3 +132,18 @@ func TestALinkIsCutStalledAndMended(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestARabbitMQKeepsItsMapperAndDataThroughAKill(t *testing.T) {
+	r := StartRabbitMQ(t)
+	r.Control("add_vhost", "kept")
+	r.Settle()
+	r.Kill()
+	if err := r.greet(); err == nil {
+		t.Error("a killed server answers")
+	}
+	r.Start()
+	r.Control("await_startup")
+	if got := r.Control("list_vhosts"); !strings.Contains(got, "kept") {
+		t.Errorf("after a kill it has %q", got)
+	}
+}

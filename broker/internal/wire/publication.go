@@ -54,27 +54,39 @@ func decode(b []byte) (*hub.Publication, error) {
 		return nil, err
 	}
 	p := &hub.Publication{Epoch: at.Epoch, Offset: at.Offset, Time: when}
+	return p, decodeContent(p, b)
+}
+
+// DecodeContent reads what AppendContent wrote into p, whose payload is then a part of b, which must not change any more.
+func DecodeContent(p *hub.Publication, b []byte) error {
+	if err := decodeContent(p, b); err != nil {
+		return fmt.Errorf("a publication cannot be read: %w", err)
+	}
+	return nil
+}
+
+func decodeContent(p *hub.Publication, b []byte) error {
 	for {
 		tag, value, rest, err := nextField(b, false)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		b = rest
 		if tag == endTag {
 			break
 		}
 		if err := setField(p, tag, value); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if len(b) == 0 {
-		return nil, errShort
+		return errShort
 	}
 	if p.Kind = hub.Kind(b[0]); p.Kind > hub.Binary {
-		return nil, fmt.Errorf("there is no kind of payload %d", p.Kind)
+		return fmt.Errorf("there is no kind of payload %d", p.Kind)
 	}
 	p.Payload = b[1:]
-	return p, nil
+	return nil
 }
 
 func setField(p *hub.Publication, tag byte, value []byte) error {
