@@ -40,7 +40,6 @@ func (s *Server) newSockets() (*commands.Gateway, error) {
 		},
 		ConnectTimeout: c.Limits.HandshakeTimeout + c.Backend.Timeout,
 		Identify:       s.identifySocket(),
-		MaxNamespaces:  1,
 		MaxAuth:        int(c.Limits.HeaderSize),
 		Log:            s.log,
 	}

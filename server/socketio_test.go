@@ -133,13 +133,18 @@ func scrape(t *testing.T, node *server.Server) string {
 
 func TestOtherNamespacesAreRefused(t *testing.T) {
 	s := dialSocket(t, start(t, inDevMode()), "", nil)
-	s.write("40/admin,", false)
-	if got, _ := s.next(); got != `4/admin,{"message":"Invalid namespace"}` {
-		t.Errorf("%s", got)
+	refused := func() {
+		t.Helper()
+		s.write("40/admin,", false)
+		if got, _ := s.next(); got != `4/admin,{"message":"Invalid namespace"}` {
+			t.Errorf("%s", got)
+		}
 	}
+	refused()
 	if refusal := s.connect(""); refusal != "" {
-		t.Error(refusal)
+		t.Fatal(refusal)
 	}
+	refused()
 }
 
 func TestHistoryAndPresenceOverSocketIO(t *testing.T) {
