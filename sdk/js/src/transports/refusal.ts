@@ -1,0 +1,39 @@
+// An HTTP answer that is not what was asked for, and what it means for the line.
+
+import type { Ending } from './transport.js';
+
+/** What an HTTP request came to that was not answered as it should be. */
+export class Refusal extends Error {
+  readonly ending: Ending;
+
+  constructor(ending: Ending) {
+    super(ending.message);
+    this.ending = ending;
+  }
+}
+
+/** Reads what is said with a status that is no success (RFC 9457). */
+export async function refusal(response: Response): Promise<Refusal> {
+  let problem: { code?: string; detail?: string } = {};
+  try {
+    problem = (await response.json()) as typeof problem;
+  } catch {
+    // not the server's words: something in between has answered
+  }
+  const seconds = Number(response.headers.get('Retry-After'));
+  return new Refusal({
+    kind: problem.code ? 'told' : 'unreachable',
+    message: problem.detail ?? `answered with status ${response.status}`,
+    ...(problem.code ? { code: problem.code } : { status: response.status }),
+    ...(seconds > 0 && { retryAfter: seconds * 1000 }),
+  });
+}
+
+const ofTheLine = [
+  'unauthorized', 'token_expired', 'token_revoked', 'foreign_origin', 'full', 'shutting_down', 'disconnected', 'slow_consumer',
+];
+
+/** Tells whether a refusal is about one request only, so that the line goes on. */
+export function isOfRequest({ code }: Ending): boolean {
+  return code !== undefined && !ofTheLine.includes(code);
+}
