@@ -139,10 +139,10 @@ export abstract class HttpWire implements Wire {
       case 'ping':
         return this.#ping();
       case 'publish':
-        this.#posting = this.#posting.then(() => this.#answer(id, this.#publish(command)));
+        this.#posting = this.#posting.then(() => this.#answer(id, () => this.#publish(command)));
         return;
       case 'history':
-        void this.#answer(id, this.#history(command));
+        void this.#answer(id, () => this.#history(command));
         return;
       default: {
         const message = `${type} needs a WebSocket, and this client found no way to open one; try again later`;
@@ -203,9 +203,11 @@ export abstract class HttpWire implements Wire {
     });
   }
 
-  async #answer(id: number | undefined, work: Promise<Heard>): Promise<void> {
+  // After the end nothing more is done: what comes later in the queue must not overtake what failed.
+  async #answer(id: number | undefined, work: () => Promise<Heard>): Promise<void> {
+    if (this.over) return;
     try {
-      this.say({ ...(await work), ...reply(id) });
+      this.say({ ...(await work()), ...reply(id) });
     } catch (error) {
       if (this.over) return;
       if (!(error instanceof Refusal) || !isOfRequest(error.ending)) return this.#failed(error);
