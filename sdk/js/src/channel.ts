@@ -125,22 +125,20 @@ export class Channel<T = unknown> {
    */
   async publish(data: T, { event, key, idempotencyKey, signal }: PublishOptions = {}): Promise<Receipt> {
     const idempotency_key = idempotencyKey ?? this.#host.newKey();
-    const answer = await this.#host.ask({ type: 'publish', channel: this.name, event, key, idempotency_key, ...encode(data) }, signal);
-    const { offset = 0, cursor = '', time = '', subscribers = 0, lagging = 0, duplicate = false } = answer;
-    return { offset, cursor, time, subscribers, lagging, duplicate };
+    const command: Command = { type: 'publish', channel: this.name, event, key, idempotency_key, ...encode(data) };
+    return { duplicate: false, ...bare(await this.#host.ask(command, signal)) } as Receipt;
   }
 
   /** What the server keeps: after a cursor, or, without one, the newest. limit is how many at most: 100 unless told otherwise, up to 1000. */
   async history({ cursor, limit, signal }: { cursor?: string; limit?: number; signal?: AbortSignal } = {}): Promise<History<T>> {
-    const answer = await this.#host.ask({ type: 'history', channel: this.name, cursor, limit }, signal);
-    const messages = (answer.messages ?? []).map((heard) => messageOf<T>(heard));
-    return { messages, cursor: answer.cursor ?? '', recovered: answer.recovered ?? false, more: answer.more ?? false };
+    const answer = bare(await this.#host.ask({ type: 'history', channel: this.name, cursor, limit }, signal));
+    const messages = answer.messages!.map((heard) => messageOf<T>(heard));
+    return { recovered: false, more: false, ...answer, messages } as History<T>;
   }
 
   /** Who is here; to be asked by subscribers. limit is how many are listed: 100 unless told otherwise, up to 1000. */
   async presence({ limit, signal }: { limit?: number; signal?: AbortSignal } = {}): Promise<Present> {
-    const { members = [], sessions = 0, users = 0 } = await this.#host.ask({ type: 'presence', channel: this.name, limit }, signal);
-    return { members, sessions, users };
+    return bare(await this.#host.ask({ type: 'presence', channel: this.name, limit }, signal)) as unknown as Present;
   }
 
   /**
@@ -206,4 +204,9 @@ export class Channel<T = unknown> {
     for (const feed of feeds) feed.end(error);
     this.#events.emit('unsubscribed', why);
   }
+}
+
+/** An answer without what only the protocol needs. */
+function bare({ type: _, id: __, channel: ___, ...rest }: Heard): Omit<Heard, 'type' | 'id' | 'channel'> {
+  return rest;
 }

@@ -4,18 +4,20 @@ import { realClock } from './clock.js';
 import type { Memory } from './chooser.js';
 import type { ClientOptions } from './client.js';
 import type { World } from './line.js';
-import { longPolling } from './transports/poll.js';
-import { serverSentEvents } from './transports/sse.js';
+import { later } from './transports/later.js';
 import type { Transport } from './transports/transport.js';
 import { webSocket, type SocketClass } from './transports/websocket.js';
+
+// Most pages never need it, so they do not load it.
+const fallback = () => import('./transports/fallback.js');
 
 export function realWorld(options: ClientOptions): World {
   const { WebSocket = (globalThis as { WebSocket?: unknown }).WebSocket as SocketClass | undefined, memory = storage() } = options;
   const { fetch = (url, init) => globalThis.fetch(url, init), transports: wanted = ['websocket', 'sse', 'poll'] } = options;
   const all: (Transport | undefined)[] = [
     WebSocket && webSocket(WebSocket),
-    serverSentEvents(fetch, realClock),
-    longPolling(fetch, realClock),
+    later('sse', async () => (await fallback()).serverSentEvents(fetch, realClock)),
+    later('poll', async () => (await fallback()).longPolling(fetch, realClock)),
   ];
   const transports = wanted.flatMap((name) => all.find((transport) => transport?.name === name) ?? []);
   if (transports.length === 0) throw new TypeError(`none of the transports ${wanted.join(', ')} is there; pass a WebSocket, or allow others`);

@@ -109,19 +109,15 @@ export abstract class HttpWire implements Wire {
     return response;
   }
 
-  /** As request, and its JSON, within ms. */
+  /** As request, and its JSON. A line on which that takes more than ms is dead. */
   protected async ask(method: string, path: string, parameters: string[][], ms = patience, more: RequestInit = {}): Promise<Heard> {
-    const late = new AbortController();
-    const stop = () => late.abort();
-    const signals = [this.#all.signal, ...(more.signal ? [more.signal] : [])];
-    signals.forEach((signal) => signal.addEventListener('abort', stop));
-    const cancel = this.clock.after(ms, stop);
+    const late = () => this.end({ kind: 'silent', message: `no answer to ${method} ${path} within ${ms} ms` });
+    const cancel = this.clock.after(ms, late);
     try {
-      const response = await this.request(method, path, parameters, { ...more, signal: late.signal });
+      const response = await this.request(method, path, parameters, more);
       return method === 'HEAD' || response.status === 204 ? { type: '' } : ((await response.json()) as Heard);
     } finally {
       cancel();
-      signals.forEach((signal) => signal.removeEventListener('abort', stop));
     }
   }
 

@@ -24,16 +24,13 @@ export async function refusal(response: Response): Promise<Refusal> {
   return new Refusal({
     kind: problem.code ? 'told' : 'unreachable',
     message: problem.detail ?? `answered with status ${response.status}`,
-    ...(problem.code ? { code: problem.code } : { status: response.status }),
+    status: response.status,
+    ...(problem.code && { code: problem.code }),
     ...(seconds > 0 && { retryAfter: seconds * 1000 }),
   });
 }
 
-const ofTheLine = [
-  'unauthorized', 'token_expired', 'token_revoked', 'foreign_origin', 'full', 'shutting_down', 'disconnected', 'slow_consumer',
-];
-
-/** Tells whether a refusal is about one request only, so that the line goes on. */
-export function isOfRequest({ code }: Ending): boolean {
-  return code !== undefined && !ofTheLine.includes(code);
+/** Tells whether a refusal is about one request only, so that the line goes on: not about the token, the page or the server's state. */
+export function isOfRequest({ code, status = 0 }: Ending): boolean {
+  return code !== undefined && status !== 401 && status < 500 && code !== 'foreign_origin' && code !== 'disconnected';
 }

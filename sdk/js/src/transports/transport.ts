@@ -17,7 +17,7 @@ export interface Ending {
   /** A code of docs/errors.md, if the server said one. */
   code?: string;
   message: string;
-  /** The HTTP status of an answer that is not the server's: something in between refused. */
+  /** The HTTP status of a refusal, by the server or, without a code, by something in between. */
   status?: number;
   /** The WebSocket's close code. */
   close?: number;
@@ -27,7 +27,7 @@ export interface Ending {
   retryAfter?: number;
 }
 
-/** Who hears a wire. Nothing is called after ended, nor after the wire was closed by this side. */
+/** Who hears a wire. Nothing is called before open has returned, but for refusals of what was sent with it; nothing after ended, nor after the wire was closed by this side. */
 export interface Hearing {
   /** The other side has accepted the connection. That does not mean that anything passes. */
   accepted(): void;

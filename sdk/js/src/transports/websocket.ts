@@ -29,7 +29,6 @@ function open(Socket: SocketClass, { base, query, token }: Address, first: reado
   const socket = new Socket(`${base.replace(/^http/, 'ws')}/connect${query && `?${query}`}`, protocols);
   let accepted = false;
   let over = false;
-  let farewell: Heard | undefined;
   const send = (commands: readonly string[]) => batches(commands).forEach((text) => socket.send(text));
   const end = (ending: Ending) => {
     if (over) return;
@@ -47,11 +46,10 @@ function open(Socket: SocketClass, { base, query, token }: Address, first: reado
     if (over) return;
     const message = parse(data);
     if (!message) return end({ kind: 'lost', message: 'the server says what is not of the protocol' });
-    if (message.type === 'disconnect') farewell = message;
     hearing.message(message);
   };
   socket.onerror = () => {}; // a close follows, which is all that a page may know
-  socket.onclose = ({ code, reason }: { code: number; reason: string }) => end(ending(accepted, farewell, code, reason));
+  socket.onclose = ({ code, reason }: { code: number; reason: string }) => end(ending(accepted, code, reason));
   return {
     send: (commands) => void (accepted && !over && send(commands)),
     close() {
@@ -71,26 +69,13 @@ function parse(data: unknown): Heard | undefined {
   }
 }
 
-// What close codes of the server's mean, for the case that its disconnect was lost.
-const codes: Record<number, string> = {
-  1008: 'not_allowed',
-  4401: 'unauthorized',
-  4402: 'token_expired',
-  4403: 'token_revoked',
-  4429: 'rate_limited',
-};
+// What close codes say of the token, for the case that the server's own word on it, which comes before, was lost.
+const codes: Record<number, string> = { 4401: 'unauthorized', 4402: 'token_expired', 4403: 'token_revoked' };
 
-function ending(accepted: boolean, farewell: Heard | undefined, close: number, reason: string): Ending {
+function ending(accepted: boolean, close: number, reason: string): Ending {
   if (!accepted) return { kind: 'unreachable', message: 'no WebSocket could be opened', close };
-  const code = farewell?.code ?? codes[close];
-  return {
-    kind: code ? 'told' : 'lost',
-    message: farewell?.message || reason || `the connection broke (${close})`,
-    close,
-    ...(code && { code }),
-    ...(farewell?.reconnect !== undefined && { reconnect: farewell.reconnect }),
-    ...(farewell?.retry_after && { retryAfter: farewell.retry_after * 1000 }),
-  };
+  const code = codes[close];
+  return { kind: 'lost', message: reason || `the connection broke (${close})`, close, ...(code && { code }) };
 }
 
 /** As few messages as the server's bounds allow. */
