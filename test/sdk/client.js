@@ -5,7 +5,7 @@ import { serve, within } from '../node/peer.js';
 import { WebSocket } from '../node/ws.js';
 
 const patience = 25_000; // ms for anything that is waited for
-const clients = new Map(); // name → { client, states, told: channel → [] }
+const clients = new Map(); // name → { client, states, renewals, told: channel → [] }
 
 /** Waits until the condition holds, looking whenever anything happens. */
 async function until(what, condition) {
@@ -26,11 +26,15 @@ function tell(event) {
 }
 
 serve({
-  open({ name, url, ...options }) {
-    const client = new Client(url, { WebSocket, ...options });
+  /** Opens a client. It is given the tokens one after the other, the last one again and again. */
+  open({ name, url, tokens, ...options }) {
+    const renewals = [];
+    const token = (renew) => (renewals.push(renew), tokens[Math.min(renewals.length, tokens.length) - 1]);
+    const client = new Client(url, { WebSocket, ...(tokens && { token }), ...options });
     const states = [];
+    client.on('error', ({ code }) => states.push(`error ${code}`));
     client.on('state', ({ to, cause, transport }) => states.push([to, transport ?? cause?.code].filter(Boolean).join(' ')));
-    clients.set(name, { client, states, told: new Map() });
+    clients.set(name, { client, states, renewals, told: new Map() });
   },
 
   /** Waits until a client is open, and tells over which transport. */
@@ -44,6 +48,13 @@ serve({
   been({ name, state }) {
     const { states } = clients.get(name);
     return until(`${name} to have been ${state}, after ${states}`, () => states.some((was) => was.startsWith(state)));
+  },
+
+  /** Waits until so many tokens were asked for, and tells who the server takes the client for. */
+  async renewed({ name, times }) {
+    const { client, renewals } = clients.get(name);
+    await until(`${name} to ask for ${times} tokens`, () => renewals.length >= times);
+    return { renewals, user: client.user };
   },
 
   states({ name }) {

@@ -45,6 +45,8 @@ export interface ClientEvents {
   state: Change;
   /** The server has subscribed the client to a channel. */
   forced: Channel;
+  /** The server refuses something for which nobody waits, such as a renewed token. */
+  error: RingdownError;
 }
 
 const settlePause = 1_000; // ms, and up to twice that, until a channel that was refused for the moment is asked for again
@@ -200,8 +202,14 @@ export class Client {
   #heard(message: Heard): void {
     if (message.id !== undefined && this.#outbox.answered(message)) return;
     if (message.type === 'subscribed' && message.forced) return this.#forced(message);
+    if (message.type === 'error') return this.#refused(message);
     if (message.channel !== undefined) this.#channels.get(message.channel)?.heard(message);
-    else if (message.type === 'error') for (const channel of this.#channels.values()) channel.heard(message); // by its id it is one's
+  }
+
+  // By its id an error is a subscription's; without one it is about something that nobody waits for.
+  #refused(error: Heard): void {
+    if (error.id !== undefined) for (const channel of this.#channels.values()) channel.heard(error);
+    else this.#events.emit('error', new RingdownError(error.code ?? '', error.message ?? ''));
   }
 
   #forced(message: Heard): void {

@@ -40,6 +40,7 @@ export interface LineOwner {
 }
 
 const refusals = ['unauthorized', 'token_expired']; // which another token may mend
+const leastLife = 1_000; // ms between renewals, for programs whose tokens have ended when they come
 const forGood = ['not_allowed', 'token_revoked', 'foreign_origin', 'disconnected']; // unless the server says otherwise
 
 export class Line {
@@ -67,7 +68,7 @@ export class Line {
     this.#backoff = new Backoff(options.backoff, world.random);
     this.#chooser = new Chooser(world.transports, world.clock, world.memory, options.base);
     this.#tokens = new Tokens(options.token, world.clock);
-    this.#connect();
+    this.#cancelRetry = world.clock.after(0, () => this.#connect()); // when the program has said what it wants to hear
   }
 
   /** The transport that is used, or tried. */
@@ -121,17 +122,15 @@ export class Line {
   }
 
   #dial(): void {
-    let link: Link | undefined;
     try {
-      link = this.#newLink(this.#chooser.current, this.#owner.first(), {
+      this.#link = this.#newLink(this.#chooser.current, this.#owner.first(), {
         opened: (welcome) => this.#opened(welcome),
         heard: (message) => this.#heard(message),
-        ended: (ending) => void (this.#link === link && this.#failed(ending)),
+        ended: (ending) => this.#failed(ending),
       });
-    } catch (error) { // a token that cannot stand in a header, for instance
+    } catch (error) {
       return this.#failed({ kind: 'unreachable', message: String(error) });
     }
-    this.#link = link;
   }
 
   #newLink(transport: Transport, first: readonly string[], owner: LinkOwner): Link {
@@ -153,7 +152,7 @@ export class Line {
   #renewInTime(): void {
     this.#cancelRenewal();
     if (this.#tokens.dueIn === Infinity) return;
-    this.#cancelRenewal = this.#world.clock.after(Math.max(0, this.#tokens.dueIn), async () => {
+    this.#cancelRenewal = this.#world.clock.after(Math.max(leastLife, this.#tokens.dueIn), async () => {
       const link = this.#link;
       const token = await this.#tokens.renew().catch(() => undefined); // at the end of the old one there is another attempt
       if (token === undefined || link !== this.#link || this.state !== 'open') return;

@@ -39,20 +39,24 @@ export class Link {
   #heardAt = 0;
   #cancel: () => void; // the one timer: opening, greeting, heartbeat or answer
 
+  /** Throws what the transport throws that cannot even try, as a WebSocket does for a token that cannot be a subprotocol. */
   constructor(clock: Clock, transport: Transport, address: Address, first: readonly string[], beat: HeartbeatOptions, owner: LinkOwner) {
     this.#clock = clock;
     this.#owner = owner;
     this.#interval = beat.interval ?? 10_000;
     this.#timeout = beat.timeout ?? 5_000;
     this.#cancel = clock.after(opening, () => this.#end({ kind: 'unreachable', message: 'the server did not answer' }));
-    const wire = transport.open(address, [ping, ...first], {
-      accepted: () => this.#wasAccepted(),
-      message: (message) => this.#hear(message),
-      alive: () => void (this.#heardAt = clock.now()),
-      ended: (ending) => this.#end(ending),
-    });
-    if (this.#over) wire.close();
-    else this.#wire = wire;
+    try {
+      this.#wire = transport.open(address, [ping, ...first], {
+        accepted: () => this.#wasAccepted(),
+        message: (message) => this.#hear(message),
+        alive: () => void (this.#heardAt = clock.now()),
+        ended: (ending) => this.#end(ending),
+      });
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   send(commands: readonly string[]): void {

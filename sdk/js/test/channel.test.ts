@@ -90,6 +90,17 @@ test('a channel that is refused says so, and one that is refused for the moment 
   expect(client.state).toBe('open');
 });
 
+test('an error that is about something else leaves channels alone', async () => {
+  const { clock, network, told, client } = listening();
+  const errors: string[] = [];
+  client.on('error', ({ code }) => errors.push(code));
+  await clock.pass(100);
+  network.say({ type: 'error', code: 'unauthorized', message: 'that token is no good' });
+  network.say({ type: 'error', id: 4711, code: 'not_allowed', message: 'an answer that came too late' });
+  await clock.pass(10);
+  expect([told, errors]).toEqual([['subscribed undefined'], ['unauthorized']]);
+});
+
 test('leaving and coming back at once leaves one subscription', async () => {
   const { clock, network, told, channel } = listening();
   channel.unsubscribe(); // while the first is on its way

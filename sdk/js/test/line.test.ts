@@ -163,3 +163,18 @@ test('a listener may close the client at any change', async () => {
     expect(network.lines.size).toBe(0);
   }
 });
+
+test('a transport that cannot even try is passed over, and leaves nothing behind', async () => {
+  const { clock, states } = meet({
+    before: (n) => {
+      n.weather.sse = n.weather.poll = 'refuses';
+      n.refuse = () => {
+        if (n.clock.now() < 8_000) throw new SyntaxError('this cannot be a subprotocol');
+        return undefined;
+      };
+    },
+  });
+  await clock.pass(60_000);
+  expect(states.slice(0, 2)).toEqual(['waiting unreachable', 'connecting']);
+  expect(states.at(-1)).toBe('open websocket');
+});

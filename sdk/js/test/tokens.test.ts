@@ -76,8 +76,16 @@ test('a function that fails is asked again later', async () => {
 test('a client that was closed while the token was on its way stays closed', async () => {
   let give!: (token: string) => void;
   const { clock, network, client } = meet({ token: () => new Promise((resolve) => (give = resolve)) });
+  await clock.pass(1);
   client.close();
   give('late');
   await clock.pass(1_000);
   expect(network.attempts).toEqual([]);
+});
+
+test('tokens that have ended when they come are not asked for without a pause', async () => {
+  let asked = 0;
+  const { clock, client } = meet({ token: () => (asked++, ending(-60_000)) });
+  await clock.pass(10_500);
+  expect([client.state, asked]).toEqual(['open', 11]);
 });

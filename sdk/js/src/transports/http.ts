@@ -115,7 +115,7 @@ export abstract class HttpWire implements Wire {
     const cancel = this.clock.after(ms, late);
     try {
       const response = await this.request(method, path, parameters, more);
-      return method === 'HEAD' || response.status === 204 ? { type: '' } : ((await response.json()) as Heard);
+      return method === 'HEAD' ? { type: '' } : ((await response.json()) as Heard);
     } finally {
       cancel();
     }
@@ -183,16 +183,17 @@ export abstract class HttpWire implements Wire {
     this.end(error instanceof Refusal ? error.ending : { kind: 'lost', message: String(error) });
   }
 
-  // Something that is always answered and costs little: with channels, an empty poll of one.
+  // Something that costs little: an empty poll of one of the channels or, without any, of one that may not be allowed, which is an answer
+  // as well. It is not OPTIONS, for that would be answered to everybody, whatever his token.
   #ping(): void {
     if (!this.#welcomed) this.#unanswered++;
     queueMicrotask(async () => {
       const [channel] = this.places.keys();
       if (channel !== undefined && !this.#welcomed) return; // what comes of the channels will show it
       try {
-        await (channel === undefined ? this.ask('OPTIONS', '/channels/-', []) : this.ask('HEAD', pathOf(channel), [['limit', '1']]));
+        await this.ask('HEAD', pathOf(channel ?? '-'), [['limit', '1']]);
       } catch (error) {
-        return this.#failed(error);
+        if (!(error instanceof Refusal) || error.ending.status !== 403) return this.#failed(error);
       }
       if (this.#welcomed) this.say({ type: 'pong' });
       else this.welcome();

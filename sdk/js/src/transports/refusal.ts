@@ -20,12 +20,13 @@ export async function refusal(response: Response): Promise<Refusal> {
   } catch {
     // not the server's words: something in between has answered
   }
+  const code = problem.code ?? (response.status === 401 ? 'unauthorized' : undefined); // an answer to HEAD has no words
   const seconds = Number(response.headers.get('Retry-After'));
   return new Refusal({
-    kind: problem.code ? 'told' : 'unreachable',
+    kind: code ? 'told' : 'unreachable',
     message: problem.detail ?? `answered with status ${response.status}`,
     status: response.status,
-    ...(problem.code && { code: problem.code }),
+    ...(code && { code }),
     ...(seconds > 0 && { retryAfter: seconds * 1000 }),
   });
 }
