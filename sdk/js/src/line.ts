@@ -89,9 +89,13 @@ export class Line {
   /** There is new reason to hope, or to doubt: the page is looked at again, the network has changed. */
   look(network: boolean): void {
     this.#backoff.reset();
-    if (network) this.#chooser.forget();
-    if (this.state === 'open') this.#link?.check();
-    if (!this.#asleep) this.#retryIn(this.#notBefore - this.#world.clock.now());
+    if (this.state === 'open') {
+      this.#link?.check();
+      if (network) this.#seekBetter(0);
+    } else if (this.state === 'waiting' && !this.#asleep) {
+      if (network) this.#chooser.forget();
+      this.#retryIn(this.#notBefore - this.#world.clock.now());
+    }
   }
 
   /** The page goes to sleep: browsers keep none that has a connection. */
@@ -144,8 +148,7 @@ export class Line {
     this.#tokens.accepted();
     this.#renewInTime();
     this.#seekBetter();
-    this.#become('open', { transport: this.transport });
-    this.#owner.opened(welcome);
+    this.#become('open', { transport: this.transport }, () => this.#owner.opened(welcome));
   }
 
   // A new token is shown before the old one ends, so that the session goes on.
@@ -162,11 +165,11 @@ export class Line {
   }
 
   // While the line is open over a transport that is not the best, that one is tried beside it now and then.
-  #seekBetter(): void {
+  #seekBetter(ms = this.#chooser.againIn): void {
     this.#probe?.close();
     this.#cancelProbe();
     if (!this.#chooser.settles) return;
-    this.#cancelProbe = this.#world.clock.after(this.#chooser.againIn, () => {
+    this.#cancelProbe = this.#world.clock.after(ms, () => {
       const ended = () => {
         this.#chooser.later();
         this.#seekBetter();
@@ -233,9 +236,11 @@ export class Line {
     this.#link = undefined;
   }
 
-  #become(to: State, more: Omit<Change, 'from' | 'to'>): void {
+  // then is done before anybody is told.
+  #become(to: State, more: Omit<Change, 'from' | 'to'>, then = () => {}): void {
     const from = this.state;
     this.state = follow(from, to);
+    then();
     this.#owner.changed({ from, to, ...more });
   }
 }

@@ -28,6 +28,7 @@ interface Ask {
   onWire: boolean; // over the present link
   resolve: (answer: Heard) => void;
   reject: (error: unknown) => void;
+  unheard: () => void; // whoever may stop the waiting is not listened to any more
 }
 
 const window = 240_000; // ms that a publication may be repeated; the server knows its key for 5 minutes
@@ -62,10 +63,12 @@ export class Outbox {
     const text = JSON.stringify({ ...command, id });
     this.#makeRoom(text.length);
     return new Promise((resolve, reject) => {
-      const ask: Ask = { id, type: command.type, text, sentAt: undefined, onWire: false, resolve, reject };
+      const stop = () => this.#reject(ask, signal!.reason);
+      const unheard = () => signal?.removeEventListener('abort', stop);
+      const ask: Ask = { id, type: command.type, text, sentAt: undefined, onWire: false, resolve, reject, unheard };
       this.#asks.set(id, ask);
       this.#used += text.length;
-      signal?.addEventListener('abort', () => this.#reject(ask, signal.reason), { once: true });
+      signal?.addEventListener('abort', stop);
       if (this.#open) this.#flush([ask]);
     });
   }
@@ -138,6 +141,7 @@ export class Outbox {
   #remove(ask: Ask): Ask {
     this.#asks.delete(ask.id);
     this.#used -= ask.text.length;
+    ask.unheard();
     return ask;
   }
 }

@@ -28,6 +28,8 @@ test('the bound on waits doubles up to its own bound, and waits are anything up 
 
 test('a client connects, and comes back when the connection breaks', async () => {
   const { clock, network, client, states } = meet();
+  const sessions: string[] = [];
+  client.on('state', () => sessions.push(client.session));
   expect(client.state).toBe('connecting');
   await clock.pass(100);
   expect(client.session).toBe('s1');
@@ -37,6 +39,7 @@ test('a client connects, and comes back when the connection breaks', async () =>
   expect(client.session).toBe('');
   await clock.pass(1000);
   expect(states).toEqual(['open websocket', 'waiting lost', 'connecting', 'open websocket']);
+  expect(sessions).toEqual(['s1', '', '', 's2']);
 });
 
 test('a connection that is cut as soon as it opens is not retried faster and faster', async () => {

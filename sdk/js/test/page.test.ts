@@ -82,6 +82,19 @@ test('another network is another chance for the best transport', async () => {
   expect(states.at(-1)).toBe('open websocket');
 });
 
+test('another network is looked at beside a line that is open', async () => {
+  const { clock, network, line, states, page, tell } = open({ websocket: 'eats' });
+  await clock.pass(6_000);
+  tell(page, 'online');
+  await clock.pass(6_000);
+  expect([line.transport, states]).toEqual(['sse', ['open sse']]);
+  network.weather.websocket = 'passes';
+  tell(page, 'online');
+  await clock.pass(100);
+  expect(line.transport).toBe('websocket');
+  expect(states.at(-1)).toBe('open websocket');
+});
+
 test('whoever has left hears nothing', async () => {
   const { clock, network, page, tell, leave } = open();
   await clock.pass(100);
