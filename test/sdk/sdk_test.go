@@ -17,6 +17,7 @@ import (
 var transports = []string{"websocket", "sse", "poll"}
 
 func TestNothingIsLostOrDoubledWhenConnectionsAreCut(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	server := start(t, "127.0.0.1:0")
 	link := servers.NewLink(t, server.addr)
 	p := peer(t)
@@ -43,6 +44,7 @@ func TestNothingIsLostOrDoubledWhenConnectionsAreCut(t *testing.T) {
 }
 
 func TestWhatIsPublishedMeanwhileIsPublishedOnceAndInOrder(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	server := start(t, "127.0.0.1:0")
 	link := servers.NewLink(t, server.addr)
 	p := peer(t)
@@ -71,6 +73,7 @@ func TestWhatIsPublishedMeanwhileIsPublishedOnceAndInOrder(t *testing.T) {
 }
 
 func TestAProxyThatEatsFramesAfterTheUpgradeDoesNotFoolTheClient(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	server := start(t, "127.0.0.1:0")
 	p := peer(t)
 	open(t, p, "ann", eater(t, server.addr), "", "news")
@@ -88,6 +91,7 @@ func TestAProxyThatEatsFramesAfterTheUpgradeDoesNotFoolTheClient(t *testing.T) {
 }
 
 func TestAPausedServerIsNoticedAndNothingIsLost(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	server := start(t, "127.0.0.1:0")
 	p := peer(t)
 	for _, transport := range transports {
@@ -112,6 +116,7 @@ func TestAPausedServerIsNoticedAndNothingIsLost(t *testing.T) {
 }
 
 func TestAKilledServerIsToldAsAGapAndWhatWaitsIsPublishedOnce(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	server := start(t, "127.0.0.1:0")
 	p := peer(t)
 	for _, transport := range transports {
@@ -132,15 +137,16 @@ func TestAKilledServerIsToldAsAGapAndWhatWaitsIsPublishedOnce(t *testing.T) {
 		t.Errorf("the offsets are %v", offsets)
 	}
 	for _, transport := range transports {
-		events := told(t, p, transport, transport, "gap unrecovered")
+		told(t, p, transport, transport, "gap unrecovered")
 		server.publish(transport, 2)
-		if events = told(t, p, transport, transport, 2); !slices.Equal(events, []any{1.0, "gap unrecovered", 2.0}) {
+		if events := told(t, p, transport, transport, 2); !slices.Equal(events, []any{1.0, "gap unrecovered", 2.0}) {
 			t.Errorf("over %s: was told %v", transport, events)
 		}
 	}
 }
 
 func TestARestartLosesNothingWhereTheServerKeepsItsState(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	flags := []string{"--set", "state.file=" + filepath.Join(t.TempDir(), "state"), "--set", "drain.window=1s"}
 	server := start(t, "127.0.0.1:0", flags...)
 	p := peer(t)
@@ -168,6 +174,7 @@ func TestARestartLosesNothingWhereTheServerKeepsItsState(t *testing.T) {
 }
 
 func TestWhatAClientMayAsk(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	server := start(t, "127.0.0.1:0")
 	p := peer(t)
 	for _, transport := range transports {

@@ -23,6 +23,7 @@ func ringdown(t *testing.T, args ...string) string {
 }
 
 func TestTokensAreReplacedWhenTheyAreRefusedAndRenewedInTime(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	key := filepath.Join(t.TempDir(), "key.pem")
 	ringdown(t, "token", "keygen", "--out", key)
 	long := ringdown(t, "token", "mint", "--key", key, "--user", "alice")
@@ -61,6 +62,7 @@ func TestTokensAreReplacedWhenTheyAreRefusedAndRenewedInTime(t *testing.T) {
 }
 
 func TestATokenThatIsRefusedForGoodIsTheEnd(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	key := filepath.Join(t.TempDir(), "key.pem")
 	ringdown(t, "token", "keygen", "--out", key)
 	server := start(t, "127.0.0.1:0", "--set", "auth.keys=[{file: "+key+".pub}]", "--set", "auth.anonymous=false")
