@@ -6,7 +6,7 @@ TOOL := go tool -modfile=$(CURDIR)/tools/go.mod
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-deps lint bench fuzz build
+.PHONY: help run test test-deps test-js docs-js lint bench fuzz build
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,11 +17,18 @@ run: ## start a node in dev mode: a chat on http://localhost:8000
 build: ## build bin/ringdown
 	go build -o bin/ringdown ./cmd/ringdown
 
-test: lint test-deps ## lint, then every test there is, with the race detector
+test: lint test-deps test-js ## lint, then every test there is, with the race detector
 	$(TOOL) gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -race ./...
 
 test-deps: ## install what the tests need beside Go: Node, npm packages, Chromium, servers
 	.ci/test-deps
+
+test-js: test-deps ## check the types of the JavaScript client, and run its unit tests
+	npm run --prefix sdk/js --silent check
+	npm test --prefix sdk/js --silent
+
+docs-js: test-deps ## make the pages of the JavaScript client's API, in sdk/js/api
+	npm run --prefix sdk/js --silent docs
 
 lint: ## check formatting, vet and staticcheck, in both modules
 	.ci/lint

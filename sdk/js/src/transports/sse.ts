@@ -1,0 +1,110 @@
+// Server-Sent Events: what is published comes as a stream, read by fetch, which can show a token and tells why it was refused.
+
+import type { Clock } from '../clock.js';
+import type { Heard } from '../protocol.js';
+import { EventStream, type StreamEvent } from './event-stream.js';
+import { HttpWire, pathOf, type Fetch } from './http.js';
+import { isOfRequest, Refusal } from './refusal.js';
+import type { Transport } from './transport.js';
+
+const firstWithin = 8_000; // ms for the first event, which the server sends at once; proxies that hold streams back let nothing pass
+const quiet = 45_000; // ms without a byte until a stream is dead; the server sends something every 20 s
+
+export function serverSentEvents(fetch: Fetch, clock: Clock): Transport {
+  return {
+    name: 'sse',
+    open(address, first, hearing) {
+      const wire = new StreamWire(fetch, clock, address, hearing);
+      wire.send(first);
+      return wire;
+    },
+  };
+}
+
+class StreamWire extends HttpWire {
+  protected async receive(signal: AbortSignal): Promise<void> {
+    const asked = [...this.places].filter(([, place]) => !place.begun);
+    const after = [this.cursor, ...asked.map(([, place]) => place.cursor)].filter(Boolean).join('.');
+    const channels = [...this.places.keys()].map((channel) => ['channel', channel]);
+    const parameters = [['transport', 'sse'], ['format', 'json'], ...channels, ...(after ? [['after', after]] : [])];
+    let response: Response;
+    try {
+      response = await this.request('GET', '/channels', parameters, { headers: { Accept: 'text/event-stream' }, signal });
+    } catch (error) {
+      if (signal.aborted || !(error instanceof Refusal) || !isOfRequest(error.ending)) throw error;
+      return this.#examine(error.ending.code!);
+    }
+    await this.#read(response, signal);
+  }
+
+  // One of the channels is refused, and so the whole request was. Each is asked for alone, to find out which.
+  async #examine(code: string): Promise<void> {
+    const before = this.places.size;
+    for (const channel of [...this.places.keys()]) {
+      try {
+        await this.ask('GET', pathOf(channel), [['limit', '1']]);
+      } catch (error) {
+        if (!(error instanceof Refusal) || !isOfRequest(error.ending)) throw error;
+        this.welcome();
+        this.refuse(channel, error.ending);
+      }
+    }
+    if (this.places.size === before) throw new Refusal({ kind: 'told', code, message: 'the event stream is refused' });
+  }
+
+  async #read(response: Response, signal: AbortSignal): Promise<void> {
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    const stream = new EventStream();
+    const silent = () => this.end({ kind: 'silent', message: 'the event stream passes nothing' });
+    let cancel = this.clock.after(firstWithin, silent);
+    try {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (signal.aborted) return;
+        if (done) return this.end({ kind: 'lost', message: 'the event stream broke' });
+        cancel();
+        cancel = this.clock.after(quiet, silent);
+        this.hearing.alive();
+        for (const event of stream.take(value)) {
+          this.welcome();
+          this.#event(event);
+          if (this.over || signal.aborted) return;
+        }
+      }
+    } finally {
+      cancel();
+    }
+  }
+
+  #event({ id, event, data }: StreamEvent): void {
+    if (data !== undefined) this.#told(JSON.parse(data) as Heard, event, id ?? this.cursor);
+    if (id === undefined) return;
+    this.cursor = id;
+    if (data === undefined) {
+      for (const [channel, place] of this.places) if (!place.begun) this.begin(channel, place, id, true);
+    }
+  }
+
+  #told(told: Heard, event: string | undefined, id: string): void {
+    if (event === 'end' && told.code !== undefined && told.offset === undefined) return this.#end(told);
+    const channel = told.channel!;
+    const place = this.places.get(channel);
+    if (!place) return; // left meanwhile
+    const { begun } = place;
+    if (!begun) this.begin(channel, place, id, told.recovered !== false);
+    if (told.offset !== undefined) this.say({ ...told, type: 'message' });
+    else if (begun || told.recovered !== false) {
+      this.say({ type: 'gap', channel, from: told.from ?? 0, ...(told.to && { to: told.to }), cursor: id });
+    }
+  }
+
+  #end({ channel, code, message = '', retry_after }: Heard): void {
+    const [only, another] = this.places.keys();
+    const of = channel ?? (code === 'not_allowed' && another === undefined ? only : undefined);
+    if (of !== undefined) {
+      this.places.delete(of);
+      return this.say({ type: 'unsubscribed', channel: of, reason: message });
+    }
+    this.end({ kind: 'told', code: code!, message, ...(retry_after && { retryAfter: retry_after * 1000 }) });
+  }
+}
