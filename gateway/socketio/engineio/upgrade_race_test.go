@@ -175,14 +175,15 @@ func TestNothingIsLostDoubledOrReorderedByAnUpgrade(t *testing.T) {
 		if t.Failed() {
 			return
 		}
-		eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); return len(heard[k.id]) >= messages }, "what the client has said")
+		var said []string
+		eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); said = heard[k.id]; return len(said) >= messages }, "what the client has said")
 		for j := range messages {
-			if k.got[j] != numbered(j) || heard[k.id][j] != numbered(j) {
-				t.Fatalf("client %d, at %d: got %q, heard %q", i, j, k.got[j], heard[k.id][j])
+			if k.got[j] != numbered(j) || said[j] != numbered(j) {
+				t.Fatalf("client %d, at %d: got %q, heard %q", i, j, k.got[j], said[j])
 			}
 		}
-		if len(k.got) != messages || len(heard[k.id]) != messages {
-			t.Fatalf("client %d: got %d, heard %d", i, len(k.got), len(heard[k.id]))
+		if len(k.got) != messages || len(said) != messages {
+			t.Fatalf("client %d: got %d, heard %d", i, len(k.got), len(said))
 		}
 	}
 	if got := n.server.Stats().Upgraded; got != talkers {
