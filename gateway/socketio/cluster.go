@@ -51,7 +51,7 @@ func (n *Namespace) ServerSideEmit(event string, args ...any) error {
 // OnServerSide has a function called for an event that another node emits by [Namespace.ServerSideEmit]. It is like that of [Socket.On], but
 // gets no acknowledgement.
 func (n *Namespace) OnServerSide(event string, f any) {
-	h := handler{event: event, call: handle(event, f)}
+	h := handle(event, f)
 	n.life.mu.Lock()
 	defer n.life.mu.Unlock()
 	n.life.serverSide = with(n.life.serverSide, h)
@@ -77,7 +77,8 @@ func (s *Server) serverSide(message []byte) {
 	for _, text := range m.Args {
 		args.elements = append(args.elements, text)
 	}
-	for _, h := range handlers {
+	for i := range handlers {
+		h := &handlers[i]
 		if h.event != m.Event {
 			continue
 		}
@@ -88,7 +89,7 @@ func (s *Server) serverSide(message []byte) {
 }
 
 // guardedCall calls a handler, whose panic is its error: the goroutine is the cluster's.
-func guardedCall(h handler, args Args) (err error) {
+func guardedCall(h *handler, args Args) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("the handler panicked: %v\n%s", cause, debug.Stack())

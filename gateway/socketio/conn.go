@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"container/list"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,7 +21,6 @@ import (
 type conn struct {
 	server   *Server
 	engine   *engineio.Conn
-	given    any            // by Options.Engine.Allow
 	decoder  packet.Decoder // for the handler
 	refused  bool           // likewise: the client has broken the protocol
 	behind   atomic.Int64   // since when too much waits, on the server's clock; 0 if it does not
@@ -36,8 +36,8 @@ type conn struct {
 
 // opened is called when a client has come.
 func (s *Server) opened(e *engineio.Conn) {
-	c := &conn{server: s, engine: e, given: e.Data}
-	c.queue.most = s.options.MaxQueue
+	c := &conn{server: s, engine: e}
+	c.queue.most = int32(min(s.options.MaxQueue, math.MaxInt32/whileAsked))
 	e.Data = c
 	s.strangers.add(c)
 }

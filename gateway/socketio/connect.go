@@ -91,16 +91,17 @@ func (s *Socket) abandon() {
 // begin connects the socket. After an error the client is to be refused.
 func (s *Socket) begin(given []byte) (err error) {
 	server := s.conn.server
-	var c claim
-	if s.auth = given; server.keeper != nil {
-		s.auth, c = split(given)
+	auth, c := json.RawMessage(given), claim{}
+	if server.keeper != nil {
+		auth, c = split(given)
 	}
-	if s.namespace = server.acquire(s.nsp, s.auth); s.namespace == nil {
+	s.auth = string(auth)
+	if s.namespace = server.acquire(s.nsp, auth); s.namespace == nil {
 		return errInvalidNamespace
 	}
 	ctx, cancel := context.WithTimeout(server.ctx, server.options.ConnectTimeout)
 	defer cancel()
-	who, err := server.options.Identify(ctx, s.Handshake(), s.auth)
+	who, err := server.options.Identify(ctx, s.Handshake(), auth)
 	if err != nil {
 		return err
 	}

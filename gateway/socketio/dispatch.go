@@ -26,64 +26,52 @@ type Event struct {
 //
 // Arguments of other types are refused: the client is told so in the acknowledgement if it asks for one. On panics if f is no
 // such function.
-func (s *Socket) On(event string, f any) { s.register(event, f, false) }
+func (s *Socket) On(event string, f any) { s.register(handle(event, f)) }
 
 // Once is On for the next such event only.
-func (s *Socket) Once(event string, f any) { s.register(event, f, true) }
-
-func (s *Socket) register(event string, f any, once bool) {
-	call := handle(event, f)
-	s.change(func(h *handlers) { h.events = with(h.events, handler{event, call, once}) })
+func (s *Socket) Once(event string, f any) {
+	h := handle(event, f)
+	h.fn = once{h.fn}
+	s.register(h)
 }
 
 // Off ends all that On and Once have begun for an event.
 func (s *Socket) Off(event string) {
-	s.change(func(h *handlers) {
-		h.events = slices.DeleteFunc(slices.Clone(h.events), func(h handler) bool { return h.event == event })
+	s.change(func(all []handler) []handler {
+		return slices.DeleteFunc(slices.Clone(all), func(h handler) bool { return h.handles(event) })
 	})
 }
 
 // OnAny has f called for every event, before the socket's middlewares, which do not keep events from it, and before the event's own handlers.
-func (s *Socket) OnAny(f func(event string, args Args, ack Ack)) {
-	s.change(func(h *handlers) { h.any = append(h.any[:len(h.any):len(h.any)], f) })
-}
+func (s *Socket) OnAny(f func(event string, args Args, ack Ack)) { s.register(handler{fn: always(f)}) }
 
 // Use adds a middleware: it is called for every event before its handlers, in the order in which they were added. An error keeps the event from
 // them; the client is told its text where it asks for an acknowledgement.
-func (s *Socket) Use(f func(*Event) error) {
-	s.change(func(h *handlers) { h.middlewares = append(h.middlewares[:len(h.middlewares):len(h.middlewares)], f) })
-}
+func (s *Socket) Use(f func(*Event) error) { s.register(handler{fn: middleware(f)}) }
 
 // OnDisconnect has f called once the client has gone: it is in no room any more. The reason is one of the field's words, such as "transport close" or
 // "client namespace disconnect".
-func (s *Socket) OnDisconnect(f func(reason string)) {
-	s.change(func(h *handlers) { h.disconnect = append(h.disconnect[:len(h.disconnect):len(h.disconnect)], f) })
-}
+func (s *Socket) OnDisconnect(f func(reason string)) { s.register(handler{fn: disconnected(f)}) }
 
 // OnDisconnecting is OnDisconnect while the socket still is in its rooms.
-func (s *Socket) OnDisconnecting(f func(reason string)) {
-	s.change(func(h *handlers) {
-		h.disconnecting = append(h.disconnecting[:len(h.disconnecting):len(h.disconnecting)], f)
-	})
+func (s *Socket) OnDisconnecting(f func(reason string)) { s.register(handler{fn: disconnecting(f)}) }
+
+func (s *Socket) register(h handler) {
+	s.change(func(all []handler) []handler { return with(all, h) })
 }
 
-func (s *Socket) change(f func(*handlers)) {
+// change replaces the list of handlers.
+func (s *Socket) change(f func([]handler) []handler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.handlers == nil {
-		s.handlers = new(handlers)
-	}
-	f(s.handlers)
+	s.handlers = f(s.handlers)
 }
 
-// registered is what is registered now. The lists are not to be changed.
-func (s *Socket) registered() handlers {
+// registered is what is registered now. The list is not to be changed.
+func (s *Socket) registered() []handler {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.handlers == nil {
-		return handlers{}
-	}
-	return *s.handlers
+	return s.handlers
 }
 
 // heard takes an event of the client, on the connection's handler.
@@ -109,22 +97,28 @@ func (s *Socket) heard(p *packet.Packet, size int) {
 
 // dispatch calls the handlers of an event.
 func (s *Socket) dispatch(event string, args Args, ack Ack) {
-	h := s.registered()
-	for _, f := range h.any {
-		f(event, args, ack)
+	all := s.registered()
+	for i := range all {
+		if f, ok := all[i].fn.(always); ok {
+			f(event, args, ack)
+		}
 	}
-	for _, m := range h.middlewares {
+	for i := range all {
+		m, ok := all[i].fn.(middleware)
+		if !ok {
+			continue
+		}
 		if err := m(&Event{s, event, args}); err != nil {
 			s.refused(event, meant(err), ack)
 			return
 		}
 	}
-	for i := range h.events {
-		of := &h.events[i]
-		if of.event != event || of.once && !s.spend(of) {
+	for i := range all {
+		h := &all[i]
+		if _, once := h.fn.(once); !h.handles(event) || once && !s.spend(h) {
 			continue
 		}
-		if err := of.call(s, args, ack); err != nil {
+		if err := h.call(s, args, ack); err != nil {
 			s.refused(event, err, ack)
 		}
 	}
@@ -132,14 +126,15 @@ func (s *Socket) dispatch(event string, args Args, ack Ack) {
 
 // spend takes a handler off that is there for one event, and reports whether it was still there.
 func (s *Socket) spend(h *handler) (mine bool) {
-	s.change(func(all *handlers) {
-		for i := range all.events {
-			if other := &all.events[i]; other == h || other.once && other.event == h.event {
-				all.events = slices.Delete(slices.Clone(all.events), i, i+1)
+	s.change(func(all []handler) []handler {
+		for i := range all {
+			other := &all[i]
+			if _, once := other.fn.(once); other == h || once && other.event == h.event {
 				mine = true
-				return
+				return slices.Delete(slices.Clone(all), i, i+1)
 			}
 		}
+		return all
 	})
 	return mine
 }
@@ -180,15 +175,15 @@ func (s *Socket) end(reason string) {
 		return
 	}
 	s.over, s.reason = true, reason
-	acks, cancel := s.acks, s.cancel
+	acks, life := s.acks, s.life
 	s.acks = nil
 	s.mu.Unlock()
 	s.conn.queue.ask(-len(acks))
 	for _, c := range acks {
 		c.lose()
 	}
-	if cancel != nil {
-		cancel()
+	if life != nil {
+		life.cancel()
 	}
 	was := s.connected.Swap(false)
 	s.post(task{run: func() { s.finish(was) }})
@@ -200,9 +195,11 @@ func (s *Socket) finish(was bool) {
 		s.gone()
 		return
 	}
-	h := s.registered()
-	for _, f := range h.disconnecting {
-		s.guarded(func() { f(s.reason) })
+	all := s.registered()
+	for i := range all {
+		if f, ok := all[i].fn.(disconnecting); ok {
+			s.guarded(func() { f(s.reason) })
+		}
 	}
 	s.Session().Close()
 	s.leaveAll()
@@ -212,8 +209,10 @@ func (s *Socket) finish(was bool) {
 	s.namespace.remove(s)
 	s.conn.server.release(s.namespace)
 	s.gone()
-	for _, f := range h.disconnect {
-		s.guarded(func() { f(s.reason) })
+	for i := range all {
+		if f, ok := all[i].fn.(disconnected); ok {
+			s.guarded(func() { f(s.reason) })
+		}
 	}
 }
 

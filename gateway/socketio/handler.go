@@ -10,11 +10,32 @@ import (
 	"sync"
 )
 
-// handler is what is called for an event.
+// handler is what is called for an event, or, by the type of fn, for something else. Each client has some, so they are small: what a function
+// takes is found by its type when it is called.
 type handler struct {
-	event string
-	call  func(*Socket, Args, Ack) error
-	once  bool
+	event string // "" for what is of no one event
+	fn    any
+}
+
+// The types of fn that say more than that it is called for an event.
+type (
+	once          struct{ fn any } // for one event
+	always        func(event string, args Args, ack Ack)
+	middleware    func(*Event) error
+	disconnecting func(reason string)
+	disconnected  func(reason string)
+)
+
+// handles tells whether a handler is called for an event, as itself or once.
+func (h *handler) handles(event string) bool {
+	if h.event != event {
+		return false
+	}
+	switch h.fn.(type) {
+	case always, middleware, disconnecting, disconnected:
+		return false
+	}
+	return true
 }
 
 // wrongArguments is the error of arguments that the program does not take.
@@ -51,23 +72,35 @@ var (
 var signatures sync.Map // of *signature, by reflect.Type
 
 // handle makes a handler of a function. It panics if nobody could ever call it: that is the program's mistake.
-func handle(event string, fn any) func(*Socket, Args, Ack) error {
+func handle(event string, fn any) handler {
 	v := reflect.ValueOf(fn)
 	if v.Kind() != reflect.Func || v.IsNil() {
 		panic(fmt.Sprintf("socketio: the handler of %q is %T; give a function, as in s.On(\"join\", func(room string) { … })", event, fn))
 	}
+	signatureOf(event, v.Type())
+	return handler{event, fn}
+}
+
+// call calls the function of a handler. s is nil for what another node emits.
+func (h *handler) call(s *Socket, args Args, ack Ack) error {
+	fn := h.fn
+	if first, ok := fn.(once); ok {
+		fn = first.fn
+	}
 	switch f := fn.(type) { // what needs no reflection
 	case func():
-		return func(*Socket, Args, Ack) error { f(); return nil }
+		f()
 	case func(Args):
-		return func(_ *Socket, args Args, _ Ack) error { f(args); return nil }
+		f(args)
 	case func(Args, Ack):
-		return func(_ *Socket, args Args, ack Ack) error { f(args, ack); return nil }
+		f(args, ack)
 	case func(Ack):
-		return func(_ *Socket, _ Args, ack Ack) error { f(ack); return nil }
+		f(ack)
+	default:
+		v := reflect.ValueOf(fn)
+		return signatureOf(h.event, v.Type()).invoke(v, s, args, ack)
 	}
-	sig := signatureOf(event, v.Type())
-	return func(s *Socket, args Args, ack Ack) error { return sig.invoke(v, s, args, ack) }
+	return nil
 }
 
 func signatureOf(event string, t reflect.Type) *signature {
@@ -201,5 +234,8 @@ func (a Args) value(i int, t reflect.Type, want int) (reflect.Value, error) {
 
 // with adds a handler to a list. A list is replaced and never changed, so that it may be read while it is added to.
 func with(all []handler, h handler) []handler {
-	return append(all[:len(all):len(all)], h)
+	list := make([]handler, len(all)+1) // append would make room for more
+	copy(list, all)
+	list[len(all)] = h
+	return list
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,24 @@ func TestInvalidPacketsEndTheConnectionWithAParseError(t *testing.T) {
 		}
 		if got := n.Stats().ParseErrors; got != uint64(len(packets)) {
 			t.Errorf("%d were counted of %d", got, len(packets))
+		}
+	})
+}
+
+func TestAParseErrorIsLoggedOnce(t *testing.T) {
+	both(t, func(t *testing.T, dial func(*node) *peer) {
+		var log strings.Builder // read once the server has shut down
+		t.Run("until it has shut down", func(t *testing.T) {
+			n := start(t, socketio.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+			for _, packet := range []string{"4abc", "x"} { // of Socket.IO, and of Engine.IO
+				p := dial(n)
+				p.connect("/", "")
+				p.send(packet)
+				p.ended()
+			}
+		})
+		if lines := strings.Count(log.String(), "closed"); lines != 2 || strings.Contains(log.String(), "<nil>") {
+			t.Errorf("%d lines for two:\n%s", lines, &log)
 		}
 	})
 }

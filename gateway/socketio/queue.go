@@ -16,13 +16,15 @@ const (
 
 // queue counts the events of a connection that wait for handlers, and those that are with one.
 type queue struct {
-	most int // events that may wait
+	most int32 // events that may wait
 
-	mu            sync.Mutex // guards what follows; nothing else is locked under it
-	events, bytes int        // that wait
-	handled       int        // bytes of events that are with a handler
-	asked         int        // acknowledgements that are waited for
-	room          chan struct{}
+	// mu guards what follows; nothing else is locked under it.
+	mu      sync.Mutex
+	events  int32 // that wait
+	asked   int32 // acknowledgements that are waited for
+	room    chan struct{}
+	bytes   int // of the events that wait
+	handled int // bytes of events that are with a handler
 }
 
 // costOf is what an event counts.
@@ -63,10 +65,10 @@ func (q *queue) ask(more int) { q.change(0, 0, 0, more) }
 func (q *queue) change(events, bytes, handled, asked int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.events += events
+	q.events += int32(events)
 	q.bytes += bytes
 	q.handled += handled
-	q.asked += asked
+	q.asked += int32(asked)
 	if q.room != nil && !q.full() {
 		close(q.room)
 		q.room = nil

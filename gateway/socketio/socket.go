@@ -28,11 +28,11 @@ type Socket struct {
 	nsp       string
 	namespace *Namespace // set before the program knows the socket
 	id        string
-	auth      json.RawMessage
-	recovered atomic.Bool
+	auth      string // JSON; "" is none
 	session   atomic.Pointer[hub.Session]
-	connected atomic.Bool // the client knows, and has not gone
 	tasks     tasks
+	recovered atomic.Bool
+	connected atomic.Bool // the client knows, and has not gone
 	pace      pace
 
 	mu       sync.Mutex // guards what follows; the hub calls with the lock of a channel, so the hub is not called with it
@@ -41,10 +41,15 @@ type Socket struct {
 	rooms    []string // channels
 	acks     map[uint64]*call
 	data     map[string]any
-	handlers *handlers // nil without any
-	ctx      context.Context
-	cancel   context.CancelFunc
-	*memory  // nil without recovery
+	handlers []handler // in the order in which they were registered; replaced, never changed
+	life     *lifetime // nil until somebody asks for the context
+	*memory            // nil without recovery
+}
+
+// lifetime is a context that ends with its socket.
+type lifetime struct {
+	context.Context
+	cancel context.CancelFunc
 }
 
 // memory is what a socket has with recovery.
@@ -68,15 +73,6 @@ func (m *memory) leave() {
 	}
 }
 
-// handlers are what a program has registered. The lists are replaced, never changed.
-type handlers struct {
-	events        []handler
-	any           []func(string, Args, Ack)
-	middlewares   []func(*Event) error
-	disconnecting []func(string)
-	disconnect    []func(string)
-}
-
 // ID is the socket's public id: that of its session in the hub. It is new for each connection and namespace, unless the client has recovered.
 func (s *Socket) ID() string { return s.id }
 
@@ -93,10 +89,15 @@ func (s *Socket) User() string { return s.Session().User() }
 func (s *Socket) Handshake() *engineio.Handshake { return s.conn.engine.Handshake() }
 
 // Allowed is what Options.Engine.Allow has returned for the connection.
-func (s *Socket) Allowed() any { return s.conn.given }
+func (s *Socket) Allowed() any { return s.Handshake().Allowed }
 
-// Auth is the object that the client sent with CONNECT, or nil.
-func (s *Socket) Auth() json.RawMessage { return s.auth }
+// Auth is the object that the client sent with CONNECT, or nil. It is copied at each call.
+func (s *Socket) Auth() json.RawMessage {
+	if s.auth == "" {
+		return nil
+	}
+	return json.RawMessage(s.auth)
+}
 
 // Recovered tells whether the client was here before and has lost nothing.
 func (s *Socket) Recovered() bool { return s.recovered.Load() }
@@ -135,13 +136,14 @@ func (s *Socket) Context() context.Context {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ctx == nil {
-		s.ctx, s.cancel = context.WithCancel(s.conn.server.ctx)
+	if s.life == nil {
+		ctx, cancel := context.WithCancel(s.conn.server.ctx)
+		s.life = &lifetime{ctx, cancel}
 		if s.over {
-			s.cancel()
+			cancel()
 		}
 	}
-	return s.ctx
+	return s.life.Context
 }
 
 // Join has the socket enter rooms; those where it is already do not matter. The error is an [*hub.Error]: a bad name, which that of another

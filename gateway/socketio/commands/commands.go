@@ -28,7 +28,8 @@ import (
 // Gateway is a server whose clients' events are commands. Make one with New. Its sockets have no other handlers.
 type Gateway struct {
 	*socketio.Server
-	hub *hub.Hub
+	hub    *hub.Hub
+	newest newest
 }
 
 // New returns a gateway to h. It runs until its Shutdown. The error says which option is wrong; Direct is the gateway's own.

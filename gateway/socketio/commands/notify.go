@@ -3,6 +3,8 @@
 package commands
 
 import (
+	"sync/atomic"
+
 	"github.com/ringdown/ringdown/gateway/socketio"
 	"github.com/ringdown/ringdown/hub"
 )
@@ -55,7 +57,9 @@ func (g *Gateway) notify(s *socketio.Socket, n *hub.Notice) {
 	case hub.Gap:
 		s.Emit(gapEvent, gap{n.Channel, n.From, n.To, n.Position.Cursor()})
 	case hub.Present:
-		s.Emit(presenceEvent, present(n))
+		if p := g.newest.of(s.Namespace(), n); p != nil {
+			s.Tell(p)
+		}
 	}
 }
 
@@ -76,6 +80,42 @@ func (g *Gateway) entered(s *socketio.Socket, n *hub.Notice) {
 		told.Forced = n.Forced
 		s.Emit(subscribedEvent, told)
 	}
+}
+
+// newest is the event of presence that was prepared last. All watchers of a channel are told of it one after the other, so it is encoded once for
+// them. The hub lends its notices for the call only, so that they are known by what they say.
+type newest struct{ last atomic.Pointer[prepared] }
+
+type prepared struct {
+	presenceOf
+	info  string
+	event *socketio.Prepared
+}
+
+// presenceOf is what an event of presence is known by, beside the member's info. All sockets are in one namespace.
+type presenceOf struct {
+	channel, session, user string
+	joined, crowded        bool
+	sessions, users        int
+}
+
+// of is the event of a notice; nil if it cannot be sent.
+func (c *newest) of(namespace *socketio.Namespace, n *hub.Notice) *socketio.Prepared {
+	e := n.Presence
+	key := presenceOf{channel: n.Channel, crowded: n.Crowded, sessions: e.Sessions, users: e.Users}
+	var info []byte
+	if !n.Crowded { // otherwise it does not matter who it was
+		key.session, key.user, key.joined, info = e.Member.Session, e.Member.User, e.Joined, e.Member.Info
+	}
+	if last := c.last.Load(); last != nil && last.presenceOf == key && last.info == string(info) {
+		return last.event
+	}
+	event, err := namespace.Prepare(presenceEvent, present(n))
+	if err != nil { // the member's info is no JSON
+		return nil
+	}
+	c.last.Store(&prepared{key, string(info), event})
+	return event
 }
 
 func present(n *hub.Notice) presence {

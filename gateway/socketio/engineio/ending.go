@@ -132,7 +132,7 @@ func (s *Server) note(c *Conn, e ending) {
 	case e.err == nil || errors.Is(e.err, io.EOF) || errors.Is(e.err, os.ErrDeadlineExceeded) || errors.Is(e.err, errGone):
 		return
 	}
-	if e.reason != TransportClose {
+	if e.reason != TransportClose && e.err != nil { // the handler knows itself why it closes
 		s.log.Info("engineio: closed", "remote", c.RemoteAddr(), "reason", string(e.reason), "cause", e.err, "max_payload", s.maxPayload)
 	}
 }

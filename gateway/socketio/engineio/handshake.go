@@ -4,8 +4,10 @@ package engineio
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,24 +71,58 @@ func tooLong(r *http.Request) bool {
 	return n > maxHandshake
 }
 
-func newHandshake(r *http.Request, polling bool) *Handshake {
-	var fields strings.Builder
-	for name, values := range r.Header {
+func (s *Server) newHandshake(r *http.Request, polling bool) *Handshake {
+	h := &Handshake{
+		Time:       time.Now(),
+		RemoteAddr: strings.Clone(r.RemoteAddr),
+		Host:       r.Host,
+		URI:        r.URL.RequestURI(),
+		Secure:     r.TLS != nil,
+		Polling:    polling,
+		header:     headerOf(r),
+	}
+	s.share(h)
+	return h
+}
+
+// headerOf is what is kept of a request's header, in an order that does not change.
+func headerOf(r *http.Request) string {
+	var fields []byte
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 		if ofConnection[name] {
 			continue
 		}
-		for _, value := range values {
-			fields.WriteString(name + "\x00" + value + "\x00") // neither can hold a zero
+		for _, value := range r.Header[name] {
+			fields = append(append(fields, name...), 0) // neither can hold a zero
+			fields = append(append(fields, value...), 0)
 		}
 	}
-	return &Handshake{
-		Time:       time.Now(),
-		RemoteAddr: strings.Clone(r.RemoteAddr),
-		Host:       strings.Clone(r.Host),
-		URI:        strings.Clone(r.URL.RequestURI()),
-		Secure:     r.TLS != nil,
-		Polling:    polling,
-		header:     strings.Clone(fields.String()),
+	return string(fields)
+}
+
+// shared is what an earlier handshake had. Most clients of a server say the same, so that they need not each have a copy.
+type shared struct{ host, uri, header string }
+
+// share has a handshake use the strings of the one before it where they are the same. Otherwise host and uri are copied, as they may be parts of
+// something larger.
+func (s *Server) share(h *Handshake) {
+	before := s.recent.Load()
+	if before == nil {
+		before = new(shared)
+	}
+	now := *before
+	if h.Host != now.host {
+		now.host = strings.Clone(h.Host)
+	}
+	if h.URI != now.uri {
+		now.uri = strings.Clone(h.URI)
+	}
+	if h.header != now.header {
+		now.header = h.header
+	}
+	h.Host, h.URI, h.header = now.host, now.uri, now.header
+	if now != *before {
+		s.recent.Store(&now)
 	}
 }
 
@@ -118,7 +154,7 @@ func (s *Server) greet(w http.ResponseWriter, r *http.Request, transport string,
 			return forbidden(err)
 		}
 	}
-	c := &Conn{Data: data, server: s, id: newID(s.options.Node), handshake: newHandshake(r, !upgrade)}
+	c := &Conn{Data: data, server: s, id: newID(s.options.Node), handshake: s.newHandshake(r, !upgrade)}
 	c.handshake.Allowed = data
 	s.setCookie(w, c)
 	if upgrade {

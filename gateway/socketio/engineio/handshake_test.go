@@ -307,3 +307,30 @@ func TestTheFinalSlashDoesNotMatter(t *testing.T) {
 		}
 	}
 }
+
+// Handshakes share the strings in which they are the same.
+func TestEachHandshakeIsItsOwnClients(t *testing.T) {
+	var got []string // Open has returned before the request is answered
+	n := start(t, engineio.Handler{Open: func(c *engineio.Conn) {
+		h := c.Handshake()
+		got = append(got, h.Header().Get("Cookie")+" "+h.Query().Get("room")+" "+h.Host)
+	}}, engineio.Options{})
+	for i, c := range []struct{ cookie, room, host string }{
+		{"a=1", "x", "one.example"}, {"a=1", "x", "one.example"}, {"a=2", "x", "one.example"}, {"a=2", "y", "one.example"}, {"a=2", "y", "two.example"}, {"a=1", "x", "one.example"},
+	} {
+		r, err := http.NewRequest(http.MethodGet, n.web.URL+"/engine.io/?EIO=4&transport=polling&room="+c.room, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = c.host
+		r.Header.Set("Cookie", c.cookie)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if want := c.cookie + " " + c.room + " " + c.host; len(got) != i+1 || got[i] != want {
+			t.Errorf("%d: %q, want %q", i, got, want)
+		}
+	}
+}

@@ -25,7 +25,8 @@ type Server struct {
 	sessions    sessions
 	beats       heartbeats
 	counts      counters
-	originNoted atomic.Int64 // the second, since 1970, in which the log was last told of a foreign page
+	recent      atomic.Pointer[shared] // of the last handshake that differed
+	originNoted atomic.Int64           // the second, since 1970, in which the log was last told of a foreign page
 }
 
 // New returns a Server for handler. It runs until [Server.Shutdown]. The error says which option cannot be, and why.
