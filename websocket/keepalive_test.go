@@ -149,7 +149,8 @@ func TestThePeerOfAReaderThatPolls(t *testing.T) {
 func TestTwoConnsKeepEachOtherAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := link{over: overPipe}
-		l.dial.KeepAlive.Interval = 15 * time.Second // not the server's: two pings at once would meet in the pipe, which buffers nothing
+		// The server's turn never comes at the same moment: two pings at once would block each other's answers in the pipe, which buffers nothing.
+		l.accept.KeepAlive.Interval, l.dial.KeepAlive.Interval = 30*time.Second, 20*time.Second
 		server, client := l.connect(t)
 		server.CloseRead(t.Context())
 		client.CloseRead(t.Context())
