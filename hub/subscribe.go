@@ -86,6 +86,15 @@ func (s *Session) Subscribe(ctx context.Context, name string, o SubscribeOptions
 	return nil
 }
 
+// MaySubscribe asks all that Subscribe asks before it subscribes the session to a channel: rights, then guards. What is missed of a channel can
+// so be handed over before the session is subscribed, by force. The error is an [*Error] as there.
+func (s *Session) MaySubscribe(ctx context.Context, name string) error {
+	if err := s.may(ToSubscribe, name, s.hub.Rule(name)); err != nil {
+		return err
+	}
+	return s.hub.guardSubscribe(ctx, s, name)
+}
+
 // enter adds sub to the session's list, after one of the same channel that is leaving has left.
 func (s *Session) enter(ctx context.Context, sub *subscription, name string) error {
 	for {

@@ -65,6 +65,10 @@ func (s *Server) startAdmin(version string) (err error) {
 		Version: version,
 		Ready:   func() bool { return len(a.health.Reasons(context.Background())) == 0 },
 	}
+	if s.sockets != nil {
+		sources.Loops["socketio"] = func() loop.Stats { return s.sockets.Stats().Engine.Sockets }
+		sources.SocketIO = s.sockets.Stats
+	}
 	s.addSources(&sources)
 	a.metrics = metrics.New(sources)
 	a.api, a.open = s.newAPI(version, false), s.newAPI(version, true)

@@ -49,6 +49,7 @@ func (g hookGuard) Publish(ctx context.Context, s *hub.Session, p *hub.Publicati
 	}
 	if decision.Data != nil {
 		p.Kind, p.Payload = hub.Kind(decision.Data.Kind), decision.Data.Bytes
+		p.Form &^= hub.Spread | hub.Embedded // what they said of is gone
 	}
 	if decision.Event != nil {
 		p.Event = *decision.Event

@@ -84,9 +84,9 @@ func (i *identities) close() {
 // identify tells who sends a request: whoever its token says. In dev mode clients may name themselves, by ?user=.
 func (i *identities) identify(r *http.Request) (hub.Identity, error) {
 	t := i.tokens.Load()
-	token, _, err := auth.FromRequest(r, t.sources)
+	token, err := tokenOf(r, t.sources)
 	if err != nil {
-		return hub.Identity{}, refusalOf(err)
+		return hub.Identity{}, err
 	}
 	var who hub.Identity
 	switch {
@@ -95,12 +95,33 @@ func (i *identities) identify(r *http.Request) (hub.Identity, error) {
 	case token != "" && !i.dev:
 		err = hub.Errorf(hub.Unauthorized, "this server takes no tokens; give it keys (auth.keys), or send none")
 	case t.known && t.verifier != nil:
-		err = hub.Errorf(hub.Unauthorized, "a token is needed here: as Authorization: Bearer, as ?token=, or among the subprotocols of a WebSocket")
+		err = hub.Errorf(hub.Unauthorized, "a token is needed here: as Authorization: Bearer, as ?token=, among the subprotocols of a WebSocket, or in the auth of Socket.IO")
 	case i.dev:
 		who, err = named(r)
 	}
 	who.Address = proxy.From(r).Address
 	return who, err
+}
+
+// tokenKey is the key of a token in a request's context.
+type tokenKey struct{}
+
+// bearing is a context whose request has a token that is no part of it, and which is looked at instead of those that are.
+func bearing(ctx context.Context, token string) context.Context {
+	return context.WithValue(ctx, tokenKey{}, token)
+}
+
+// tokenOf is a request's token, or "".
+func tokenOf(r *http.Request, sources auth.Sources) (token string, err error) {
+	if token, ok := r.Context().Value(tokenKey{}).(string); ok && token == "" {
+		return "", hub.Errorf(hub.Unauthorized, "the token that came is empty; send one, or leave it out to be anonymous")
+	} else if ok {
+		return token, nil
+	}
+	if token, _, err = auth.FromRequest(r, sources); err != nil {
+		return "", refusalOf(err)
+	}
+	return token, nil
 }
 
 // named is a client by the name it gives itself.

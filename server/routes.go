@@ -56,6 +56,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("/channels/{channel}", s.channels)
 	mux.Handle("/channels", s.channels) // several, as ?channel=
 	mux.Handle("/connect", s.native)
+	s.socketRoutes(mux)
 	s.adminRoutes(mux)
 	for path, page := range web.Pages() {
 		mux.Handle("GET "+path, page)
@@ -104,7 +105,7 @@ func readOnly(w http.ResponseWriter, r *http.Request) {
 // notFound says what exists instead.
 func notFound(w http.ResponseWriter, r *http.Request) {
 	sentence := "there is nothing here; there are / (a chat in the browser), /everyone (one channel over every transport), /channels/{channel} (WebSocket, Server-Sent Events, polling, POST), " +
-		"/connect (the native protocol), /livez and /readyz, and unless they are private /metrics and /api/v1/ (the server API)"
+		"/connect (the native protocol), /socket.io/ (Socket.IO), /livez and /readyz, and unless they are private /metrics and /api/v1/ (the server API)"
 	if strings.HasPrefix(r.URL.Path, "/channels/") {
 		sentence = "a channel is one name in the path, as in /channels/lobby; write a slash within the name as %2F"
 	}

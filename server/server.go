@@ -25,6 +25,7 @@ import (
 
 	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/gateway/native"
+	"github.com/ringdown/ringdown/gateway/socketio/commands"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/server/config"
 	"github.com/ringdown/ringdown/server/state"
@@ -54,6 +55,7 @@ type Server struct {
 	hub      *hub.Hub
 	channels *channelhttp.Gateway
 	native   *native.Gateway
+	sockets  *commands.Gateway // nil where Socket.IO is not served
 	origins  websocket.OriginList
 	admin    admin
 	service  *service
@@ -111,6 +113,9 @@ func (s *Server) abandon() {
 	if s.native != nil {
 		s.native.Shutdown(ctx)
 	}
+	if s.sockets != nil {
+		s.sockets.Shutdown(ctx)
+	}
 	if s.channels != nil {
 		s.channels.Shutdown(ctx)
 	}
@@ -163,6 +168,9 @@ func (s *Server) start(version string) (err error) {
 	if s.native, err = s.newNative(); err != nil {
 		return err
 	}
+	if s.sockets, err = s.newSockets(); err != nil {
+		return err
+	}
 	if err := s.startAdmin(version); err != nil {
 		return err
 	}
@@ -189,16 +197,21 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.drain(ctx)
 	s.log.Info("shutting down", "connections", s.hub.Sessions())
 	s.stopping.Do(func() { close(s.stop) })
-	gateways := make(chan error, 2)
+	gateways := s.gateways()
+	ended := make(chan error, len(gateways))
 	window := s.Config().Drain.Window
-	s.http.RegisterOnShutdown(func() { gateways <- s.channels.ShutdownOver(ctx, window) }) // once nobody new can come
-	s.http.RegisterOnShutdown(func() { gateways <- s.native.ShutdownOver(ctx, window) })
+	for _, g := range gateways {
+		s.http.RegisterOnShutdown(func() { ended <- g.ShutdownOver(ctx, window) }) // once nobody new can come
+	}
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		s.http.Close()
 	}
 	s.front.close() // also where nobody has served yet
-	err = errors.Join(err, <-gateways, <-gateways, s.hub.Shutdown(ctx))
+	for range gateways {
+		err = errors.Join(err, <-ended)
+	}
+	err = errors.Join(err, s.hub.Shutdown(ctx))
 	err = errors.Join(err, s.service.close(ctx))
 	if s.tracer != nil {
 		s.tracer.Close(ctx)
@@ -206,6 +219,19 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.identities.close()
 	s.stopAdmin()
 	return err
+}
+
+// gateway is what clients are connected to.
+type gateway interface {
+	ShutdownOver(ctx context.Context, window time.Duration) error
+}
+
+func (s *Server) gateways() []gateway {
+	all := []gateway{s.channels, s.native}
+	if s.sockets != nil {
+		all = append(all, s.sockets)
+	}
+	return all
 }
 
 // announce says in the log where the node is and how open it is.

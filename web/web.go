@@ -42,13 +42,14 @@ var pages = map[string]string{
 	"/people.js":       "chat/people.js",
 	"/refusal.js":      "chat/refusal.js",
 
-	"/everyone.css":        "everyone/everyone.css",
-	"/everyone/page.js":    "everyone/page.js",
-	"/everyone/publish.js": "everyone/publish.js",
-	"/everyone/socket.js":  "everyone/socket.js",
-	"/everyone/events.js":  "everyone/events.js",
-	"/everyone/poll.js":    "everyone/poll.js",
-	"/everyone/native.js":  "everyone/native.js",
+	"/everyone.css":         "everyone/everyone.css",
+	"/everyone/page.js":     "everyone/page.js",
+	"/everyone/publish.js":  "everyone/publish.js",
+	"/everyone/socket.js":   "everyone/socket.js",
+	"/everyone/events.js":   "everyone/events.js",
+	"/everyone/poll.js":     "everyone/poll.js",
+	"/everyone/native.js":   "everyone/native.js",
+	"/everyone/socketio.js": "everyone/socketio.js",
 }
 
 // Pages returns what to serve, by path pattern. Each file carries a tag of its content, so that a browser asks every

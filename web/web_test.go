@@ -36,7 +36,7 @@ func TestPagesNeedNothingThatTheirPolicyForbids(t *testing.T) {
 	forbidden := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|<script>|javascript:|innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(`)
 	var files []string
 	elsewhere := regexp.MustCompile(`(?i)(src|href|url|from|import)\s*[=(]?\s*['"]?(https?:)?//`)
-	for pattern, want := range map[string]int{"*.css": 1, "*.svg": 1, "chat/*": 10, "everyone/*": 8} {
+	for pattern, want := range map[string]int{"*.css": 1, "*.svg": 1, "chat/*": 10, "everyone/*": 9} {
 		found, err := fs.Glob(os.DirFS("."), pattern)
 		if err != nil || len(found) < want {
 			t.Fatal(pattern, found, err)

@@ -192,58 +192,19 @@ func (c *client) history(ctx context.Context, cmd *command) error {
 	if limit == 0 {
 		return hub.Errorf(hub.BadRequest, `"limit" is 0; ask for 1 to %d publications`, maxHistory)
 	}
-	page, recovered, err := c.page(ctx, cmd.channel, cursor, limit)
+	page, recovered, err := message.ReadHistory(ctx, c.Session(), cmd.channel, cursor, limit)
 	if err != nil {
 		return err
 	}
+	shape := message.Shape{Channel: true, Conflated: c.gateway.conflates(cmd.channel)}
 	o := begin("history", cmd.id).text("channel", cmd.channel).name("messages")
-	o, last := c.list(o, cmd.channel, page)
-	o = o.text("cursor", hub.Position{Epoch: page.Top.Epoch, Offset: last}.Cursor())
+	list, last := message.AppendAll(o, page, shape, maxAnswer)
+	o = object(list).text("cursor", hub.Position{Epoch: page.Top.Epoch, Offset: last}.Cursor())
 	if cmd.cursor != "" {
 		o = o.flag("recovered", recovered)
 	}
 	c.say(o.flagIf("more", last < page.Top.Offset).end())
 	return nil
-}
-
-// page reads what comes after a cursor, or the newest if there is none. A cursor from which not all can be had begins with the oldest
-// that is kept.
-func (c *client) page(ctx context.Context, channel string, cursor hub.Cursor, limit int) (page hub.History, recovered bool, err error) {
-	s := c.Session()
-	if len(cursor) == 0 {
-		page, err = s.History(ctx, channel, hub.Query{Newest: true, Limit: limit})
-		return page, false, err
-	}
-	after := cursor[0].Offset
-	page, err = s.History(ctx, channel, hub.Query{After: after, Limit: limit})
-	if err != nil || page.Top.Epoch == cursor[0].Epoch && after <= page.Top.Offset {
-		return page, err == nil && page.Lost == 0, err
-	}
-	after, known := cursor.In(page.Top.Epoch)
-	if known = known && after <= page.Top.Offset; !known {
-		after = 0
-	}
-	page, err = s.History(ctx, channel, hub.Query{After: after, Limit: limit})
-	return page, known && page.Lost == 0, err
-}
-
-// list writes publications up to the bound of an answer, and tells the offset up to which the list goes.
-func (c *client) list(o object, channel string, page hub.History) (object, uint64) {
-	last := page.Top.Offset
-	shape := message.Shape{Channel: true, Conflated: c.gateway.conflates(channel)}
-	o = append(o, '[')
-	from := len(o)
-	for i, p := range page.Publications {
-		if i > 0 {
-			if len(o)-from > maxAnswer {
-				break
-			}
-			o = append(o, ',')
-		}
-		o = message.Append(o, p, shape)
-		last = p.Offset
-	}
-	return append(o, ']'), last
 }
 
 // calls are what a client has asked the server's handler.

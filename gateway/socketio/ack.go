@@ -55,7 +55,13 @@ func (a Ack) Send(args ...any) error {
 
 // fail answers with an error, unless there was an answer; it reports whether the client learns of it.
 func (a Ack) fail(problem problem) bool {
-	return a.done != nil && !a.done.Load() && a.Send(problem) == nil
+	if a.done == nil || a.done.Load() {
+		return false
+	}
+	if a.socket.conn.server.options.Direct != nil {
+		return a.Send(problem.refusal()) == nil
+	}
+	return a.Send(problem) == nil
 }
 
 // Reply is what one socket answered.

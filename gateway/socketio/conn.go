@@ -17,13 +17,14 @@ import (
 
 // conn is an Engine.IO connection and the sockets on it.
 type conn struct {
-	server  *Server
-	engine  *engineio.Conn
-	given   any            // by Options.Engine.Allow
-	decoder packet.Decoder // for the handler
-	refused bool           // likewise: the client has broken the protocol
-	behind  atomic.Int64   // since when too much waits, on the server's clock; 0 if it does not
-	gone    atomic.Bool
+	server   *Server
+	engine   *engineio.Conn
+	given    any            // by Options.Engine.Allow
+	decoder  packet.Decoder // for the handler
+	refused  bool           // likewise: the client has broken the protocol
+	behind   atomic.Int64   // since when too much waits, on the server's clock; 0 if it does not
+	gone     atomic.Bool
+	refusals atomic.Int32 // of CONNECT
 
 	mu      sync.Mutex
 	sockets []*Socket   // connected, or about to be; one for each namespace
@@ -191,6 +192,9 @@ func (c *conn) end(reason string) {
 	c.sockets = nil
 	c.mu.Unlock()
 	for _, s := range sockets {
+		if session := s.session.Load(); session != nil && reason == string(engineio.ServerShutdown) {
+			session.Blame(hub.ErrShutdown)
+		}
 		s.end(reason)
 	}
 }

@@ -3,13 +3,16 @@
 package socketio
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ringdown/ringdown/gateway/internal/line"
+	"github.com/ringdown/ringdown/gateway/socketio/engineio"
 	"github.com/ringdown/ringdown/gateway/socketio/internal/packet"
 	"github.com/ringdown/ringdown/hub"
 )
@@ -105,6 +108,14 @@ func (s *Socket) begin(given []byte) (err error) {
 	if err := s.open(who); err != nil {
 		return err
 	}
+	if s.recovered && !s.stillMay(ctx) {
+		if err := s.startOver(who); err != nil {
+			return err
+		}
+	}
+	if c.pid != "" {
+		server.counts.came(s.recovered)
+	}
 	middlewares, connected := s.namespace.life.handlers()
 	if !s.recovered || !server.options.Recovery.SkipMiddlewares {
 		for _, m := range middlewares {
@@ -132,7 +143,7 @@ func (s *Socket) guarded(f func()) { s.do(&task{run: f}) }
 // open opens the socket's session, of the id that it had, if it recovers.
 func (s *Socket) open(who hub.Identity) error {
 	if s.id == "" {
-		s.id = hub.NewSessionID()
+		s.id = cmp.Or(who.Session, hub.NewSessionID())
 	}
 	who.Session = s.id
 	session, err := s.conn.server.hub.Open(s, who)
@@ -153,12 +164,8 @@ func (s *Socket) accept() error {
 	if s.memory != nil {
 		server.keeper.live(s)
 	}
-	o := hub.SubscribeOptions{Forced: true, Tag: (*welcome)(s)}
 	channels := s.again()
-	if after, ok := channels[s.namespace.every]; ok {
-		o.Recover, o.After = true, hub.Cursor{after}
-	}
-	if err := s.enter(s.namespace.every, o); err != nil {
+	if err := s.enterFirst(channels); err != nil {
 		s.namespace.remove(s)
 		return err
 	}
@@ -166,7 +173,9 @@ func (s *Socket) accept() error {
 		if channel == s.namespace.every {
 			continue
 		}
-		if err := s.enter(channel, hub.SubscribeOptions{Forced: true, Recover: true, After: hub.Cursor{after}}); err != nil {
+		chosen := again(slices.Contains(s.chosenBefore(), channel))
+		if err := s.enter(channel, hub.SubscribeOptions{Forced: true, Recover: true, After: hub.Cursor{after}, Tag: chosen, Presence: server.options.Direct.presence(s, channel)}); err != nil {
+			server.options.Direct.notify(s, &hub.Notice{Type: hub.Unsubscribed, Channel: channel, Reason: err.Error()})
 			server.log.Warn("a client that came back is not in a room any more", "socket", s.id, "channel", channel, "cause", err)
 		}
 	}
@@ -176,6 +185,29 @@ func (s *Socket) accept() error {
 		}
 	}
 	return nil
+}
+
+// enterFirst has the socket in the channel of all sockets, and the client told that it is connected before anything else.
+func (s *Socket) enterFirst(channels map[string]hub.Position) error {
+	if s.conn.server.options.Direct != nil {
+		s.welcome()
+		return nil
+	}
+	o := hub.SubscribeOptions{Forced: true, Tag: (*welcome)(s)}
+	if after, ok := channels[s.namespace.every]; ok {
+		o.Recover, o.After = true, hub.Cursor{after}
+	}
+	return s.enter(s.namespace.every, o)
+}
+
+// chosenBefore are the channels in which the client was because it had asked for that.
+func (s *Socket) chosenBefore() []string {
+	if s.memory == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.trail.chosen)
 }
 
 // welcome marks the notice with which the answer to CONNECT goes out: before everything else of the channel, and when nothing of it can be
@@ -202,6 +234,9 @@ func (s *Socket) welcome() {
 	s.conn.settled()
 }
 
+// maxRefusals is how often a client may try on one connection: who it is may be asked of others, and no session counts it yet.
+const maxRefusals = 32
+
 // refuseConnect answers CONNECT with a refusal.
 func (c *conn) refuseConnect(namespace string, err error) {
 	if c.gone.Load() {
@@ -223,8 +258,11 @@ func (c *conn) refuseConnect(namespace string, err error) {
 		c.server.log.Error("the data of a refusal is no JSON", "namespace", namespace, "cause", marshalled)
 		data = fmt.Appendf(nil, `{"message":%q}`, told.Message)
 	}
-	c.server.log.Info("refused", "remote", c.engine.RemoteAddr(), "namespace", namespace, "cause", err)
+	c.server.journal.Connect(c.engine.RemoteAddr(), namespace, err)
 	c.write(packet.Append(nil, &packet.Packet{Type: packet.ConnectError, Namespace: namespace, Data: data}), nil)
+	if c.refusals.Add(1) >= maxRefusals {
+		c.engine.Close(engineio.ForcedClose)
+	}
 }
 
 // Describe implements [hub.Describer].

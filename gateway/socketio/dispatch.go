@@ -149,6 +149,9 @@ func (s *Socket) refused(event string, err error, ack Ack) {
 		server.log.Info("an event has wrong arguments", "namespace", s.nsp, "socket", s.id, "event", event, "cause", err)
 	} else if e, ok := errors.AsType[*hub.Error](err); ok {
 		server.hub.Refused(e.Code)
+		server.journal.Session(s.Session(), err)
+		ack.fail(problemOf(err))
+		return
 	}
 	if ack.fail(problemOf(err)) {
 		return

@@ -45,7 +45,7 @@ type Family struct {
 
 func newNamespace(s *Server, name string, l *life) *Namespace {
 	n := &Namespace{server: s, name: name, life: l, every: channelOf(name, ""), sockets: make(map[string]*Socket)}
-	n.frames.Encode = func(p *hub.Publication) *engineio.Message { return frame(p, name, s.options.Origin, s.keeper != nil) }
+	n.frames.Encode = func(p *hub.Publication) *engineio.Message { return frame(p, s, name) }
 	return n
 }
 

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/ringdown/ringdown/gateway/internal/message"
@@ -72,16 +73,23 @@ const eventName = "message"
 
 // frame encodes a publication as an event in a namespace. Where it comes from may be one more argument, and with recovery its position is
 // another.
-func frame(p *hub.Publication, namespace string, origin, recovery bool) *engineio.Message {
+func frame(p *hub.Publication, s *Server, namespace string) *engineio.Message {
+	direct := s.options.Direct
 	name, last := p.Event, ""
-	if name == "" || packet.Reserved(name) {
+	if direct.taken(name) {
 		name = eventName
 	}
-	if recovery {
+	if s.keeper != nil {
 		last = p.Position().Cursor()
 	}
 	e := argumentsOf(p)
-	if origin {
+	switch {
+	case direct != nil:
+		if e.text = slices.Clip(e.text); len(e.text) > 0 { // which is the publication's
+			e.text = append(e.text, ',')
+		}
+		e.text = append(e.text, direct.about(p, s.hub.Rule(p.Channel).Slow == hub.Conflate)...)
+	case s.options.Origin:
 		e.text = appendOrigin(bytes.Clone(e.text), p)
 	}
 	return engineio.Prepare(packetText(packet.Event, namespace, name, 0, false, e, last), e.attachments...)
@@ -108,7 +116,7 @@ func argumentsOf(p *hub.Publication) (e arguments) {
 		if p.Form&hub.Embedded != 0 {
 			e.text, e.attachments = packet.Extract(e.text, 0)
 		}
-		if p.Form&hub.Spread != 0 {
+		if p.Form&hub.Spread != 0 && len(e.text) > 0 && e.text[0] == '[' {
 			e.text = bytes.TrimSpace(e.text[1 : len(e.text)-1])
 		}
 	}

@@ -68,12 +68,13 @@ func (s *Socket) Notify(n *hub.Notice) {
 		if _, ok := n.Tag.(*welcome); ok {
 			s.welcome()
 		}
-		if n.Asked && !n.Recovered {
+		if _, back := n.Tag.(again); back && !n.Recovered {
 			s.conn.server.log.Warn("a client that came back has lost publications while it did", "socket", s.id, "channel", n.Channel)
 		}
 	case hub.Unsubscribed:
 		s.left(n.Channel)
 	}
+	s.conn.server.options.Direct.notify(s, n)
 }
 
 func (s *Socket) entered(n *hub.Notice) {
@@ -84,6 +85,9 @@ func (s *Socket) entered(n *hub.Notice) {
 	}
 	if s.memory != nil {
 		s.trail.enter(n.Channel, n.Position)
+		if chosen, back := n.Tag.(again); back && bool(chosen) || !back && !n.Forced {
+			s.trail.choose(n.Channel)
+		}
 	}
 }
 
@@ -109,8 +113,13 @@ func (s *Socket) End(cause error) {
 		s.conn.engine.Close(engineio.ServerShutdown)
 		return
 	}
-	s.say(cause)
-	s.Disconnect(refusal.Status >= 500)
+	reconnect := refusal.Status >= 500
+	if s.conn.server.options.Direct != nil {
+		s.write(OwnEvents+"disconnect", goodbye{told{string(refusal.Code), sentence}, reconnect})
+	} else {
+		s.say(cause)
+	}
+	s.Disconnect(reconnect)
 }
 
 // problem is what a client is told of something that went wrong, in an acknowledgement or an event "error".
@@ -135,8 +144,12 @@ func (s *Socket) say(err error) {
 		Message string `json:"message"`
 		Data    any    `json:"data"`
 	}{sentence, map[string]string{"code": string(refusal.Code)}}
-	text, marshalled := json.Marshal(told)
-	if marshalled == nil {
-		s.conn.write(packetText(packet.Event, s.nsp, "error", 0, false, arguments{text: text}, ""), nil)
+	s.write("error", told)
+}
+
+// write sends an event that is not kept for a client that comes back.
+func (s *Socket) write(event string, arg any) {
+	if text, err := json.Marshal(arg); err == nil {
+		s.conn.write(packetText(packet.Event, s.nsp, event, 0, false, arguments{text: text}, ""), nil)
 	}
 }

@@ -29,7 +29,6 @@ func (s *Socket) resume(ctx context.Context, c claim, who *hub.Identity) {
 	s.takeOver(ctx, c.pid, who.User)
 	a, m := server.keeper.take(c.pid, s, who.User)
 	if a == nil {
-		server.counts.unrecovered.Add(1)
 		return
 	}
 	runs, known := a.trail.rewind(c.offset)
@@ -39,10 +38,8 @@ func (s *Socket) resume(ctx context.Context, c claim, who *hub.Identity) {
 	}
 	if !known {
 		server.keeper.fail(m)
-		server.counts.unrecovered.Add(1)
 		return
 	}
-	server.counts.recovered.Add(1)
 	s.id, s.recovered, s.data = a.id, true, a.data
 	m.trail = a.trail
 	m.trail.answer = never // until it is told so

@@ -25,6 +25,7 @@ type saved struct {
 type savedPlace struct {
 	Channel, Epoch string
 	Offset         uint64
+	Chosen         bool `json:",omitempty"`
 }
 
 type savedRun struct {
@@ -93,7 +94,7 @@ func (k *keeper) all() (all []*away) {
 	defer k.mu.Unlock()
 	for e := k.oldest.Front(); e != nil; e = e.Next() {
 		a := *e.Value.(*away)
-		a.trail.rooms, a.trail.runs = slices.Clone(a.trail.rooms), slices.Clone(a.trail.runs)
+		a.trail.rooms, a.trail.runs, a.trail.chosen = slices.Clone(a.trail.rooms), slices.Clone(a.trail.runs), slices.Clone(a.trail.chosen)
 		all = append(all, &a)
 	}
 	return all
@@ -102,7 +103,7 @@ func (k *keeper) all() (all []*away) {
 func (a *away) save() saved {
 	one := saved{PID: a.pid, ID: a.id, Namespace: a.namespace, User: a.user, Data: a.data, Until: a.until, At: a.trail.at}
 	for _, p := range a.trail.rooms {
-		one.Rooms = append(one.Rooms, savedPlace{p.channel, p.Epoch, p.Offset})
+		one.Rooms = append(one.Rooms, savedPlace{p.channel, p.Epoch, p.Offset, slices.Contains(a.trail.chosen, p.channel)})
 	}
 	for _, r := range a.trail.runs {
 		to := savedRun{Channel: r.channel, Epoch: r.epoch, First: r.first, Last: r.last, Time: r.time}
@@ -118,6 +119,9 @@ func (one *saved) load() *away {
 	a := &away{pid: one.PID, id: one.ID, namespace: one.Namespace, user: one.User, data: one.Data, until: one.Until, trail: trail{at: one.At}}
 	for _, p := range one.Rooms {
 		a.trail.rooms = append(a.trail.rooms, place{p.Channel, hub.Position{Epoch: p.Epoch, Offset: p.Offset}})
+		if p.Chosen {
+			a.trail.chosen = append(a.trail.chosen, p.Channel)
+		}
 	}
 	for _, from := range one.Runs {
 		r := run{channel: from.Channel, epoch: from.Epoch, first: from.First, last: from.Last, seq: never, time: from.Time}

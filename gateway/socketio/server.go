@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ringdown/ringdown/gateway/internal/line"
 	"github.com/ringdown/ringdown/gateway/socketio/engineio"
 	"github.com/ringdown/ringdown/gateway/socketio/internal/packet"
 	"github.com/ringdown/ringdown/hub"
@@ -46,6 +47,8 @@ type Options struct {
 	// Recovery has clients that were away for a moment get back their id, their rooms, their data and what they have missed. It needs
 	// rules that keep a history. nil switches it off.
 	Recovery *Recovery
+	// Direct leaves it to the clients in which channels they are; see there. nil is for programs with handlers.
+	Direct *Direct
 	// Origin gives events that come from channels one more argument, an object that says where they come from:
 	// {"channel":…,"offset":…,"time":…}. Events that a socket alone is sent have none.
 	Origin bool
@@ -83,6 +86,7 @@ type Server struct {
 	outbox  int
 	started time.Time
 	keeper  *keeper       // nil without recovery
+	journal *line.Journal // of what is refused
 	ids     atomic.Uint64 // of acknowledgements that are waited for
 	marks   atomic.Uint64 // see trail
 	counts  counts
@@ -98,6 +102,15 @@ type Server struct {
 
 // counts are what a server has counted.
 type counts struct{ parseErrors, wrongArguments, unrecovered, recovered atomic.Uint64 }
+
+// came counts a client that came back.
+func (c *counts) came(recovered bool) {
+	if recovered {
+		c.recovered.Add(1)
+	} else {
+		c.unrecovered.Add(1)
+	}
+}
 
 // Stats are a server's counters.
 type Stats struct {
@@ -125,10 +138,11 @@ func New(h *hub.Hub, options Options) (*Server, error) {
 		}
 	}
 	s := &Server{hub: h, options: options, log: options.Log, started: time.Now(), namespaces: make(map[string]*Namespace)}
+	s.journal = line.NewJournal(options.Log)
 	s.limits.Attachments = options.MaxAttachments
 	s.outbox = cmp.Or(options.Engine.OutboxBytes, defaultOutbox)
 	if options.Recovery != nil {
-		if name := channelOf("/", ""); h.Rule(name).History.Count == 0 {
+		if name := channelOf("/", ""); options.Direct == nil && h.Rule(name).History.Count == 0 {
 			return nil, fmt.Errorf("socketio: recovery reads what was missed from history, and the channel %q keeps none; give its rule a History, or leave Recovery out", name)
 		}
 		s.keeper = newKeeper(*options.Recovery)
@@ -165,9 +179,13 @@ func (s *Server) Stats() Stats {
 
 // Shutdown refuses new connections, closes those that are open so that their clients come back, and waits until all handlers have
 // returned. When ctx ends first, the rest is not waited for, and the error is ctx's. Of the hub's two ends this comes first.
-func (s *Server) Shutdown(ctx context.Context) error {
+func (s *Server) Shutdown(ctx context.Context) error { return s.ShutdownOver(ctx, 0) }
+
+// ShutdownOver is Shutdown, which closes the connections evenly over a window, so that their clients do not all come back in the same moment; few take
+// less, 10 ms for each session of the hub. Give ctx longer than the window.
+func (s *Server) ShutdownOver(ctx context.Context, window time.Duration) error {
 	defer s.cancel()
-	err := s.engine.Shutdown(ctx)
+	err := s.engine.ShutdownPaced(ctx, line.Spread(window, s.hub.Sessions()), nil)
 	if errors.Is(err, http.ErrServerClosed) { // it was called before
 		err = nil
 	}

@@ -105,10 +105,14 @@ func (s *Socket) Connected() bool { return s.connected.Load() }
 // Transport is "polling" or "websocket".
 func (s *Socket) Transport() string { return s.conn.engine.Transport() }
 
-// Set keeps a value with the socket; a client that recovers has it again. To be saved, it must be JSON.
+// Set keeps a value with the socket, or takes it away if it is nil; a client that recovers has it again. To be saved, it must be JSON.
 func (s *Socket) Set(key string, value any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if value == nil {
+		delete(s.data, key)
+		return
+	}
 	if s.data == nil {
 		s.data = make(map[string]any)
 	}

@@ -26,8 +26,9 @@ type trail struct {
 	at     string // the offset at which it begins; "" if the client has got nothing
 	rooms  []place
 	runs   []run
-	bytes  int    // of events in runs that are to be sent again
-	answer uint64 // the number of the message that was the answer to CONNECT
+	bytes  int      // of events in runs that are to be sent again
+	chosen []string // of rooms, those in which the client is because it asked for that
+	answer uint64   // the number of the message that was the answer to CONNECT
 }
 
 // place is where a channel was when the trail began, or when the socket came into it, if that was later.
@@ -103,6 +104,7 @@ func (t *trail) enter(channel string, at hub.Position) {
 // leave notes that the socket is in a channel no more.
 func (t *trail) leave(channel string) {
 	t.rooms = slices.DeleteFunc(t.rooms, func(p place) bool { return p.channel == channel })
+	t.chosen = slices.DeleteFunc(t.chosen, func(c string) bool { return c == channel })
 }
 
 func (t *trail) in(channel string) bool {

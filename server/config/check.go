@@ -37,6 +37,7 @@ func (c *Config) problems() Errors {
 	check.rules()
 	check.auth()
 	check.backend()
+	check.socketIO()
 	check.api()
 	check.tracing()
 	return check.found

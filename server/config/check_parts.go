@@ -5,6 +5,8 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,6 +119,25 @@ func (c *checker) rule(key string, r *Rule) {
 	for _, right := range []struct{ name, who string }{{"subscribe", r.Subscribe}, {"publish", r.Publish}} {
 		if right.who == "users" && !known {
 			c.say(key+"."+right.name, "is users, and no user can be known; set auth.keys or backend.connect")
+		}
+	}
+}
+
+// ownPaths are where the node has something else, by the first part of the path.
+var ownPaths = []string{"api", "channels", "connect", "everyone", "livez", "metrics", "readyz"}
+
+func (c *checker) socketIO() {
+	p := c.SocketIO.Path
+	first, _, _ := strings.Cut(strings.Trim(p, "/"), "/")
+	switch {
+	case !strings.HasPrefix(p, "/") || first == "" || path.Clean(p) != strings.TrimSuffix(p, "/") || strings.ContainsAny(p, "{}?#% "):
+		c.say("socketio.path", `is %q, which is no path of its own; write it as "/socket.io/"`, p)
+	case slices.Contains(ownPaths, first), path.Ext(p) == ".js", path.Ext(p) == ".css", path.Ext(p) == ".svg":
+		c.say("socketio.path", `is %q, where the node has something else; choose another path, for instance "/socket.io/"`, p)
+	}
+	for key, d := range map[string]time.Duration{"ping_interval": c.SocketIO.PingInterval, "ping_timeout": c.SocketIO.PingTimeout} {
+		if d > 0 && d < time.Millisecond {
+			c.say("socketio."+key, "is %s, and clients are told whole milliseconds; give it 1ms or more", formatDuration(d))
 		}
 	}
 }

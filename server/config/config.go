@@ -15,6 +15,7 @@ type Config struct {
 	Rules     []Rule    `key:"rules" live:"yes" doc:"what holds in which channels: the first rule whose pattern matches; without any, everybody may subscribe everywhere, only the server publishes, and the last 100 publications of five minutes are kept"`
 	Auth      Auth      `key:"auth" doc:"who clients are"`
 	Backend   Backend   `key:"backend" doc:"your own service, which is asked before clients do things and told what happened"`
+	SocketIO  SocketIO  `key:"socketio" doc:"clients that speak Socket.IO (protocol revision 5, clients from version 3 on)"`
 	API       API       `key:"api" doc:"the HTTP API for your own services, /api/v1"`
 	Metrics   Metrics   `key:"metrics" doc:"what the node counts, /metrics"`
 	Log       Log       `key:"log" doc:"what is written to standard error"`

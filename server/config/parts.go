@@ -74,6 +74,16 @@ type Events struct {
 	MaxBytes Size   `key:"max_bytes" doc:"how much may wait; then the oldest are dropped"`
 }
 
+// SocketIO says how Socket.IO clients are served.
+type SocketIO struct {
+	Enabled       bool          `key:"enabled" doc:"serve them"`
+	Path          string        `key:"path" example:"/socket.io/" doc:"where, with and without the slash at its end; what clients call path"`
+	PingInterval  time.Duration `key:"ping_interval" doc:"how long after a handshake, or an answer, a client is sent a ping; below the shortest time-out of any proxy on the way, which is often 60s"`
+	PingTimeout   time.Duration `key:"ping_timeout" doc:"how long the answer may take; then the connection is cut"`
+	Recovery      time.Duration `key:"recovery" zero:"any" doc:"how long a client may be away and still go on where it was, with its id, its channels and what it has missed, as far as their history goes; 0 makes all that come back new ones"`
+	ClientLibrary string        `key:"client_library" example:"/srv/node_modules/socket.io/client-dist" doc:"directory with the official client's files, for pages that load /socket.io/socket.io.js from here; empty serves none"`
+}
+
 // API says who may use the HTTP API.
 type API struct {
 	Keys []APIKey `key:"keys" live:"yes" doc:"keys of your own services; without any, the API is closed, but in dev mode open to programs on this machine"`
@@ -142,6 +152,7 @@ func Default() Config {
 		KeepAlive: KeepAlive{Interval: 20 * time.Second, Timeout: 10 * time.Second},
 		Auth:      Auth{Leeway: 30 * time.Second, MaxTTL: 24 * time.Hour, Query: "token", Anonymous: true},
 		Backend:   Backend{ConnectReuse: 5 * time.Second, Timeout: 5 * time.Second, Retries: 2, Events: Events{MaxBytes: 64 << 20}},
+		SocketIO:  SocketIO{Enabled: true, Path: "/socket.io/", PingInterval: 25 * time.Second, PingTimeout: 20 * time.Second, Recovery: 2 * time.Minute},
 		Log:       Log{Format: "text", Level: "info"},
 		Tracing:   Tracing{Ratio: 1, Service: "ringdown"},
 		Drain:     Drain{Window: 10 * time.Second},

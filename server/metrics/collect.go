@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ringdown/ringdown/backend"
+	"github.com/ringdown/ringdown/gateway/socketio"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/websocket/loop"
 )
@@ -49,6 +50,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	putHub(put, c.sources.Hub.Stats())
 	for name, stats := range c.sources.Loops {
 		putLoop(put, name, stats())
+	}
+	if c.sources.SocketIO != nil {
+		putSocketIO(put, c.sources.SocketIO())
 	}
 	if c.sources.Store != nil {
 		n := c.sources.Store()
@@ -132,6 +136,20 @@ func putHub(put putter, n hub.Stats) {
 	put(heals, float64(n.Heals))
 	put(recoveries, float64(n.Recovered), strconv.FormatBool(true))
 	put(recoveries, float64(n.Unrecovered), strconv.FormatBool(false))
+}
+
+func putSocketIO(put putter, n socketio.Stats) {
+	put(engineSessions, float64(n.Engine.Sessions))
+	put(engineRefused, float64(n.Engine.Refused))
+	put(engineUpgraded, float64(n.Engine.Upgraded))
+	put(enginePolled, float64(n.Engine.Polled))
+	put(engineEnded, float64(n.Engine.PingTimeouts), "ping_timeout")
+	put(engineEnded, float64(n.Engine.ParseErrors+n.ParseErrors), "parse_error")
+	put(engineEnded, float64(n.Engine.TooLarge), "too_large")
+	put(engineEnded, float64(n.Engine.Slow), "slow_consumer")
+	put(socketsKept, float64(n.Kept))
+	put(socketsBack, float64(n.Recovered), strconv.FormatBool(true))
+	put(socketsBack, float64(n.Unrecovered), strconv.FormatBool(false))
 }
 
 func putLoop(put putter, gateway string, n loop.Stats) {

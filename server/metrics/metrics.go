@@ -24,6 +24,7 @@ import (
 
 	"github.com/ringdown/ringdown/backend"
 	"github.com/ringdown/ringdown/broker/memory"
+	"github.com/ringdown/ringdown/gateway/socketio"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/server/tracing"
 	"github.com/ringdown/ringdown/websocket/loop"
@@ -34,6 +35,8 @@ type Sources struct {
 	Hub *hub.Hub
 	// Loops are the event loops, by the name of their gateway.
 	Loops map[string]func() loop.Stats
+	// SocketIO tells of Socket.IO clients; nil where they are not served.
+	SocketIO func() socketio.Stats
 	// Store tells of the memory broker; nil where there is none.
 	Store func() memory.Stats
 	// Endpoints tells how it stands with the hooks; nil where there are none.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/ringdown/ringdown/backend"
 	"github.com/ringdown/ringdown/broker/memory"
+	"github.com/ringdown/ringdown/gateway/socketio"
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/server/metrics"
 	"github.com/ringdown/ringdown/server/tracing"
@@ -68,7 +69,8 @@ func start(t testing.TB) (*metrics.Metrics, *hub.Hub) {
 		Loops: map[string]func() loop.Stats{"native": func() loop.Stats {
 			return loop.Stats{Connections: 3, Waiting: 7, Refused: 2, LoopLag: 200 * time.Millisecond}
 		}},
-		Store: broker.Stats,
+		SocketIO: func() socketio.Stats { return socketio.Stats{Kept: 12, Recovered: 13, ParseErrors: 14} },
+		Store:    broker.Stats,
 		Endpoints: func() []backend.Endpoint {
 			return []backend.Endpoint{{State: backend.Open, Waiting: 4}, {State: backend.Closed, UnderWay: 2}, {State: backend.Open, UnderWay: 1}}
 		},
@@ -123,6 +125,7 @@ func TestWhatANodeDoesIsShown(t *testing.T) {
 		`ringdown_broker_channels 1`,
 		`ringdown_api_request_seconds_count{operation="publish",status="201"} 1`,
 		`ringdown_api_request_seconds_count{operation="unknown",status="404"} 1`,
+		`ringdown_socketio_kept 12`, `ringdown_socketio_recoveries_total{recovered="true"} 13`, `ringdown_engineio_ended_total{cause="parse_error"} 14`,
 		`ringdown_hook_seconds_count{hook="connect",outcome="allowed"} 1`,
 		`ringdown_hook_seconds_count{hook="connect",outcome="denied"} 1`,
 		`ringdown_hook_seconds_count{hook="connect",outcome="failed"} 1`,

@@ -94,6 +94,21 @@ var (
 	loopLag = gauge("ringdown_loop_lag_max_seconds", "Longest time that an event loop was found busy with one round since the start, in steps of 0.1 seconds.",
 		"Above 0.1: the machine is too small, is throttled, or a handler waits.", "gateway")
 
+	engineSessions = gauge("ringdown_engineio_sessions", "Engine.IO connections of Socket.IO clients, over polling and over WebSockets.",
+		"Far above the sessions of the protocol `socket.io`: clients connect and then say nothing, or are refused.")
+	engineRefused = counter("ringdown_engineio_refused_total", "Requests of Engine.IO that were refused: an unknown session, transport or version, a foreign origin.",
+		"A rise after a restart is clients that come back. A steady one: polling requests reach other nodes (sticky sessions are missing), or clients of version 2.")
+	engineUpgraded = counter("ringdown_engineio_upgraded_total", "Connections that went over from polling to a WebSocket.",
+		"Zero while clients poll: a proxy does not pass Upgrade.")
+	enginePolled = counter("ringdown_engineio_polled_messages_total", "Messages that came with the POST requests of polling.",
+		"As with upgrades: much of it means that WebSockets do not get through.")
+	engineEnded = counter("ringdown_engineio_ended_total", "Engine.IO connections that the server ended, by cause: `ping_timeout`, `parse_error`, `too_large` or `slow_consumer`.",
+		"`ping_timeout`: networks that drop lines. `parse_error`: clients that speak something else. `too_large`: raise `limits.message_size`, or send less; the log has the sizes.", "cause")
+	socketsKept = gauge("ringdown_socketio_kept", "Socket.IO clients that are away and may still go on where they were.",
+		"Steadily high: clients have bad networks; it is memory.")
+	socketsBack = counter("ringdown_socketio_recoveries_total", "Socket.IO clients that came back with a claim to what they had missed, by whether they got it.",
+		"`recovered=\"false\"`: they were away for longer than `socketio.recovery` or than history is kept, or are in a channel without history.", "recovered")
+
 	historyBytes = gauge("ringdown_history_bytes", "What the memory broker is charged for all that it keeps, in bytes.",
 		"At its bound publications go before their time: raise the bound or keep less.")
 	historyMaxBytes = gauge("ringdown_history_max_bytes", "The bound of that.", "It moves by configuration only.")

@@ -36,12 +36,17 @@ func From(r *http.Request) Client {
 	return (*Trusted)(nil).Client(r)
 }
 
+// With is a context whose requests are the client's, by [From]; for a request that is made of what is left of another.
+func With(ctx context.Context, c Client) context.Context {
+	return context.WithValue(ctx, clientKey{}, c)
+}
+
 // Handler lets next, and whatever it calls, find the client by [From]. For a request that a trusted proxy has passed on it also sets
 // the request's RemoteAddr, to the client's address with port 0, and its Host. The header fields stay as they came.
 func (t *Trusted) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := t.Client(r)
-		r = r.WithContext(context.WithValue(r.Context(), clientKey{}, c))
+		r = r.WithContext(With(r.Context(), c))
 		if c.Proxied {
 			r.Host = c.Host
 			if c.Address.IsValid() {

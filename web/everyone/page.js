@@ -4,6 +4,7 @@ import { listen as events } from './events.js';
 import { listen as native } from './native.js';
 import { listen as poll } from './poll.js';
 import { listen as socket } from './socket.js';
+import { listen as socketio } from './socketio.js';
 import { publish } from './publish.js';
 
 const mostShown = 50; // messages in a pane
@@ -39,7 +40,7 @@ async function showSource(code) {
   code.textContent = (await response.text()).trim();
 }
 
-for (const [id, listen] of Object.entries({ socket, events, poll, native })) {
+for (const [id, listen] of Object.entries({ socket, events, poll, native, socketio })) {
   listen(channel, (data, event) => show($(id), data, event));
 }
 for (const code of document.querySelectorAll('code[data-file]')) showSource(code).catch(() => (code.textContent = code.dataset.file));

@@ -38,6 +38,11 @@ func farewellOver(window time.Duration, clients int) farewell {
 	return f
 }
 
+// Spread is the time over which so many clients are told goodbye within a window.
+func Spread(window time.Duration, clients int) time.Duration {
+	return farewellOver(window, clients).spread
+}
+
 // draw is a time below most, each as likely as the other; 0 if most is.
 func draw(most time.Duration) time.Duration {
 	if most <= 0 {

@@ -57,6 +57,11 @@ func refusedHandshake(err error) error {
 // Session notes that something was refused to a session, which goes on.
 func (j *Journal) Session(s *hub.Session, err error) { j.refused(about(s, nil), err) }
 
+// Connect notes that a client was not let into a namespace of its protocol.
+func (j *Journal) Connect(remote, namespace string, err error) {
+	j.refused([]any{"remote", remote, "namespace", namespace}, err)
+}
+
 func (j *Journal) refused(values []any, err error) {
 	if !j.log.Enabled(context.Background(), slog.LevelInfo) {
 		return

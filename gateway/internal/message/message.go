@@ -20,6 +20,7 @@ type Shape struct {
 	Type      string // of the object, where objects of several types come; "" leaves it out
 	Channel   bool   // the channel is named
 	Conflated bool   // in this channel offsets may jump, and nothing is lost by it
+	Bare      bool   // the payload is not in the object, but beside it
 }
 
 // timeLayout is RFC 3339 with milliseconds.
@@ -37,11 +38,13 @@ func Append(b []byte, p *hub.Publication, s Shape) []byte {
 	if p.Event != "" {
 		b = append(AppendString(append(b, `"event":`...), p.Event), ',')
 	}
-	b = AppendData(append(b, `"data":`...), p.Kind, p.Payload)
-	if p.Key != "" {
-		b = AppendString(append(b, `,"key":`...), p.Key)
+	if !s.Bare {
+		b = append(AppendData(append(b, `"data":`...), p.Kind, p.Payload), ',')
 	}
-	b = strconv.AppendUint(append(b, `,"offset":`...), p.Offset, 10)
+	if p.Key != "" {
+		b = append(AppendString(append(b, `"key":`...), p.Key), ',')
+	}
+	b = strconv.AppendUint(append(b, `"offset":`...), p.Offset, 10)
 	b = AppendString(append(b, `,"cursor":`...), p.Position().Cursor())
 	b = AppendTime(append(b, `,"time":`...), p.Time)
 	if p.User != "" {

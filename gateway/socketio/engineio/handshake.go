@@ -21,6 +21,7 @@ type Handshake struct {
 	URI        string // path and query, as they came
 	Secure     bool   // the request came over TLS
 	Polling    bool   // the session began with polling
+	Allowed    any    // what Options.Allow has returned
 	header     string // fields, as "name\x00value\x00" each
 }
 
@@ -101,6 +102,7 @@ func (s *Server) greet(w http.ResponseWriter, r *http.Request, transport string,
 		}
 	}
 	c := &Conn{Data: data, server: s, id: newID(s.options.Node), handshake: newHandshake(r, !upgrade)}
+	c.handshake.Allowed = data
 	s.setCookie(w, c)
 	if upgrade {
 		begun = s.sockets.Accept(w, r, func(socket *loop.Conn) { socket.Data = c }) == nil // it has answered otherwise
