@@ -25,7 +25,7 @@ import (
 
 // admin is what operators and the programs behind a node use. Only draining changes once it is started; keys guards itself.
 type admin struct {
-	broker   *memory.Broker
+	broker   *memory.Broker // nil where the broker is shared
 	keys     *api.Keys
 	api      *api.Handler
 	open     *api.Handler // as api, for dev mode without keys: it asks none of this machine
@@ -58,10 +58,12 @@ func (s *Server) startAdmin(version string) (err error) {
 		return err
 	}
 	a.health.Checks = []metrics.Check{{Name: "drain", Ready: s.notDraining}, {Name: "keys", Ready: s.identities.keysLoaded}}
+	if s.peers != nil {
+		a.health.Checks = append(a.health.Checks, metrics.Check{Name: "broker", Ready: s.peers.broker.Ready})
+	}
 	sources := metrics.Sources{
 		Hub:     s.hub,
 		Loops:   map[string]func() loop.Stats{"channels": s.channels.Stats, "native": s.native.Stats},
-		Store:   a.broker.Stats,
 		Version: version,
 		Ready:   func() bool { return len(a.health.Reasons(context.Background())) == 0 },
 	}
@@ -80,6 +82,13 @@ func (s *Server) startAdmin(version string) (err error) {
 
 // addSources adds the sources of metrics that a node has only where it is configured so.
 func (s *Server) addSources(to *metrics.Sources) {
+	if s.admin.broker != nil {
+		to.Store = s.admin.broker.Stats
+	}
+	if s.peers != nil {
+		to.Broker = s.peers.broker.Stats
+		to.BrokerReady = func() bool { return s.peers.broker.Health() == nil }
+	}
 	if s.service.hooks != nil {
 		to.Endpoints = s.service.hooks.Endpoints
 	}

@@ -58,6 +58,7 @@ type Server struct {
 	sockets  *commands.Gateway // nil where Socket.IO is not served
 	origins  websocket.OriginList
 	admin    admin
+	peers    *peers // nil where the node is by itself
 	service  *service
 	tracer   *tracing.Tracer // nil if nothing is traced
 	keepers  []state.Keeper  // of the parts of the node, and those of Options
@@ -143,9 +144,13 @@ func (s *Server) start(version string) (err error) {
 	if s.service, err = newService(&c.Backend, s.tracer, s.observeHook, s.log); err != nil {
 		return err
 	}
+	broker, err := s.openBroker()
+	if err != nil {
+		return err
+	}
 	connections, _ := affordable(c.Limits.Connections, openFiles())
 	s.hub, err = hub.New(hub.Options{
-		Broker:           s.newBroker(),
+		Broker:           broker,
 		Rules:            rules(c),
 		MaxSessions:      connections,
 		MaxSubscriptions: c.Limits.Subscriptions,

@@ -40,6 +40,7 @@ func (c *Config) problems() Errors {
 	check.socketIO()
 	check.api()
 	check.tracing()
+	check.broker()
 	return check.found
 }
 

@@ -4,7 +4,6 @@ package config
 
 import (
 	"fmt"
-	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -176,18 +175,6 @@ func showFields(fields []*field, v reflect.Value) string {
 
 // elementValues are the values of an element.
 func (f *field) elementValues() []*field { return (&field{fields: f.fields}).values() }
-
-// withoutPassword hides the password of a URL; other texts it leaves alone.
-func withoutPassword(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.User == nil {
-		return text
-	}
-	if _, ok := u.User.Password(); !ok {
-		return text
-	}
-	return strings.Replace(text, u.User.String()+"@", url.User(u.User.Username()).String()+":"+hidden+"@", 1)
-}
 
 // quote writes a text so that YAML takes it for one.
 func quote(text string) string {
