@@ -130,7 +130,7 @@ func (s *Server) newAPI(version string, open bool) *api.Handler {
 	o := api.Options{
 		Keys:   s.admin.keys,
 		Open:   open,
-		Revoke: s.revoke,
+		Revoke: s.revokeEverywhere,
 		Node: func() api.Node {
 			return api.Node{Name: name, Version: version, Started: started, Draining: s.admin.draining.Load()}
 		},
@@ -139,6 +139,9 @@ func (s *Server) newAPI(version string, open bool) *api.Handler {
 	}
 	if s.tracer != nil {
 		o.Trace = s.tracer.Operation
+	}
+	if s.peers != nil {
+		o.Peers, name = s.peers, s.peers.Node()
 	}
 	return api.New(s.hub, o)
 }
@@ -251,12 +254,12 @@ func (i *identities) keysLoaded(context.Context) error {
 
 // revoke has tokens refused and ends the sessions that they opened, by way of [Server.revoked]; where no further revocation can be held
 // the sessions end all the same.
-func (s *Server) revoke(r api.Revocation) error {
+func (s *Server) revoke(r auth.Revocation) error {
 	verifier := s.identities.tokens.Load().verifier
 	if verifier == nil {
 		return hub.Errorf(hub.NotFound, "this server takes no tokens, so there is nothing to revoke; give it keys (auth.keys), or use disconnect")
 	}
-	err := verifier.Revoke(auth.Revocation{User: r.User, Session: r.Session, Token: r.Token, Before: r.Before, Until: r.Until})
+	err := verifier.Revoke(r)
 	if errors.Is(err, auth.ErrTooManyRevocations) {
 		return hub.Errorf(hub.Unavailable, "%d revocations are held, as many as may be: sessions are ended, but their tokens still taken; "+
 			"revoke again when others have run out, or change the signing key, which revokes all", auth.DefaultMaxRevocations)

@@ -48,6 +48,7 @@ type Options struct {
 // Server is a node that holds its listener. Make one with New; run it once.
 type Server struct {
 	dev      bool
+	version  string
 	log      *slog.Logger
 	level    *slog.LevelVar
 	front    *front
@@ -67,6 +68,7 @@ type Server struct {
 	config     config.Config
 	identities identities // itself to be read without the lock
 
+	started  chan struct{} // closed when all parts are there
 	stop     chan struct{} // closed by Shutdown
 	stopping sync.Once
 }
@@ -82,12 +84,13 @@ func New(c config.Config, o Options) (*Server, error) {
 	}
 	s := &Server{
 		dev: c.Dev, log: cmp.Or(o.Log, slog.Default()), level: o.Level, front: front, config: c,
-		stop: make(chan struct{}), keepers: o.Keepers,
+		started: make(chan struct{}), stop: make(chan struct{}), version: o.Version, keepers: o.Keepers,
 	}
 	if err := s.start(o.Version); err != nil {
 		s.abandon()
 		return nil, err
 	}
+	close(s.started)
 	s.setLevel(c.Log.Level)
 	s.http = &http.Server{
 		Handler:           s.routes(),
@@ -191,6 +194,7 @@ func (s *Server) Serve() error {
 	s.announceAdmin()
 	go s.servePrivate()
 	go settle(s.stop, s.hub.Sessions)
+	go s.announceSelf()
 	return s.front.serve(s.http)
 }
 
