@@ -58,6 +58,9 @@ type message struct {
 	Gaps                     []any
 }
 
+// furtherTransports are those that only some of the tests use.
+var furtherTransports = make(map[simulation.Transport]func(*reader, context.Context) error)
+
 // errTold is how a connection ends on which the server says goodbye.
 var errTold = errors.New("the server says goodbye")
 
@@ -69,6 +72,9 @@ func (r *reader) run(ctx context.Context, t *testing.T) {
 	}
 	read := map[simulation.Transport]func(context.Context) error{
 		simulation.Raw: r.raw, simulation.Native: r.native, simulation.SSE: r.events, simulation.LongPoll: r.poll}[r.over]
+	if read == nil {
+		read = func(ctx context.Context) error { return furtherTransports[r.over](r, ctx) }
+	}
 	for ctx.Err() == nil {
 		err := read(ctx)
 		r.note(simulation.Entry{What: simulation.Ended, Text: fmt.Sprint(err)})
@@ -92,6 +98,9 @@ func (r *reader) note(e simulation.Entry) {
 		r.leg++
 		r.open = true
 		e.Transport = r.over
+		if furtherTransports[r.over] != nil { // whose messages say as much as those of the native protocol
+			e.Transport = simulation.Native
+		}
 	}
 	if e.What == simulation.Ended {
 		if !r.open {
