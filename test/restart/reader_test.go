@@ -34,11 +34,12 @@ type reader struct {
 	open    bool // the leg is
 	cursor  string
 
-	mu   sync.Mutex // guards what follows
-	last string     // id of what was seen last
-	told time.Duration
-	gone time.Time // when it was told
-	back time.Time // when it first tried to come back after that
+	mu    sync.Mutex // guards what follows
+	last  string     // id of what was seen last
+	place string     // the cursor then
+	told  time.Duration
+	gone  time.Time // when it was told
+	back  time.Time // when it first tried to come back after that
 }
 
 // crowd are all readers.
@@ -122,7 +123,7 @@ func (r *reader) saw(payload, cursor string, offset uint64) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.last = id
+	r.last, r.place = id, r.cursor
 }
 
 // goodbye notes when to come back.
