@@ -21,6 +21,8 @@ import (
 type peers struct {
 	broker *brokers.Broker
 	*cluster.Cluster
+	relaying  *relaying // nil without broker.cluster.listen
+	directory directory
 }
 
 // What nodes say to each other.
@@ -47,7 +49,7 @@ func (s *Server) openBroker() (hub.Broker, error) {
 	nodes.Handle(askAPI, s.answerAPI)
 	nodes.Handle(askRevoke, s.obeyRevocations)
 	nodes.Handle(askRevocations, s.tellRevocations)
-	s.peers = &peers{b, nodes}
+	s.peers = &peers{broker: b, Cluster: nodes}
 	return &farewellBroker{Broker: nodes, save: s.saveState}, nil
 }
 
@@ -178,6 +180,9 @@ func (s *Server) announceSelf() {
 		return
 	}
 	self := announced{Version: s.version, Started: time.Now()}
+	if s.peers.relaying != nil {
+		self.Address = s.peers.relaying.address
+	}
 	ticker := time.NewTicker(announceEvery)
 	defer ticker.Stop()
 	for {

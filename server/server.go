@@ -123,6 +123,7 @@ func (s *Server) abandon() {
 	if s.channels != nil {
 		s.channels.Shutdown(ctx)
 	}
+	s.peers.closeRelay()
 	if s.hub != nil {
 		s.hub.Shutdown(ctx)
 	}
@@ -179,6 +180,9 @@ func (s *Server) start(version string) (err error) {
 	if s.sockets, err = s.newSockets(); err != nil {
 		return err
 	}
+	if err := s.openRelay(); err != nil {
+		return err
+	}
 	if err := s.startAdmin(version); err != nil {
 		return err
 	}
@@ -212,6 +216,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for _, g := range gateways {
 		s.http.RegisterOnShutdown(func() { ended <- g.ShutdownOver(ctx, window) }) // once nobody new can come
 	}
+	s.http.RegisterOnShutdown(s.peers.stopRelaying)
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		s.http.Close()
@@ -220,6 +225,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for range gateways {
 		err = errors.Join(err, <-ended)
 	}
+	s.peers.closeRelay()
 	err = errors.Join(err, s.hub.Shutdown(ctx))
 	err = errors.Join(err, s.service.close(ctx))
 	if s.tracer != nil {

@@ -4,6 +4,8 @@ package config
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"regexp"
 	"strings"
 	"time"
@@ -22,6 +24,10 @@ type Broker struct {
 
 // Cluster says how nodes reach each other beside the broker.
 type Cluster struct {
+	Listen       string        `key:"listen" example:"10.0.0.5:7946" doc:"address of its own for the other nodes, in a network of theirs: requests of Socket.IO clients that poll come here from whichever node they reached; empty asks for a balancer that sends each client to one node"`
+	Advertise    string        `key:"advertise" example:"node-1.internal:7946" doc:"where the other nodes reach that address; empty is the address itself"`
+	Secret       Secret        `key:"secret" doc:"secret by which nodes know each other, the same on all, 32 bytes or more; a file is the better place"`
+	SecretFile   string        `key:"secret_file" example:"/etc/ringdown/cluster.secret" doc:"file with that secret"`
 	QueryTimeout time.Duration `key:"query_timeout" doc:"how long the API waits for the other nodes' share of an answer; those that have not answered are named in it"`
 }
 
@@ -59,8 +65,38 @@ func (c *checker) broker() {
 	if !nodeName.MatchString(b.Node) {
 		c.say("broker.node", `is %.80q; give it at most 32 letters, digits, "-" and "_"`, b.Node)
 	}
+	c.cluster()
 	if b.NodeTimeout > 0 && b.NodeTimeout < minNodeTimeout {
 		c.say("broker.node_timeout", "is %s, and a busy node would be taken for dead; give it %s or more", formatDuration(b.NodeTimeout), formatDuration(minNodeTimeout))
+	}
+}
+
+func (c *checker) cluster() {
+	k := &c.Broker.Cluster
+	c.long("broker.cluster.secret", k.Secret)
+	switch {
+	case k.Secret != "" && k.SecretFile != "":
+		c.say("broker.cluster.secret_file", "is given, and so is broker.cluster.secret; leave out one of the two")
+	case k.Listen == "" && (k.Secret != "" || k.SecretFile != "" || k.Advertise != ""):
+		c.say("broker.cluster.listen", "is missing, and what goes with it is given; name an address for the other nodes, or leave out all of it")
+	case k.Listen == "":
+		return
+	case k.Secret == "" && k.SecretFile == "":
+		c.say("broker.cluster.secret_file", "is missing, and nodes could not tell each other from strangers; name a file with a secret of %d bytes or more, the same on all nodes", minSecret)
+	case !c.Broker.Shared():
+		c.say("broker.cluster.listen", "is given, and broker.url is memory, so there are no other nodes; name the broker that they share")
+	}
+	host, _, _ := net.SplitHostPort(k.Listen)
+	ip, err := netip.ParseAddr(host)
+	if problem := addressProblem(k.Listen); problem != "" || strings.HasPrefix(k.Listen, "unix:") {
+		c.say("broker.cluster.listen", "is %q; write it as host:port, for instance 10.0.0.5:7946", k.Listen)
+	} else if k.Advertise == "" && (host == "" || err == nil && ip.IsUnspecified()) {
+		c.say("broker.cluster.advertise", "is missing, and broker.cluster.listen is every address of this machine; say under which one the other nodes reach it")
+	}
+	if k.Advertise != "" {
+		if _, _, err := net.SplitHostPort(k.Advertise); err != nil {
+			c.say("broker.cluster.advertise", "is %q; write it as host:port", k.Advertise)
+		}
 	}
 }
 

@@ -307,6 +307,7 @@ func (l *Loaded) warnings() []string {
 		warn(fmt.Sprintf("auth.keys[%d].secret", i), k.Secret)
 	}
 	warn("backend.secret", l.Config.Backend.Secret)
+	warn("broker.cluster.secret", l.Config.Broker.Cluster.Secret)
 	for i, k := range l.Config.API.Keys {
 		warn(fmt.Sprintf("api.keys[%d].secret", i), k.Secret)
 	}
