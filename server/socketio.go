@@ -49,6 +49,9 @@ func (s *Server) newSockets() (*commands.Gateway, error) {
 	}
 	if c.SocketIO.Recovery > 0 {
 		o.Recovery = &socketio.Recovery{MaxDisconnection: c.SocketIO.Recovery}
+		if s.peers != nil {
+			o.Recovery.Store = s.peers
+		}
 	}
 	gateway, err := commands.New(s.hub, o)
 	if err == nil && o.Recovery != nil {

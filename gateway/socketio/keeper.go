@@ -68,8 +68,8 @@ func (k *keeper) drop(m *memory) {
 	}
 }
 
-// keep takes what a socket has left behind, if its client may come back.
-func (k *keeper) keep(s *Socket) {
+// keep takes what a socket has left behind, if its client may come back, and returns a copy; otherwise nil.
+func (k *keeper) keep(s *Socket) *away {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.moved = true
@@ -77,9 +77,11 @@ func (k *keeper) keep(s *Socket) {
 	defer k.mu.Unlock()
 	k.drop(s.memory)
 	if !recoverable(s.reason) {
-		return
+		return nil
 	}
-	k.put(&away{pid: s.pid, id: s.id, namespace: s.nsp, user: s.user, data: s.data, trail: s.trail, until: time.Now().Add(k.options.MaxDisconnection)})
+	a := &away{pid: s.pid, id: s.id, namespace: s.nsp, user: s.user, data: s.data, trail: s.trail, until: time.Now().Add(k.options.MaxDisconnection).Round(0)}
+	k.put(a)
+	return a.clone()
 }
 
 func (k *keeper) add(a *away) {

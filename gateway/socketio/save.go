@@ -93,11 +93,16 @@ func (k *keeper) all() (all []*away) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for e := k.oldest.Front(); e != nil; e = e.Next() {
-		a := *e.Value.(*away)
-		a.trail.rooms, a.trail.runs, a.trail.chosen = slices.Clone(a.trail.rooms), slices.Clone(a.trail.runs), slices.Clone(a.trail.chosen)
-		all = append(all, &a)
+		all = append(all, e.Value.(*away).clone())
 	}
 	return all
+}
+
+// clone is a copy that stays as it is while the trail goes on.
+func (a *away) clone() *away {
+	c := *a
+	c.trail.rooms, c.trail.runs, c.trail.chosen = slices.Clone(a.trail.rooms), slices.Clone(a.trail.runs), slices.Clone(a.trail.chosen)
+	return &c
 }
 
 func (a *away) save() saved {

@@ -71,7 +71,10 @@ type Options struct {
 type Recovery struct {
 	MaxDisconnection time.Duration // 0 means DefaultMaxDisconnection
 	MaxKept          int           // sockets that are away; the one that went first is forgotten first. 0 means DefaultMaxKept
-	SkipMiddlewares  bool          // for clients that recover; [Options.Identify] is asked in any case
+	// Store, if not nil, lets clients recover on any node that shares it. Events that are emitted to the id of a socket that is away
+	// reach it only on the node that it left.
+	Store           Store
+	SkipMiddlewares bool // for clients that recover; [Options.Identify] is asked in any case
 }
 
 // Server serves Socket.IO clients. Its namespace "/" is its own: see [Namespace] for what can be done with it. Make one with New; it is an
@@ -146,6 +149,9 @@ func New(h *hub.Hub, options Options) (*Server, error) {
 			return nil, fmt.Errorf("socketio: recovery reads what was missed from history, and the channel %q keeps none; give its rule a History, or leave Recovery out", name)
 		}
 		s.keeper = newKeeper(*options.Recovery)
+		if options.Recovery.Store != nil {
+			s.marks.Store(firstMark())
+		}
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.Namespace = s.Of("/")
