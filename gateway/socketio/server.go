@@ -61,7 +61,7 @@ type Options struct {
 	MaxQueue       int // events of one socket that wait for its handlers; nothing more is read meanwhile, acknowledgements included. 0 means DefaultMaxQueue
 	MaxAttachments int // of one event; 0 means 10
 
-	// Cluster is the way to the other nodes for [Namespace.ServerSideEmit]; nil if there are none.
+	// Cluster is the way to the other nodes: for [Namespace.ServerSideEmit], and for what is done to sockets of theirs; nil if there are none.
 	Cluster Cluster
 	// Log is told of what goes wrong; nil means slog.Default.
 	Log *slog.Logger

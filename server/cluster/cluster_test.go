@@ -206,3 +206,30 @@ func FuzzMessage(f *testing.F) {
 		}
 	})
 }
+
+func TestALineIsHeardByTheSamePartOfOtherNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNet()
+		var heard []string
+		join := func(name string) *Line {
+			c := New(&wire{memory.New(memory.Options{}), n, name}, Options{Log: slog.New(slog.DiscardHandler)})
+			line, other := c.Line("socketio"), c.Line("other")
+			if err := c.Start(noSink{}); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			line.Start(func(m []byte) { heard = append(heard, name+" "+string(m)) })
+			other.Start(func(m []byte) { t.Errorf("the other line hears %s", m) })
+			return line
+		}
+		a := join("a")
+		join("b")
+		if err := a.Send([]byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if !slices.Equal(heard, []string{"b hello"}) {
+			t.Errorf("%v", heard)
+		}
+	})
+}

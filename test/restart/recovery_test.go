@@ -112,7 +112,6 @@ func TestASocketIOClientRecoversOnAnotherNode(t *testing.T) {
 		if len(before) != 1 || !strings.Contains(before[0], data) {
 			t.Fatalf("step %d: what was missed is %v", i, before)
 		}
-		offset = c.offset(before[0])
 		live := fmt.Sprint("live-", i)
 		nodes[2].ask(t, "POST", "/channels/lobby", live, &m, "Content-Type: text/plain")
 		if packet := c.next(ctx, `42["message"`); !strings.Contains(packet, live) {
