@@ -3,5 +3,8 @@
 // until there is a receipt. The checker of package simulation then finds every publication once and in order with every client,
 // with no word of a gap; to it the two processes are one life of the node.
 //
+// It does the same with several nodes that share a Redis, behind a balancer that knows nothing of sessions: nodes are restarted one after the
+// other or killed, Redis is killed, stands still or forgets everything, and to the checker all of it is one life of one node.
+//
 // The clients are the test's own, but for package client, which is one of them.
 package restart
