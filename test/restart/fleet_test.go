@@ -238,3 +238,9 @@ func redis(t *testing.T) *servers.Redis {
 	t.Helper()
 	return servers.StartRedis(t, servers.RedisOptions{Durable: true})
 }
+
+// brokers start what nodes can share, each by its name, and return its address.
+var brokers = map[string]func(*testing.T) string{
+	"redis":    func(t *testing.T) string { return redis(t).URL() },
+	"rabbitmq": func(t *testing.T) string { return servers.StartRabbitMQ(t).URL() },
+}

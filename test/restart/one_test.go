@@ -19,8 +19,14 @@ import (
 )
 
 func TestWhatIsPublishedOnOneNodeIsHeardOnTheOtherOverEveryTransport(t *testing.T) {
-	broker := redis(t)
-	a, b := join(t, "a", "127.0.0.1:0", broker.URL()), join(t, "b", "127.0.0.1:0", broker.URL())
+	for name, start := range brokers {
+		t.Run(name, func(t *testing.T) { hearEachOther(t, start(t)) })
+	}
+}
+
+// hearEachOther has readers on one node read what is published on another over a broker.
+func hearEachOther(t *testing.T, broker string) {
+	a, b := join(t, "a", "127.0.0.1:0", broker), join(t, "b", "127.0.0.1:0", broker)
 	log := simulation.NewLog()
 	onB := &crowd{address: b.address, log: log}
 	ctx, cancel := newPatience(t)

@@ -81,8 +81,14 @@ func (c *talk) offset(packet string) string {
 }
 
 func TestASocketIOClientRecoversOnAnotherNode(t *testing.T) {
-	broker := redis(t)
-	nodes := []*process{join(t, "a", "127.0.0.1:0", broker.URL()), join(t, "b", "127.0.0.1:0", broker.URL()), join(t, "c", "127.0.0.1:0", broker.URL())}
+	for name, start := range brokers {
+		t.Run(name, func(t *testing.T) { recoverElsewhere(t, start(t)) })
+	}
+}
+
+// recoverElsewhere has a client go from node to node over a broker.
+func recoverElsewhere(t *testing.T, broker string) {
+	nodes := []*process{join(t, "a", "127.0.0.1:0", broker), join(t, "b", "127.0.0.1:0", broker), join(t, "c", "127.0.0.1:0", broker)}
 	ctx, cancel := newPatience(t)
 	defer cancel()
 	c, _ := comeTo(ctx, t, nodes[0], "")
