@@ -20,7 +20,7 @@ build: ## build bin/ringdown
 test: lint test-deps ## lint, then every test there is, with the race detector
 	$(TOOL) gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -race ./...
 
-test-deps: ## install what the tests need beside Go: Node, npm packages, Chromium
+test-deps: ## install what the tests need beside Go: Node, npm packages, Chromium, servers
 	.ci/test-deps
 
 lint: ## check formatting, vet and staticcheck, in both modules

@@ -11,7 +11,8 @@
 //	}
 //
 // A broker beyond a network is given a server of its own or, cheaper, a prefix of its own in a shared one, and runs all tests
-// with two nodes.
+// with two nodes. If it implements [hub.Cluster], the harness says how a node dies, and that is tested too. [RunFaults] tests what becomes of
+// publications when the network, or the server that all ride on, stumbles.
 package brokertest
 
 import (

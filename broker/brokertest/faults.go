@@ -17,8 +17,8 @@ import (
 type Fault struct {
 	Name string // what happens, like "the server is killed and comes back"
 
-	// Begin begins a cluster that nothing has been published in, and returns what makes its nodes, the first of which the fault may
-	// not cut off if Others is set, and the fault itself: strike and mend are called once, one after the other.
+	// Begin begins a cluster that nothing has been published in, and returns what makes its nodes, and the fault itself: strike and mend
+	// are called once, one after the other.
 	Begin func(t *testing.T) (node func() hub.Broker, strike, mend func())
 
 	// Loses is set if what was acknowledged may be forgotten. Then a new epoch must show it.

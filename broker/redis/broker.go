@@ -165,7 +165,8 @@ func (b *Broker) unavailable(err error, what string, maybe bool) error {
 	case b.closed.Load():
 		return hub.Errorf(hub.Unavailable, "cannot %s, because the server shuts down; try again when it is back: %w", what, err)
 	case maybe:
-		return hub.Errorf(hub.Unavailable, "Redis has not answered, so it may or may not have been done to %s; do it again if that does no harm: %w", what, err)
+		return hub.Errorf(hub.Unavailable, "Redis was asked to %s and has not answered, so nobody knows whether it is done; "+
+			"ask again where twice does no harm, or with an idempotency key: %w", what, err)
 	}
 	return hub.Errorf(hub.Unavailable, "Redis cannot %s now; try again: %w", what, err)
 }
@@ -182,7 +183,7 @@ func (b *Broker) unreadable(channel string) {
 	}
 }
 
-// Subscribe implements [hub.Broker].
+// Subscribe implements [hub.Broker]. It waits for at most Options.Timeout.
 func (b *Broker) Subscribe(ctx context.Context, channel string, r hub.Retention) (hub.Position, error) {
 	ctx, leave, err := b.enter(ctx)
 	if err != nil {
@@ -197,6 +198,11 @@ func (b *Broker) Subscribe(ctx context.Context, channel string, r hub.Retention)
 	case <-s.begun:
 		return s.position(), nil
 	case <-ctx.Done():
+	}
+	select {
+	case <-s.begun: // both at once
+		return s.position(), nil
+	default:
 		p.link.unsubscribe(channel, s)
 		return hub.Position{}, b.unavailable(ctx.Err(), "subscribe", false)
 	}
@@ -210,6 +216,19 @@ func (b *Broker) Unsubscribe(channel string) {
 	}
 	defer leave()
 	b.partition(channel).link.unsubscribe(channel, nil)
+}
+
+// insist repeats what only reads, for about Options.Timeout: after an outage each connection finds out for itself that it is broken,
+// and to be told so just when history is to heal what was missed would be a gap for nothing.
+func (b *Broker) insist(ctx context.Context, read func() error) error {
+	began, pause := time.Now(), firstRetry
+	for {
+		err := read()
+		if err == nil || ctx.Err() != nil || !passing(err) || time.Since(began)+pause > b.options.Timeout || !jitter(ctx, pause) {
+			return err
+		}
+		pause = min(2*pause, maxRetry)
+	}
 }
 
 // jitter waits for a random time of at most pause, and reports whether ctx goes on.

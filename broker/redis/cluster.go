@@ -28,10 +28,8 @@ func (b *Broker) listen() {
 	if !ok {
 		return
 	}
-	link := b.home().link
-	for _, name := range []string{b.options.Node, everybody} {
-		link.listen(controlMark+name, &ear{b, to, name == everybody})
-	}
+	own, all := &ear{b, to, false}, &ear{b, to, true}
+	b.home().link.listen(map[string]target{controlMark + b.options.Node: own, controlMark + everybody: all})
 }
 
 // ear is what listens under one name.
@@ -78,13 +76,7 @@ func (b *Broker) Tell(ctx context.Context, node string, message []byte) error {
 
 // send publishes to a node, or to everybody.
 func (p *partition) send(ctx context.Context, node string, message []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, p.broker.options.Timeout)
-	defer cancel()
-	build, name := p.shard.client.B(), p.names.node(node)
-	if p.shard.sharded {
-		return p.shard.client.Do(ctx, build.Spublish().Channel(name).Message(rueidis.BinaryString(message)).Build()).Error()
-	}
-	return p.shard.client.Do(ctx, build.Publish().Channel(name).Message(rueidis.BinaryString(message)).Build()).Error()
+	return p.shard.eval(ctx, tellScript, []string{p.names.registry()}, []string{p.names.node(node), p.shard.publish, rueidis.BinaryString(message)}).Error()
 }
 
 // Announce implements [hub.Cluster]. It is told with the next heartbeat at the latest.
@@ -118,7 +110,8 @@ func (b *Broker) Nodes(ctx context.Context) ([]hub.Node, error) {
 		return nil, err
 	}
 	defer leave()
-	nodes, err := b.home().registry(ctx)
+	var nodes []hub.Node
+	err = b.insist(ctx, func() (err error) { nodes, err = b.home().registry(ctx); return err })
 	if err != nil {
 		return nil, b.unavailable(err, "tell which nodes there are", false)
 	}

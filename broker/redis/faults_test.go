@@ -41,6 +41,7 @@ func linked(fault func(l *servers.Link) func()) func(t *testing.T) (func() hub.B
 }
 
 func TestWhenTheServerStumbles(t *testing.T) {
+	t.Parallel()
 	killed := func(r *servers.Redis) (func(), func()) { return r.Kill, r.Start }
 	brokertest.RunFaults(t, []brokertest.Fault{
 		{Name: "it is killed and comes back with what it had", Begin: alone(true, killed)},
@@ -57,6 +58,7 @@ func TestWhenTheServerStumbles(t *testing.T) {
 }
 
 func TestWhenAMasterOfAClusterStumbles(t *testing.T) {
+	t.Parallel()
 	begin := func(fault func(r *servers.Redis) (func(), func())) func(t *testing.T) (func() hub.Broker, func(), func()) {
 		return func(t *testing.T) (func() hub.Broker, func(), func()) {
 			c := servers.StartRedisCluster(t, 3)
@@ -74,6 +76,7 @@ func TestWhenAMasterOfAClusterStumbles(t *testing.T) {
 }
 
 func TestWhenSentinelsFailOver(t *testing.T) {
+	t.Parallel()
 	brokertest.RunFaults(t, []brokertest.Fault{
 		{Name: "the master is killed", Loses: true, Begin: func(t *testing.T) (func() hub.Broker, func(), func()) {
 			s := servers.StartSentinels(t)

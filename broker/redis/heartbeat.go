@@ -81,7 +81,9 @@ func (p *partition) beat(ctx context.Context) error {
 	if err := p.present.settle(ctx, forgotten || buried, forgotten); err != nil {
 		return err
 	}
-	if forgotten || time.Since(p.pulse.verified) > b.options.Idle/2 {
+	// Without sharded Pub/Sub the servers of a cluster tell each other of publications, and may lose some that nobody hears of.
+	hearsay := p.shard.server.Kind == Cluster && !p.shard.sharded
+	if forgotten || hearsay || time.Since(p.pulse.verified) > b.options.Idle/2 {
 		if err := p.verify(ctx); err != nil {
 			return err
 		}

@@ -21,7 +21,8 @@ func (b *Broker) History(ctx context.Context, channel string, q hub.Query) (hub.
 		return hub.History{}, err
 	}
 	defer leave()
-	history, err := b.partition(channel).history(ctx, channel, q)
+	var history hub.History
+	err = b.insist(ctx, func() (err error) { history, err = b.partition(channel).history(ctx, channel, q); return err })
 	if err != nil {
 		return hub.History{}, b.unavailable(err, "read the history", false)
 	}

@@ -30,16 +30,15 @@ type link struct {
 	wake chan struct{} // there is something to do
 	up   atomic.Bool   // everything is subscribed
 
-	mu     sync.Mutex // guards what follows
-	begun  bool       // its goroutine runs
+	mu     sync.RWMutex // guards what follows; every message and publication reads
+	begun  bool         // its goroutine runs
 	wanted map[string]*subscription
 	todo   map[string]bool // channels that must be subscribed to, unsubscribed from or asked for
 	fixed  map[string]target
 }
 
 func newLink(p *partition) *link {
-	return &link{part: p, wake: make(chan struct{}, 1), wanted: make(map[string]*subscription), todo: make(map[string]bool),
-		fixed: make(map[string]target)}
+	return &link{part: p, wake: make(chan struct{}, 1), wanted: make(map[string]*subscription), todo: make(map[string]bool)}
 }
 
 // errGone is why a connection is given up that the server has not ended.
@@ -47,6 +46,9 @@ var errGone = errors.New("the server has ended a subscription, because the chann
 
 // subscribe adds a channel, or returns the subscription there is.
 func (l *link) subscribe(channel string, r hub.Retention) *subscription {
+	if s := l.find(channel); s != nil {
+		s.keep(r)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.wanted[channel]
@@ -99,11 +101,11 @@ func (l *link) start() {
 	}
 }
 
-// listen adds a Pub/Sub channel that is none of the hub's, for good.
-func (l *link) listen(name string, to target) {
+// listen adds Pub/Sub channels that are none of the hub's, for good. It is called once, before anything is subscribed to.
+func (l *link) listen(to map[string]target) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fixed[name] = to
+	l.fixed = to
 	l.start()
 }
 
@@ -144,8 +146,8 @@ func (l *link) interrupt() {
 }
 
 func (l *link) all() []*subscription {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.mu.RLock()
+	defer l.mu.RUnlock()
 	all := make([]*subscription, 0, len(l.wanted))
 	for _, s := range l.wanted {
 		all = append(all, s)
@@ -185,9 +187,9 @@ func (c *connection) message(m rueidis.PubSubMessage) {
 		return
 	}
 	name := m.Channel[len(names.live):]
-	c.link.mu.Lock()
+	c.link.mu.RLock()
 	s, fixed := c.link.wanted[name], c.link.fixed[name]
-	c.link.mu.Unlock()
+	c.link.mu.RUnlock()
 	switch {
 	case s != nil:
 		s.lane.add(item{s, m.Message})

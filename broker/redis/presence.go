@@ -139,7 +139,8 @@ func (b *Broker) Presence(ctx context.Context, channel string, limit int) (hub.P
 		return hub.Presence{}, err
 	}
 	defer leave()
-	present, err := b.partition(channel).members(ctx, channel, limit)
+	var present hub.Presence
+	err = b.insist(ctx, func() (err error) { present, err = b.partition(channel).members(ctx, channel, limit); return err })
 	if err != nil {
 		return hub.Presence{}, b.unavailable(err, "tell who is present", false)
 	}

@@ -149,7 +149,7 @@ func passing(err error) bool {
 
 // find is the subscription to a channel, or nil.
 func (l *link) find(channel string) *subscription {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.mu.RLock()
+	defer l.mu.RUnlock()
 	return l.wanted[channel]
 }

@@ -56,17 +56,27 @@ func harness(of func() redis.Options, mortal string) brokertest.Harness {
 }
 
 func TestItIsABroker(t *testing.T) {
+	t.Parallel()
 	r := servers.StartRedis(t, servers.RedisOptions{})
 	brokertest.Run(t, harness(func() redis.Options { return options(r.URL()) }, r.Addr))
 }
 
 func TestItIsABrokerOverSeveralServers(t *testing.T) {
+	t.Parallel()
 	one, two := servers.StartRedis(t, servers.RedisOptions{}), servers.StartRedis(t, servers.RedisOptions{})
 	brokertest.Run(t, harness(func() redis.Options { return options("redis://" + one.Addr + "," + two.Addr + "/3") }, ""))
 }
 
 func TestItIsABrokerOverACluster(t *testing.T) {
+	t.Parallel()
 	c := servers.StartRedisCluster(t, 3)
+	brokertest.Run(t, harness(func() redis.Options { return options(c.URL()) }, ""))
+}
+
+// Redis 6.2 has no sharded Pub/Sub: every server of a cluster hears every publication.
+func TestItIsABrokerOverAClusterWithoutShardedPubSub(t *testing.T) {
+	t.Parallel()
+	c := servers.StartRedisCluster(t, 2, "--rename-command", "SPUBLISH", "")
 	brokertest.Run(t, harness(func() redis.Options { return options(c.URL()) }, ""))
 }
 
@@ -74,6 +84,7 @@ func TestItIsABrokerOverACluster(t *testing.T) {
 const rules = "~test:* &test:* -@all +@read +@write +@pubsub +@connection +@scripting +time -@dangerous +cluster|slots +cluster|shards +command|info"
 
 func TestItIsABrokerOverTLSAsAUserThatMayDoNoMore(t *testing.T) {
+	t.Parallel()
 	s := servers.StartSecureRedis(t, rules)
 	brokertest.Run(t, harness(func() redis.Options {
 		o := options("rediss://" + url.UserPassword(s.User, s.Password).String() + "@" + s.Addr)

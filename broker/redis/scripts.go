@@ -30,6 +30,8 @@ var (
 	heartbeatText string
 	//go:embed scripts/bury.lua
 	buryText string
+	//go:embed scripts/tell.lua
+	tellText string
 )
 
 // The scripts. They are sent by their hash, and in full to a server that does not know it.
@@ -42,6 +44,7 @@ var (
 	leaveScript     = script(prelude, membersText, leaveText)
 	presenceScript  = script(prelude, membersText, presenceText)
 	buryScript      = script(prelude, membersText, buryText)
+	tellScript      = script(tellText)
 )
 
 func script(parts ...string) *rueidis.Lua {

@@ -83,8 +83,8 @@ func (b *Broker) Stats() Stats {
 }
 
 func (l *link) count() (channels int, begun bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.mu.RLock()
+	defer l.mu.RUnlock()
 	return len(l.wanted), l.begun
 }
 

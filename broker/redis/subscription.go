@@ -44,6 +44,29 @@ type subscription struct {
 	held      []string
 	dropped   bool          // more came than can be held
 	begun     chan struct{} // closed once the position is known for the first time
+
+	newest newest // at, for those who cannot wait for the sink
+}
+
+// newest is a place with a lock of its own.
+type newest struct {
+	mu sync.Mutex
+	at place
+}
+
+// reach moves the subscription to a place. Called with the lock.
+func (s *subscription) reach(at place) {
+	s.at = at
+	s.newest.mu.Lock()
+	defer s.newest.mu.Unlock()
+	s.newest.at = at
+}
+
+// seen is the newest that is known of the channel. It does not wait for a delivery.
+func (s *subscription) seen() place {
+	s.newest.mu.Lock()
+	defer s.newest.mu.Unlock()
+	return s.newest.at
 }
 
 // receive takes a message of the channel. It runs on the goroutine of its lane.
@@ -92,7 +115,7 @@ func (s *subscription) deliver(p *hub.Publication) {
 		s.doubt(p, false)
 		return
 	}
-	s.at = now
+	s.reach(now)
 	p.Channel = s.channel
 	s.part.broker.counters.received.Add(1)
 	s.part.broker.sink.Deliver(p)
@@ -132,7 +155,7 @@ func (s *subscription) answered(now place) {
 	held, dropped, known := s.held, s.dropped, s.known
 	s.standing, s.held, s.dropped, s.twice, s.known = live, nil, false, false, true
 	if !known {
-		s.at = now
+		s.reach(now)
 		close(s.begun)
 	}
 	for _, message := range held {
@@ -148,7 +171,7 @@ func (s *subscription) answered(now place) {
 	s.expected = now
 	if behind := s.behind(now); behind || dropped {
 		if behind {
-			s.at = now
+			s.reach(now)
 		}
 		s.interrupted()
 	}
@@ -177,9 +200,16 @@ func (s *subscription) looked(now place) {
 	missed := s.expected.Epoch == s.at.Epoch && s.expected.Offset > s.at.Offset
 	s.expected = now
 	if renumbered || missed {
-		s.at = now
+		s.reach(now)
 		s.interrupted()
 	}
+}
+
+// keep changes what is kept of the channel.
+func (s *subscription) keep(r hub.Retention) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retention = r
 }
 
 // leave ends it.
@@ -187,13 +217,6 @@ func (s *subscription) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.standing, s.held = left, nil
-}
-
-// seen is the newest that is known of the channel.
-func (s *subscription) seen() place {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.at
 }
 
 // position is where a subscription is that has begun.

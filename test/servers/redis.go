@@ -14,6 +14,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -158,13 +160,13 @@ func StartSecureRedis(t testing.TB, rules string) *SecureRedis {
 // RedisCluster are the masters of a cluster, between them with all slots.
 type RedisCluster []*Redis
 
-// StartRedisCluster starts a cluster of n masters without replicas.
-func StartRedisCluster(t testing.TB, n int) RedisCluster {
+// StartRedisCluster starts a cluster of n masters without replicas, with more arguments if given.
+func StartRedisCluster(t testing.TB, n int, args ...string) RedisCluster {
 	t.Helper()
 	var all RedisCluster
 	for range n {
-		all = append(all, StartRedis(t, RedisOptions{Durable: true, Args: []string{"--cluster-enabled", "yes", "--cluster-port", freePort(t),
-			"--cluster-node-timeout", "5000", "--cluster-require-full-coverage", "no"}}))
+		all = append(all, StartRedis(t, RedisOptions{Durable: true, Args: append([]string{"--cluster-enabled", "yes", "--cluster-port", freePort(t),
+			"--cluster-node-timeout", "5000", "--cluster-require-full-coverage", "no"}, args...)}))
 	}
 	const slots = 16384
 	for i, r := range all {
@@ -196,6 +198,43 @@ func (c RedisCluster) URL() string {
 	return "redis+cluster://" + strings.Join(hosts, ",")
 }
 
+// MoveSlotOf moves the slot of a key, with all keys in it, from its server to another one.
+func (c RedisCluster) MoveSlotOf(key string) {
+	c[0].t.Helper()
+	slot, err := strconv.Atoi(strings.TrimPrefix(c[0].Do("CLUSTER KEYSLOT "+key), ":"))
+	if err != nil {
+		c[0].t.Fatal(err)
+	}
+	from := slices.IndexFunc(c, func(r *Redis) bool {
+		answer, err := r.ask(fmt.Sprint("CLUSTER COUNTKEYSINSLOT ", slot))
+		return err == nil && answer != ":0"
+	})
+	if from < 0 {
+		c[0].t.Fatalf("no server holds a key of the slot of %s", key)
+	}
+	source, target := c[from], c[(from+1)%len(c)]
+	sourceID, targetID := source.Do("CLUSTER MYID"), target.Do("CLUSTER MYID")
+	target.Do(fmt.Sprint("CLUSTER SETSLOT ", slot, " IMPORTING ", sourceID))
+	source.Do(fmt.Sprint("CLUSTER SETSLOT ", slot, " MIGRATING ", targetID))
+	host, port, _ := net.SplitHostPort(target.Addr)
+	for {
+		keys, err := source.askLines(fmt.Sprint("CLUSTER GETKEYSINSLOT ", slot, " 100"))
+		if err != nil {
+			source.t.Fatal(err)
+		}
+		if len(keys) == 0 {
+			break
+		}
+		for i, key := range keys {
+			keys[i] = strconv.Quote(key) // as an inline command takes it
+		}
+		source.Do(fmt.Sprint("MIGRATE ", host, " ", port, ` "" 0 5000 KEYS `, strings.Join(keys, " ")))
+	}
+	for _, r := range []*Redis{target, source} {
+		r.Do(fmt.Sprint("CLUSTER SETSLOT ", slot, " NODE ", targetID))
+	}
+}
+
 func (r *Redis) busPort() string {
 	args := r.cmd.Args
 	for i, arg := range args {
@@ -223,6 +262,32 @@ func (r *Redis) askAll(command string) (string, error) {
 	text := make([]byte, size)
 	_, err = io.ReadFull(lines, text)
 	return string(text), err
+}
+
+// askLines is ask for an answer that is a list of texts, none with a line break.
+func (r *Redis) askLines(command string) (all []string, err error) {
+	c, err := net.DialTimeout("tcp", r.Addr, time.Second)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprintf(c, "%s\r\n", command)
+	lines := bufio.NewReader(c)
+	var count int
+	if _, err := fmt.Fscanf(lines, "*%d\r\n", &count); err != nil {
+		return nil, fmt.Errorf("%s is answered with no list: %w", command, err)
+	}
+	for range 2 * count { // a length, a text
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return nil, err
+		}
+		if !strings.HasPrefix(line, "$") {
+			all = append(all, strings.TrimSpace(line))
+		}
+	}
+	return all, nil
 }
 
 // Sentinels are a master, its replica, and three sentinels that watch them.
