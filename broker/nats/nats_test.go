@@ -62,8 +62,8 @@ func TestItIsABroker(t *testing.T) {
 
 // permissions are those of docs/brokers.md, for the prefixes of the tests.
 const permissions = `{
-  publish: ["test*.>", "$JS.API.INFO", "$JS.API.STREAM.*.*", "$JS.API.STREAM.MSG.*.*", "$JS.API.CONSUMER.CREATE.*", "$JS.API.CONSUMER.INFO.*.*", "$JS.API.DIRECT.GET.>", "$JS.FC.>"]
-  subscribe: ["_INBOX.>", "test*.>"]
+  publish: ["*.c.*", "*.m.*.*", "*.k.*.*", "*.v.*", "*.n.*", "*.tell.*", "*.all", "$JS.API.INFO", "$JS.API.STREAM.*.*", "$JS.API.STREAM.MSG.*.*", "$JS.API.CONSUMER.CREATE.*", "$JS.API.CONSUMER.INFO.*.*", "$JS.API.DIRECT.GET.>", "$JS.FC.>"]
+  subscribe: ["_INBOX.>", "*.live.>", "*.tell.*", "*.all"]
 }`
 
 func TestItIsABrokerOverTLSAsAUserThatMayDoNoMore(t *testing.T) {

@@ -13,6 +13,7 @@ package embedded
 
 import (
 	"cmp"
+	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -55,6 +56,7 @@ type Options struct {
 type Server struct {
 	server  *server.Server
 	options Options
+	token   string // that clients need; "" if only this process can be one
 }
 
 // clusterName is the name that servers of one cluster have in common.
@@ -81,7 +83,7 @@ func Start(o Options) (*Server, error) {
 		s.Shutdown()
 		return nil, fmt.Errorf("embedded: the NATS server has not begun within %v; see that %s can be written and that nobody else listens at %q", patience, o.Dir, o.Listen)
 	}
-	return &Server{s, o}, nil
+	return &Server{s, o, config.Authorization}, nil
 }
 
 // config is the server's configuration.
@@ -97,6 +99,8 @@ func (o *Options) config() (*server.Options, error) {
 	if o.Listen == "" {
 		return config, nil
 	}
+	// A server of a cluster does not begin its routes before it listens to clients. It does so on the loopback, to who knows a secret of this run.
+	config.DontListen, config.Host, config.Port, config.Authorization = false, "127.0.0.1", server.RANDOM_PORT, rand.Text()
 	host, port, err := split(o.Listen)
 	if err != nil {
 		return nil, err
@@ -132,6 +136,9 @@ func split(address string) (host string, port int, err error) {
 // BrokerOptions are those with which a broker uses this server. More may be set.
 func (s *Server) BrokerOptions() nats.Options {
 	o := nats.Options{InProcess: s.server, Node: s.options.Node, Replicas: 1, Log: s.options.Log}
+	if s.token != "" {
+		o.URL = "nats://" + s.token + "@127.0.0.1" // the address is not used
+	}
 	if cmp.Or(s.options.Nodes, 1+len(s.options.Routes)) >= 3 {
 		o.Replicas = 3
 	}
