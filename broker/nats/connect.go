@@ -1,0 +1,269 @@
+// The connection: made, lost and made again; and the streams, which are made where they are missing.
+
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// firstPause is the longest first pause before a connection is made again. It doubles up to Options.MaxPause.
+	firstPause = 50 * time.Millisecond
+	// memberAge is how long a member is stored; each node says thrice as often that its own are there.
+	memberAge = 30 * time.Minute
+	// stateAge is how long anything is kept by Keep, and how long an idempotency key is known, at most.
+	stateAge = 24 * time.Hour
+)
+
+// streams are those of a deployment.
+type streams struct {
+	channels, members, state jetstream.Stream
+	created                  [2]time.Time // when the first two were
+}
+
+// connect reaches a server and makes the streams.
+func (b *Broker) connect() error {
+	o := append([]nats.Option{
+		nats.Name("ringdown-" + b.options.Node),
+		nats.Timeout(b.options.Timeout),
+		nats.FlusherTimeout(b.options.Timeout),
+		nats.PingInterval(max(100*time.Millisecond, b.options.Timeout/3)),
+		nats.MaxPingsOutstanding(2),
+		nats.MaxReconnects(-1),
+		nats.ReconnectBufSize(-1), // what cannot be sent fails at once; we know ourselves what to try again
+		nats.IgnoreAuthErrorAbort(),
+		nats.CustomReconnectDelay(b.pause),
+		nats.DisconnectErrHandler(b.lost),
+		nats.ReconnectHandler(b.back),
+		nats.ErrorHandler(b.erred),
+	}, b.login...)
+	if b.options.InProcess != nil {
+		o = append(o, nats.InProcessServer(b.options.InProcess))
+	}
+	conn, err := nats.Connect(b.server.urls(), o...)
+	if err != nil {
+		return fmt.Errorf("nats: %s cannot be reached; see that it runs and that the URL is right: %w", b.server.name(), err)
+	}
+	b.conn = conn
+	if b.js, err = jetstream.New(conn); err != nil {
+		return fmt.Errorf("nats: %w", err)
+	}
+	if err := b.greet(); err != nil {
+		return fmt.Errorf("nats: %s does not do what is asked of it; see that JetStream runs, and what docs/brokers.md says the user must be allowed: %w", b.server.name(), err)
+	}
+	return nil
+}
+
+// greet makes the streams, listens to the other nodes, and tells of this one. A cluster that has just begun elects leaders first, so it is
+// tried for a while.
+func (b *Broker) greet() error {
+	deadline := time.Now().Add(4 * b.options.Timeout)
+	for {
+		err := b.ensure(b.ctx)
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) || !passing(err) {
+			return err
+		}
+		if !jitter(b.ctx, 500*time.Millisecond) {
+			return b.ctx.Err()
+		}
+	}
+	if err := b.listen(); err != nil {
+		return err
+	}
+	return b.sign(b.ctx)
+}
+
+// passing tells whether trying again may help.
+func passing(err error) bool {
+	var refused *jetstream.APIError
+	if errors.As(err, &refused) {
+		return refused.Code == 503 || refused.Code == 500
+	}
+	return !errors.Is(err, nats.ErrPermissionViolation) && !errors.Is(err, nats.ErrConnectionClosed)
+}
+
+// ensure makes the streams that are missing, and notes whether that of the channels is another one than before.
+func (b *Broker) ensure(ctx context.Context) error {
+	storage := jetstream.FileStorage
+	if b.options.Memory {
+		storage = jetstream.MemoryStorage
+	}
+	n := b.names
+	common := jetstream.StreamConfig{Storage: storage, Replicas: b.options.Replicas, AllowDirect: b.options.Replicas == 1, Discard: jetstream.DiscardOld}
+	channels, members, state := common, common, common
+	channels.Name, channels.Subjects = n.channels, []string{n.prefix + ".c.*"}
+	channels.MaxMsgsPerSubject, channels.MaxAge = int64(b.options.MaxCount), b.options.MaxAge
+	channels.RePublish = &jetstream.RePublish{Source: n.prefix + ".c.*", Destination: n.live + "$1." + said}
+	members.Name, members.Subjects = n.members, []string{n.prefix + ".m.*.*"}
+	members.MaxMsgsPerSubject, members.MaxAge = 1, memberAge
+	members.RePublish = &jetstream.RePublish{Source: n.prefix + ".m.*.*", Destination: n.live + "$1.$2"}
+	state.Name, state.Subjects = n.state, []string{n.prefix + ".k.*.*", n.prefix + ".v.*", n.prefix + ".n.*"}
+	state.MaxMsgsPerSubject, state.MaxAge = 1, stateAge
+
+	var made streams
+	for _, one := range []struct {
+		config jetstream.StreamConfig
+		to     *jetstream.Stream
+	}{{channels, &made.channels}, {members, &made.members}, {state, &made.state}} {
+		s, err := b.ensureOne(ctx, one.config)
+		if err != nil {
+			return err
+		}
+		*one.to = s
+	}
+	made.created = [2]time.Time{made.channels.CachedInfo().Created, made.members.CachedInfo().Created}
+	b.streams.Store(&made)
+	return nil
+}
+
+func (b *Broker) ensureOne(ctx context.Context, config jetstream.StreamConfig) (jetstream.Stream, error) {
+	ctx, cancel := b.timed(ctx)
+	defer cancel()
+	s, err := b.js.Stream(ctx, config.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		s, err = b.js.CreateStream(ctx, config)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node was faster, with other options
+			s, err = b.js.Stream(ctx, config.Name)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the stream %s: %w", config.Name, err)
+	}
+	return s, nil
+}
+
+// pause is the client library's pause before it tries all servers once more.
+func (b *Broker) pause(attempts int) time.Duration {
+	return rand.N(min(b.options.MaxPause, firstPause<<min(attempts, 20)))
+}
+
+// lost and back are told by the client library.
+func (b *Broker) lost(_ *nats.Conn, err error) {
+	if b.closed.Load() {
+		return
+	}
+	b.options.Log.Warn("nats: the connection is lost; it is made again", "server", b.server.name(), "cause", err)
+	for _, s := range b.subscriptions.list() {
+		s.interrupt()
+	}
+}
+
+func (b *Broker) back(*nats.Conn) {
+	b.counters.reconnects.Add(1)
+	b.options.Log.Info("nats: connected again", "server", b.conn.ConnectedUrlRedacted())
+	b.lookSoon()
+}
+
+// erred is told of what went wrong without anybody waiting for it; in particular that messages were dropped because they came faster
+// than they could be handed on. Those of channels show as gaps, but only once something follows.
+func (b *Broker) erred(_ *nats.Conn, s *nats.Subscription, err error) {
+	if b.closed.Load() {
+		return
+	}
+	subject := ""
+	if s != nil {
+		subject = s.Subject
+	}
+	b.options.Log.Warn("nats: something has gone wrong", "subject", subject, "cause", err)
+	if errors.Is(err, nats.ErrSlowConsumer) {
+		if channel, _ := b.names.ofChannel(subject); channel != "" {
+			if s := b.subscriptions.byToken(channel); s != nil {
+				s.interrupt()
+				b.lookSoon()
+			}
+		}
+	}
+}
+
+// missing has the streams made again if an error says that there are none.
+func (b *Broker) missing(err error) {
+	if errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		b.lookSoon()
+	}
+}
+
+func (b *Broker) lookSoon() {
+	select {
+	case b.looking <- struct{}{}:
+	default:
+	}
+}
+
+// look makes streams where they are missing and asks for the positions of channels in doubt, whenever it is told to, until it is done.
+func (b *Broker) look() {
+	for {
+		select {
+		case <-b.looking:
+		case <-b.ctx.Done():
+			return
+		}
+		for pause := firstPause; b.ctx.Err() == nil; pause = min(2*pause, b.options.MaxPause) {
+			err := b.lookOnce()
+			if err == nil {
+				break
+			}
+			b.options.Log.Warn("nats: cannot find out what was missed; it is tried again", "cause", err)
+			if !b.conn.IsConnected() { // back will tell
+				break
+			}
+			jitter(b.ctx, pause)
+		}
+	}
+}
+
+func (b *Broker) lookOnce() error {
+	before := b.streams.Load().created
+	if err := b.ensure(b.ctx); err != nil {
+		return err
+	}
+	renewed := b.streams.Load().created != before
+	if renewed {
+		b.options.Log.Error("nats: a stream is another one than before; what was kept is lost", "streams", b.names.channels+", "+b.names.members)
+		for _, s := range b.subscriptions.list() {
+			s.interrupt()
+		}
+	}
+	if err := b.settleOwn(b.ctx, renewed || b.alive.silent() > b.options.Expiry/2); err != nil {
+		return err
+	}
+	return b.settle(b.subscriptions.list(), (*subscription).settle)
+}
+
+// maxLooks is how many channels are asked for at the same time.
+const maxLooks = 64
+
+// settle does something for many subscriptions, and returns the first error.
+func (b *Broker) settle(all []*subscription, do func(*subscription, context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(b.ctx)
+	defer cancel(nil)
+	places := make(chan struct{}, maxLooks)
+	for _, s := range all {
+		places <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
+		b.working.Go(func() {
+			defer func() { <-places }()
+			if err := do(s, ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	for range maxLooks { // all are done
+		places <- struct{}{}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}

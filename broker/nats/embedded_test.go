@@ -1,0 +1,106 @@
+//go:build linux
+
+package nats_test
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ringdown/ringdown/broker/brokertest"
+	"github.com/ringdown/ringdown/broker/nats"
+	"github.com/ringdown/ringdown/broker/nats/embedded"
+	"github.com/ringdown/ringdown/hub"
+)
+
+func startEmbedded(t *testing.T, o embedded.Options) *embedded.Server {
+	t.Helper()
+	s, err := embedded.Start(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// three are the options of three servers that know each other.
+func three(t *testing.T) (all []embedded.Options) {
+	t.Helper()
+	var addresses []string
+	for range 3 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		addresses = append(addresses, l.Addr().String())
+	}
+	for i, own := range addresses {
+		others := slices.DeleteFunc(slices.Clone(addresses), func(a string) bool { return a == own })
+		all = append(all, embedded.Options{Dir: t.TempDir(), Node: fmt.Sprint("node", i), Listen: own, Routes: others, Secret: "s3cret/@"})
+	}
+	return all
+}
+
+// embeddedHarness makes nodes that use the servers in turn. Each test has a prefix of its own.
+func embeddedHarness(servers []*embedded.Server) brokertest.Harness {
+	tests, nodes := 0, 0
+	node := func(t *testing.T) *nats.Broker {
+		t.Helper()
+		o := servers[nodes%len(servers)].BrokerOptions()
+		o.Prefix, o.Node, o.Timeout, o.Expiry = fmt.Sprint("test", tests), fmt.Sprint("n", nodes), 20*time.Second, 5*time.Second
+		nodes++
+		b, err := nats.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	return brokertest.Harness{
+		Cluster: func(t *testing.T) func() hub.Broker {
+			tests++
+			return func() hub.Broker { return node(t) }
+		},
+		Mortal: func(t *testing.T) (hub.Broker, func()) {
+			b := node(t)
+			return b, func() { nats.StopHeart(b) }
+		},
+		Quiet: 200 * time.Millisecond,
+	}
+}
+
+func TestItIsABrokerInOneProcess(t *testing.T) {
+	brokertest.Run(t, embeddedHarness([]*embedded.Server{startEmbedded(t, embedded.Options{Dir: t.TempDir()})}))
+}
+
+func TestItIsABrokerInThreeProcesses(t *testing.T) {
+	var servers []*embedded.Server
+	for _, o := range three(t) {
+		servers = append(servers, startEmbedded(t, o))
+	}
+	brokertest.Run(t, embeddedHarness(servers))
+}
+
+func TestWhenOneOfThreeEnds(t *testing.T) {
+	brokertest.RunFaults(t, []brokertest.Fault{{Name: "it ends, and comes back with what it had", Begin: func(t *testing.T) (func() hub.Broker, func(), func()) {
+		all := three(t)
+		servers := make([]*embedded.Server, len(all))
+		for i, o := range all {
+			servers[i] = startEmbedded(t, o)
+		}
+		started := 0
+		node := func() hub.Broker {
+			o := servers[started].BrokerOptions()
+			started++
+			o.Timeout, o.Expiry = 5*time.Second, 10*time.Second
+			b, err := nats.New(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		return node, servers[2].Close, func() { servers[2] = startEmbedded(t, all[2]) }
+	}}})
+}

@@ -1,0 +1,76 @@
+//go:build linux
+
+package nats_test
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ringdown/ringdown/broker/brokertest"
+	"github.com/ringdown/ringdown/broker/nats"
+	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/test/servers"
+)
+
+var prefixes atomic.Int64
+
+// options are for nodes that share nothing with those of another test.
+func options(url string) nats.Options {
+	return nats.Options{URL: url, Prefix: fmt.Sprint("test", prefixes.Add(1)), Timeout: 20 * time.Second}
+}
+
+func newBroker(t testing.TB, o nats.Options) *nats.Broker {
+	t.Helper()
+	b, err := nats.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// harness runs each test under a prefix of its own. mortal is the scheme and the address of the server that a node dies behind.
+func harness(of func() nats.Options, mortal string) brokertest.Harness {
+	var o nats.Options
+	return brokertest.Harness{
+		Cluster: func(t *testing.T) func() hub.Broker {
+			o = of()
+			o.Expiry = 3 * time.Second
+			return func() hub.Broker { return newBroker(t, o) }
+		},
+		Mortal: func(t *testing.T) (hub.Broker, func()) {
+			if mortal == "" { // it is enough that its heart stops
+				b := newBroker(t, o)
+				return b, func() { nats.StopHeart(b) }
+			}
+			link := servers.NewLink(t, mortal)
+			behind := o
+			behind.URL, behind.Timeout = "nats://"+link.Addr, time.Second
+			return newBroker(t, behind), link.Stall
+		},
+		Quiet: 100 * time.Millisecond,
+	}
+}
+
+func TestItIsABroker(t *testing.T) {
+	s := servers.StartNATS(t, "")
+	brokertest.Run(t, harness(func() nats.Options { return options(s.URL()) }, s.Addr))
+}
+
+// permissions are those of docs/brokers.md, for the prefixes of the tests.
+const permissions = `{
+  publish: ["*.c.*", "*.m.*.*", "*.k.*.*", "*.v.*", "*.n.*", "*.tell.*", "*.all", "$JS.API.INFO", "$JS.API.STREAM.*.*", "$JS.API.STREAM.MSG.*.*", "$JS.API.CONSUMER.CREATE.*", "$JS.API.CONSUMER.INFO.*.*", "$JS.API.DIRECT.GET.>", "$JS.FC.>"]
+  subscribe: ["_INBOX.>", "*.live.>", "*.tell.*", "*.all"]
+}`
+
+func TestItIsABrokerOverTLSAsAUserThatMayDoNoMore(t *testing.T) {
+	s := servers.StartSecureNATS(t, permissions)
+	brokertest.Run(t, harness(func() nats.Options {
+		o := options("tls://" + url.UserPassword(s.User, s.Password).String() + "@" + s.Addr)
+		o.TLS = &tls.Config{RootCAs: s.CA}
+		return o
+	}, ""))
+}
