@@ -4,9 +4,11 @@
 package nats
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/ringdown/ringdown/broker/internal/wire"
@@ -15,9 +17,9 @@ import (
 
 // claim is this node's hold on a key.
 type claim struct {
-	id    string // of the message that is published with it
-	seq   uint64 // of the record
-	until time.Time
+	id    string    // of the message that is published with it
+	seq   uint64    // of the record
+	until time.Time // half of the lease has passed; whoever respects it does so by a clock of its own
 	// after is the sequence of the newest message of the channel that was searched for the publication of an earlier claimant; it must
 	// still be the newest. 0 if there was none.
 	after uint64
@@ -30,9 +32,6 @@ func (c *claim) holds(last place) bool {
 }
 
 var errClaimLost = errors.New("somebody else is publishing with this idempotency key")
-
-// lease is how long a claim is respected, by the clock of who respects it. A claimant relies on half of it.
-func (b *Broker) lease() time.Duration { return 4*b.options.Timeout + 2*b.options.PublishWait }
 
 // record is what is stored of a key:
 //
@@ -63,20 +62,23 @@ func decodeRecord(b []byte) (r record, err error) {
 	}
 	end := 2 + int(b[1])
 	r.id = string(b[2:end])
-	var us int64
-	var space byte
-	if _, err := fmt.Sscanf(string(b[end:min(len(b), end+24)]), "%d%c", &us, &space); err != nil || space != ' ' {
-		return r, fmt.Errorf("the record of an idempotency key cannot be read: its time is %.24q", b[end:])
+	clock, rest, found := bytes.Cut(b[end:], []byte{' '})
+	us, err := strconv.ParseInt(string(clock), 10, 64)
+	if err != nil || !found {
+		return r, fmt.Errorf("the record of an idempotency key cannot be read: its time is %.24q", clock)
 	}
 	r.until = time.UnixMicro(us)
-	if b = b[end+len(fmt.Sprint(us))+1:]; len(b) == 0 {
+	if len(rest) == 0 {
 		return r, nil
 	}
 	r.done = true
-	if r.at, r.when, b, err = wire.CutPosition(b); err == nil && len(b) > 0 {
+	if r.at, r.when, rest, err = wire.CutPosition(rest); err == nil && len(rest) > 0 {
 		err = errNotOurs
 	}
-	return r, err
+	if err != nil {
+		return record{}, fmt.Errorf("the record of an idempotency key cannot be read: %w", err)
+	}
+	return r, nil
 }
 
 // publishOnce publishes with a key, or finds that it was done.
@@ -86,7 +88,7 @@ func (b *Broker) publishOnce(r *request, channel string) outcome {
 	for {
 		earlier, err := b.claim(r, channel, subject)
 		if err == nil && earlier != nil {
-			return outcome{answer: hub.Published{Position: earlier.at, Time: earlier.when, Duplicate: true}}
+			return outcome{answer: earlier.published()}
 		}
 		done := outcome{err: err}
 		if err == nil {
@@ -95,7 +97,7 @@ func (b *Broker) publishOnce(r *request, channel string) outcome {
 		}
 		patience := b.options.PublishWait
 		if errors.Is(done.err, errClaimLost) {
-			patience += 2 * b.lease()
+			patience += 2 * b.lease
 		}
 		if done.err == nil || done.maybe || time.Since(began) > patience || !jitter(r.ctx, firstRetry) {
 			return done
@@ -123,7 +125,7 @@ func (b *Broker) claim(r *request, channel, subject string) (earlier *record, er
 		case watched != seq:
 			watched, since = seq, time.Now()
 			fallthrough
-		case time.Since(since) < b.lease():
+		case time.Since(since) < b.lease:
 			if !jitter(r.ctx, 2*firstRetry) {
 				return nil, r.ctx.Err()
 			}
@@ -137,7 +139,7 @@ func (b *Broker) claim(r *request, channel, subject string) (earlier *record, er
 				return &found, nil
 			}
 		}
-		until := time.Now().Add(b.lease() / 2)
+		until := time.Now().Add(b.lease / 2)
 		claimed := record{id: id, until: time.Now().Add(r.storing.Window)}
 		at, conflict, err := b.put(r.ctx, subject, claimed.encode(), seq)
 		if err != nil {
