@@ -23,7 +23,8 @@ type Broker struct {
 	server  Server
 	login   []nats.Option
 	names   names
-	run     string // this run of the node; members belong to it
+	run     string        // this run of the node; members belong to it
+	lease   time.Duration // how long a claim of an idempotency key is respected
 	closed  atomic.Bool
 	stopped atomic.Bool // no sign of life is given, as tests have it
 
@@ -32,8 +33,8 @@ type Broker struct {
 	conn    *nats.Conn
 	js      jetstream.JetStream
 	streams atomic.Pointer[streams]
-	lanes   []chan *nats.Msg
-	talk    chan *nats.Msg  // what other nodes say; nil if the sink does not want to hear it
+	lanes   []*lane
+	talk    *lane           // what other nodes say; nil if the sink does not want to hear it
 	ctx     context.Context // until Close
 	cancel  context.CancelFunc
 	working sync.WaitGroup // goroutines, and calls that are under way
@@ -45,6 +46,7 @@ type Broker struct {
 	ending  bool // no more calls begin
 
 	subscriptions subscriptions
+	holding       atomic.Int64 // bytes of messages that subscriptions hold
 	writers       writers
 	own           own
 	alive         alive
@@ -58,20 +60,14 @@ var (
 	_ hub.Cluster = (*Broker)(nil)
 )
 
-// maxLanes is how many goroutines hand on what comes at most; there are no more than processors. laneLength is how many messages wait for
-// one of them; more are dropped, which shows as a gap.
-const (
-	maxLanes   = 8
-	laneLength = 16 << 10
-)
-
 // New returns a broker that is not connected yet. The error says which option is not taken.
 func New(o Options) (*Broker, error) {
 	o, err := o.filled()
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{options: o, names: newNames(o.Prefix), run: o.Node + "." + hub.NewEpoch(), looking: make(chan struct{}, 1)}
+	b := &Broker{options: o, names: newNames(o.Prefix), run: o.Node + "." + hub.NewEpoch(), lease: 4*o.Timeout + 2*o.PublishWait,
+		looking: make(chan struct{}, 1)}
 	if o.InProcess == nil || o.URL != "" {
 		if b.server, err = Parse(o.URL); err != nil {
 			return nil, err
@@ -98,9 +94,9 @@ func (b *Broker) Start(sink hub.Sink) error {
 	b.mu.Unlock()
 	b.sink = sink
 	for range min(maxLanes, runtime.GOMAXPROCS(0)) {
-		lane := make(chan *nats.Msg, laneLength)
-		b.lanes = append(b.lanes, lane)
-		b.handing.Go(func() { b.hand(lane) })
+		l := newLane(laneBytes)
+		b.lanes = append(b.lanes, l)
+		l.start(&b.handing, b.receive, b.dropped)
 	}
 	if err := b.connect(); err != nil {
 		b.Close()
@@ -129,11 +125,11 @@ func (b *Broker) Close() error {
 	if b.conn != nil {
 		b.conn.Close()
 	}
-	for _, lane := range b.lanes {
-		lane <- nil // the last
+	for _, l := range b.lanes {
+		l.in <- nil // the last
 	}
 	if b.talk != nil {
-		b.talk <- nil
+		b.talk.in <- nil
 	}
 	b.handing.Wait()
 	return nil
@@ -180,21 +176,8 @@ func (b *Broker) unavailable(err error, what string, maybe bool) error {
 }
 
 // lane is where what comes for a channel is queued.
-func (b *Broker) lane(channel string) chan *nats.Msg {
+func (b *Broker) lane(channel string) *lane {
 	return b.lanes[hash(channel)%uint64(len(b.lanes))]
-}
-
-// hand hands on what comes on a lane until a nil comes.
-func (b *Broker) hand(lane chan *nats.Msg) {
-	for m := range lane {
-		if m == nil {
-			return
-		}
-		if b.closed.Load() {
-			continue
-		}
-		b.receive(m)
-	}
 }
 
 // unreadable counts a message that no node of ours has sent.

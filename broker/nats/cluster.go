@@ -144,15 +144,13 @@ func (b *Broker) listen() error {
 	if !ok {
 		return nil
 	}
-	b.talk = make(chan *nats.Msg, laneLength)
+	b.talk = newLane(laneBytes)
 	h := &hearing{b, to, make(map[string]*parts)}
-	b.handing.Go(func() {
-		for m := <-b.talk; m != nil; m = <-b.talk {
-			h.hear(m)
-		}
+	b.talk.start(&b.handing, h.hear, func(*nats.Subscription) {
+		b.options.Log.Warn("nats: messages of other nodes were dropped, because they came faster than they were taken")
 	})
 	for _, subject := range []string{b.names.tell(token(b.options.Node)), b.names.tellAll()} {
-		if _, err := b.conn.ChanSubscribe(subject, b.talk); err != nil {
+		if _, err := b.conn.ChanSubscribe(subject, b.talk.in); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-// The connection: made, lost and made again; and the streams, which are made where they are missing.
+// The connection: made, lost and made again.
 
 package nats
 
@@ -16,17 +16,7 @@ import (
 const (
 	// firstPause is the longest first pause before a connection is made again. It doubles up to Options.MaxPause.
 	firstPause = 50 * time.Millisecond
-	// memberAge is how long a member is stored; each node says thrice as often that its own are there.
-	memberAge = 30 * time.Minute
-	// stateAge is how long anything is kept by Keep, and how long an idempotency key is known, at most.
-	stateAge = 24 * time.Hour
 )
-
-// streams are those of a deployment.
-type streams struct {
-	channels, members, state jetstream.Stream
-	created                  [2]time.Time // when the first two were
-}
 
 // connect reaches a server and makes the streams.
 func (b *Broker) connect() error {
@@ -61,19 +51,25 @@ func (b *Broker) connect() error {
 	return nil
 }
 
+// firstAnswer is how long the first answer is waited for at Start. Servers that are about to elect a leader do not answer at all, so it is not
+// Options.Timeout at once; the wait doubles up to that.
+const firstAnswer = 500 * time.Millisecond
+
 // greet makes the streams, listens to the other nodes, and tells of this one. A cluster that has just begun elects leaders first, so it is
 // tried for a while.
 func (b *Broker) greet() error {
 	deadline := time.Now().Add(4 * b.options.Timeout)
-	for {
-		err := b.ensure(b.ctx)
+	for wait := firstAnswer; ; wait *= 2 {
+		ctx, cancel := context.WithTimeout(b.ctx, min(wait, b.options.Timeout)) // for all streams
+		err := b.ensure(ctx, true)
+		cancel()
 		if err == nil {
 			break
 		}
 		if time.Now().After(deadline) || !passing(err) {
 			return err
 		}
-		if !jitter(b.ctx, 500*time.Millisecond) {
+		if !jitter(b.ctx, 200*time.Millisecond) {
 			return b.ctx.Err()
 		}
 	}
@@ -90,56 +86,6 @@ func passing(err error) bool {
 		return refused.Code == 503 || refused.Code == 500
 	}
 	return !errors.Is(err, nats.ErrPermissionViolation) && !errors.Is(err, nats.ErrConnectionClosed)
-}
-
-// ensure makes the streams that are missing, and notes whether that of the channels is another one than before.
-func (b *Broker) ensure(ctx context.Context) error {
-	storage := jetstream.FileStorage
-	if b.options.Memory {
-		storage = jetstream.MemoryStorage
-	}
-	n := b.names
-	common := jetstream.StreamConfig{Storage: storage, Replicas: b.options.Replicas, AllowDirect: b.options.Replicas == 1, Discard: jetstream.DiscardOld}
-	channels, members, state := common, common, common
-	channels.Name, channels.Subjects = n.channels, []string{n.prefix + ".c.*"}
-	channels.MaxMsgsPerSubject, channels.MaxAge = int64(b.options.MaxCount), b.options.MaxAge
-	channels.RePublish = &jetstream.RePublish{Source: n.prefix + ".c.*", Destination: n.live + "$1." + said}
-	members.Name, members.Subjects = n.members, []string{n.prefix + ".m.*.*"}
-	members.MaxMsgsPerSubject, members.MaxAge = 1, memberAge
-	members.RePublish = &jetstream.RePublish{Source: n.prefix + ".m.*.*", Destination: n.live + "$1.$2"}
-	state.Name, state.Subjects = n.state, []string{n.prefix + ".k.*.*", n.prefix + ".v.*", n.prefix + ".n.*"}
-	state.MaxMsgsPerSubject, state.MaxAge = 1, stateAge
-
-	var made streams
-	for _, one := range []struct {
-		config jetstream.StreamConfig
-		to     *jetstream.Stream
-	}{{channels, &made.channels}, {members, &made.members}, {state, &made.state}} {
-		s, err := b.ensureOne(ctx, one.config)
-		if err != nil {
-			return err
-		}
-		*one.to = s
-	}
-	made.created = [2]time.Time{made.channels.CachedInfo().Created, made.members.CachedInfo().Created}
-	b.streams.Store(&made)
-	return nil
-}
-
-func (b *Broker) ensureOne(ctx context.Context, config jetstream.StreamConfig) (jetstream.Stream, error) {
-	ctx, cancel := b.timed(ctx)
-	defer cancel()
-	s, err := b.js.Stream(ctx, config.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		s, err = b.js.CreateStream(ctx, config)
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node was faster, with other options
-			s, err = b.js.Stream(ctx, config.Name)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the stream %s: %w", config.Name, err)
-	}
-	return s, nil
 }
 
 // pause is the client library's pause before it tries all servers once more.
@@ -175,13 +121,8 @@ func (b *Broker) erred(_ *nats.Conn, s *nats.Subscription, err error) {
 		subject = s.Subject
 	}
 	b.options.Log.Warn("nats: something has gone wrong", "subject", subject, "cause", err)
-	if errors.Is(err, nats.ErrSlowConsumer) {
-		if channel, _ := b.names.ofChannel(subject); channel != "" {
-			if s := b.subscriptions.byToken(channel); s != nil {
-				s.interrupt()
-				b.lookSoon()
-			}
-		}
+	if errors.Is(err, nats.ErrSlowConsumer) && s != nil {
+		b.dropped(s)
 	}
 }
 
@@ -223,7 +164,7 @@ func (b *Broker) look() {
 
 func (b *Broker) lookOnce() error {
 	before := b.streams.Load().created
-	if err := b.ensure(b.ctx); err != nil {
+	if err := b.ensure(b.ctx, false); err != nil {
 		return err
 	}
 	renewed := b.streams.Load().created != before

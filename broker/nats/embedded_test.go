@@ -71,11 +71,13 @@ func embeddedHarness(servers []*embedded.Server) brokertest.Harness {
 	}
 }
 
-func TestItIsABrokerInOneProcess(t *testing.T) {
+func TestItIsABrokerOverAnEmbeddedServer(t *testing.T) {
+	t.Parallel()
 	brokertest.Run(t, embeddedHarness([]*embedded.Server{startEmbedded(t, embedded.Options{Dir: t.TempDir()})}))
 }
 
-func TestItIsABrokerInThreeProcesses(t *testing.T) {
+func TestItIsABrokerOverThreeEmbeddedServers(t *testing.T) {
+	t.Parallel()
 	var servers []*embedded.Server
 	for _, o := range three(t) {
 		servers = append(servers, startEmbedded(t, o))
@@ -84,6 +86,7 @@ func TestItIsABrokerInThreeProcesses(t *testing.T) {
 }
 
 func TestWhenOneOfThreeEnds(t *testing.T) {
+	t.Parallel()
 	brokertest.RunFaults(t, []brokertest.Fault{{Name: "it ends, and comes back with what it had", Begin: func(t *testing.T) (func() hub.Broker, func(), func()) {
 		all := three(t)
 		servers := make([]*embedded.Server, len(all))

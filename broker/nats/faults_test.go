@@ -41,6 +41,7 @@ func linked(fault func(l *servers.Link) func()) func(t *testing.T) (func() hub.B
 }
 
 func TestWhenTheServerStumbles(t *testing.T) {
+	t.Parallel()
 	brokertest.RunFaults(t, []brokertest.Fault{
 		{Name: "it is killed and comes back with what it had", Begin: alone(func(s *servers.NATS) (func(), func()) { return s.Kill, s.Start })},
 		{Name: "it is killed and comes back with nothing", Loses: true, Begin: alone(func(s *servers.NATS) (func(), func()) {

@@ -56,6 +56,7 @@ func harness(of func() nats.Options, mortal string) brokertest.Harness {
 }
 
 func TestItIsABroker(t *testing.T) {
+	t.Parallel()
 	s := servers.StartNATS(t, "")
 	brokertest.Run(t, harness(func() nats.Options { return options(s.URL()) }, s.Addr))
 }
@@ -67,6 +68,7 @@ const permissions = `{
 }`
 
 func TestItIsABrokerOverTLSAsAUserThatMayDoNoMore(t *testing.T) {
+	t.Parallel()
 	s := servers.StartSecureNATS(t, permissions)
 	brokertest.Run(t, harness(func() nats.Options {
 		o := options("tls://" + url.UserPassword(s.User, s.Password).String() + "@" + s.Addr)

@@ -14,8 +14,12 @@ import (
 	"github.com/ringdown/ringdown/hub"
 )
 
-// Pauses between attempts of one message.
-const firstRetry, maxRetry = 20 * time.Millisecond, 500 * time.Millisecond
+// Pauses between attempts of one message: after one that failed, and after another node was faster for the second time.
+const (
+	firstRetry    = 20 * time.Millisecond
+	maxRetry      = 500 * time.Millisecond
+	conflictPause = time.Millisecond
+)
 
 // A message has at most so many publications and, beyond the first, bytes.
 const (
@@ -151,7 +155,7 @@ func (a *attempt) withdraw() {
 func (w *writer) commit(a *attempt) {
 	b := w.broker
 	began, pause := time.Now(), firstRetry
-	for {
+	for conflicts := 0; ; conflicts++ {
 		again, err := w.try(a)
 		if err == nil && !again || len(a.requests) == 0 {
 			return
@@ -160,6 +164,9 @@ func (w *writer) commit(a *attempt) {
 			if contended := time.Since(began); contended > b.options.PublishWait+2*b.options.Timeout {
 				a.finish(errContended)
 				return
+			}
+			if conflicts > 0 { // a leader refuses whatever comes while a message of the channel is being replicated
+				jitter(b.ctx, min(conflictPause<<min(conflicts, 10), maxRetry))
 			}
 			continue
 		}

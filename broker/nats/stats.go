@@ -46,7 +46,7 @@ func (b *Broker) Stats() Stats {
 	n.Connected = b.conn.IsConnected()
 	n.Latency, _ = b.alive.health()
 	for _, lane := range b.lanes {
-		n.Waiting += len(lane)
+		n.Waiting += lane.waiting()
 	}
 	for _, s := range b.subscriptions.list() {
 		n.Channels++

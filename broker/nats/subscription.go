@@ -24,8 +24,12 @@ const (
 	left                   // nothing is delivered any more
 )
 
-// maxHeld is how many messages of a channel are held while its position is asked for. More of them are a hole, which the hub heals.
-const maxHeld = 4096
+// maxHeld is how many messages of a channel are held while its position is asked for, and maxHolding how many bytes of all channels. More of
+// them are a hole, which the hub heals.
+const (
+	maxHeld    = 4096
+	maxHolding = 64 << 20
+)
 
 // subscription is made by Subscribe and ends with Unsubscribe.
 type subscription struct {
@@ -35,17 +39,17 @@ type subscription struct {
 	settled chan struct{} // holds a token while somebody asks for the position
 	touched time.Time     // when a message was stored to keep the numbering; of the heartbeat
 
-	mu       sync.Mutex // guards what follows; held while the sink is told, so that it is told in order
-	standing standing
-	known    bool  // at is
-	lost     int   // how often the connection was lost, so that an answer from before is not believed
-	at       place // of what was delivered last
-	expected place // where the channel was when it was last looked at; what is delivered gets there soon
-	held     []*nats.Msg
-	dropped  bool // more came than can be held
-	twice    bool // the numbering is known to give offsets twice
-	hole     bool // something is stored after at that has not come
-	crowd    crowd
+	mu         sync.Mutex // guards what follows; held while the sink is told, so that it is told in order
+	standing   standing
+	known      bool  // at is
+	lost       int   // how often the connection was lost, so that an answer from before is not believed
+	at         place // of what was delivered last
+	expected   place // where the channel was when it was last looked at; what is delivered gets there soon
+	held       []*nats.Msg
+	overflowed bool // more came than can be held
+	twice      bool // the numbering is known to give offsets twice
+	hole       bool // something is stored after at that has not come
+	crowd      crowd
 }
 
 // subscriptions are those of a broker.
@@ -98,7 +102,7 @@ func (b *Broker) subscription(channel string) (*subscription, error) {
 	}
 	s := &subscription{broker: b, channel: channel, settled: make(chan struct{}, 1)}
 	var err error
-	if s.coming, err = b.conn.ChanSubscribe(b.names.liveOf(channel), b.lane(channel)); err != nil {
+	if s.coming, err = b.conn.ChanSubscribe(b.names.liveOf(channel), b.lane(channel).in); err != nil {
 		return nil, err
 	}
 	all.all[token(channel)] = s
@@ -129,29 +133,62 @@ func (b *Broker) unsubscribe(channel string, s *subscription) {
 	current.coming.Unsubscribe()
 	current.mu.Lock()
 	defer current.mu.Unlock()
-	current.standing, current.held = left, nil
+	current.standing = left
+	current.unhold()
 }
 
 // receive takes what came on a lane.
 func (b *Broker) receive(m *nats.Msg) {
-	if m.Sub == nil {
-		return
-	}
-	token, _ := b.names.ofChannel(m.Subject)
-	s := b.subscriptions.byToken(token)
-	if s == nil || s.coming != m.Sub { // it was for an earlier one
+	s := b.listener(m.Subject, m.Sub)
+	if s == nil || b.closed.Load() {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.standing == live:
+	switch s.standing {
+	case live:
 		s.take(m)
-	case s.standing == asking && len(s.held) < maxHeld:
-		s.held = append(s.held, m)
-	case s.standing == asking:
-		s.dropped = true
+	case asking:
+		s.hold(m)
 	}
+}
+
+// listener is the subscription that a message came for; nil if it was for an earlier one.
+func (b *Broker) listener(subject string, coming *nats.Subscription) *subscription {
+	token, _ := b.names.ofChannel(subject)
+	if s := b.subscriptions.byToken(token); s != nil && coming != nil && s.coming == coming {
+		return s
+	}
+	return nil
+}
+
+// dropped has a channel asked where it is, because messages that came for it were dropped.
+func (b *Broker) dropped(coming *nats.Subscription) {
+	if s := b.listener(coming.Subject, coming); s != nil && !b.closed.Load() {
+		b.options.Log.Warn("nats: messages of a channel were dropped, because they came faster than they were delivered", "channel", s.channel)
+		s.interrupt()
+		b.lookSoon()
+	}
+}
+
+// hold keeps a message until the position is known. Called with the lock, like unhold.
+func (s *subscription) hold(m *nats.Msg) {
+	size := int64(len(m.Data) + weight)
+	if len(s.held) >= maxHeld || s.broker.holding.Load()+size > maxHolding {
+		s.overflowed = true
+		return
+	}
+	s.broker.holding.Add(size)
+	s.held = append(s.held, m)
+}
+
+// unhold returns what is held, and holds it no more.
+func (s *subscription) unhold() (held []*nats.Msg) {
+	held, s.held = s.held, nil
+	for _, m := range held {
+		s.broker.holding.Add(-int64(len(m.Data) + weight))
+	}
+	return held
 }
 
 // take hands a message to the sink. Called with the lock, like what follows unless it says otherwise.
@@ -161,7 +198,7 @@ func (s *subscription) take(m *nats.Msg) {
 	if err == nil && rest == said {
 		err = s.deliver(seq, m.Data, false)
 		if s.hole { // it follows what is missing
-			s.held = append(s.held, m)
+			s.hold(m)
 		}
 	} else if err == nil {
 		err = s.present(seq, rest, m.Data)
@@ -200,17 +237,15 @@ func (s *subscription) fetch(ctx context.Context, after uint64, lost int) error 
 
 // release delivers what is held, until something is in doubt again.
 func (s *subscription) release() {
-	held := s.held
-	s.held = nil
-	for _, m := range held {
+	for _, m := range s.unhold() {
 		if s.standing != live {
-			s.held = append(s.held, m)
+			s.hold(m)
 			continue
 		}
 		s.take(m)
 	}
-	if s.standing == live && s.dropped {
-		s.dropped = false
+	if s.standing == live && s.overflowed {
+		s.overflowed = false
 		s.interrupted()
 	}
 }
@@ -252,143 +287,6 @@ func (s *subscription) deliver(seq uint64, body []byte, fetched bool) error {
 	}
 	s.at = m.at
 	return nil
-}
-
-// doubt has the position asked for again.
-func (s *subscription) doubt(came place, twice bool) {
-	s.broker.options.Log.Warn("nats: a publication does not fit what came before; the server has lost some", "channel", s.channel,
-		"came", came.Position, "after", s.at.Position)
-	s.standing, s.twice = asking, s.twice || twice
-	s.broker.lookSoon()
-}
-
-// interrupt begins to hold what comes, because the connection has gone or something was dropped. Called without the lock.
-func (s *subscription) interrupt() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.standing != left {
-		s.standing, s.hole = asking, false
-		s.lost++
-	}
-}
-
-// settle asks where the channel is, and who is in it, until that is known. Called without the lock.
-func (s *subscription) settle(ctx context.Context) error {
-	select {
-	case s.settled <- struct{}{}:
-		defer func() { <-s.settled }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	for {
-		s.mu.Lock()
-		standing, lost, seen, twice, hole := s.standing, s.lost, s.at, s.twice, s.hole
-		s.mu.Unlock()
-		if standing != asking {
-			return nil
-		}
-		if hole {
-			if err := s.fetch(ctx, seen.seq, lost); err != nil {
-				return err
-			}
-			continue
-		}
-		now, members, err := s.ask(ctx, seen, twice)
-		if err != nil {
-			return err
-		}
-		if s.answered(lost, now, members) {
-			return nil
-		}
-	}
-}
-
-// ask asks for both at the same time.
-func (s *subscription) ask(ctx context.Context, seen place, twice bool) (now place, members *snapshot, err error) {
-	var asked sync.WaitGroup
-	var problem error
-	asked.Go(func() { members, problem = s.broker.members(ctx, s.channel) })
-	now, err = s.broker.position(ctx, s.channel, seen, twice)
-	asked.Wait()
-	if err == nil {
-		err = problem
-	}
-	return now, members, err
-}
-
-// answered ends asking: what is held and new is delivered, and the sink is told if that is not all there was. It is false if the connection
-// was lost meanwhile. Called without the lock.
-func (s *subscription) answered(lost int, now place, members *snapshot) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.standing != asking {
-		return true
-	}
-	if s.lost != lost {
-		return false
-	}
-	known := s.known
-	s.standing, s.twice, s.known = live, false, true
-	if !known {
-		s.at = now
-	}
-	s.replace(members, !known)
-	s.release()
-	s.expected = now
-	if s.standing == live && s.behind(now) {
-		s.at = now
-		s.interrupted()
-	}
-	return s.standing != asking
-}
-
-// behind tells whether the channel was further at a time than what was delivered.
-func (s *subscription) behind(now place) bool {
-	return now.Epoch != s.at.Epoch && (now.time.After(s.at.time) || now.Offset == 0) || now.Epoch == s.at.Epoch && now.Offset > s.at.Offset
-}
-
-func (s *subscription) interrupted() {
-	s.broker.counters.interrupted.Add(1)
-	s.broker.sink.Interrupted(s.channel)
-}
-
-// verify compares with where the channel is: another numbering of which nothing has come, or a publication that has not come since it
-// was last looked, is told. Called without the lock.
-func (s *subscription) verify(ctx context.Context) error {
-	now, err := s.broker.position(ctx, s.channel, s.place(), false)
-	if err == nil {
-		err = s.touch(ctx, now)
-	}
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.standing != live {
-		return nil
-	}
-	renumbered := s.expected.Epoch == now.Epoch && now.Epoch != s.at.Epoch && s.behind(now)
-	missed := s.expected.Epoch == s.at.Epoch && s.expected.Offset > s.at.Offset
-	s.expected = now
-	if renumbered || missed {
-		s.at = now
-		s.interrupted()
-	}
-	return nil
-}
-
-// touch keeps a numbering from expiring while nothing is published: it stores a message that says nothing. Called without the lock, by
-// the heartbeat.
-func (s *subscription) touch(ctx context.Context, now place) error {
-	b := s.broker
-	if due := b.options.MaxAge / 2; time.Since(now.time) < due || time.Since(s.touched) < due {
-		return nil
-	}
-	_, _, err := b.put(ctx, b.names.publications(s.channel), appendMessage(nil, "", now), now.seq)
-	if err == nil {
-		s.touched = time.Now()
-	}
-	return err
 }
 
 // place is the newest that is known of the channel. Called without the lock.
