@@ -77,6 +77,9 @@ func decodeMessage(seq uint64, b []byte) (m message, err error) {
 		}
 		m.said = append(m.said, one)
 	}
+	if uint64(len(m.said)) > m.at.Offset {
+		return m, fmt.Errorf("a message of a channel cannot be read: %d publications end at offset %d", len(m.said), m.at.Offset)
+	}
 	return m, nil
 }
 

@@ -79,11 +79,14 @@ func (b *Broker) greet() error {
 	return b.sign(b.ctx)
 }
 
+// Refusals by the number that NATS gives them: of a cluster that has fewer servers now than there are to be replicas, and of a server that has no
+// cluster.
+const tooFewServers, noCluster jetstream.ErrorCode = 10005, 10074
+
 // passing tells whether trying again may help.
 func passing(err error) bool {
-	var refused *jetstream.APIError
-	if errors.As(err, &refused) {
-		return refused.Code == 503 || refused.Code == 500
+	if refused, ok := errors.AsType[*jetstream.APIError](err); ok {
+		return refused.ErrorCode == tooFewServers || refused.ErrorCode != noCluster && (refused.Code == 503 || refused.Code == 500)
 	}
 	return !errors.Is(err, nats.ErrPermissionViolation) && !errors.Is(err, nats.ErrConnectionClosed)
 }

@@ -50,7 +50,7 @@ func embeddedHarness(servers []*embedded.Server) brokertest.Harness {
 	node := func(t *testing.T) *nats.Broker {
 		t.Helper()
 		o := servers[nodes%len(servers)].BrokerOptions()
-		o.Prefix, o.Node, o.Timeout, o.Expiry = fmt.Sprint("test", tests), fmt.Sprint("n", nodes), 20*time.Second, 5*time.Second
+		o.Prefix, o.Node, o.Timeout, o.Expiry = fmt.Sprint("test", tests), fmt.Sprint("n", nodes), 20*time.Second, 3*time.Second
 		nodes++
 		b, err := nats.New(o)
 		if err != nil {
@@ -67,22 +67,39 @@ func embeddedHarness(servers []*embedded.Server) brokertest.Harness {
 			b := node(t)
 			return b, func() { nats.StopHeart(b) }
 		},
-		Quiet: 200 * time.Millisecond,
+		Quiet: quiet,
 	}
 }
 
-func TestItIsABrokerOverAnEmbeddedServer(t *testing.T) {
-	t.Parallel()
-	brokertest.Run(t, embeddedHarness([]*embedded.Server{startEmbedded(t, embedded.Options{Dir: t.TempDir()})}))
-}
-
-func TestItIsABrokerOverThreeEmbeddedServers(t *testing.T) {
-	t.Parallel()
-	var servers []*embedded.Server
+func threeServers(t *testing.T) (all []*embedded.Server) {
 	for _, o := range three(t) {
-		servers = append(servers, startEmbedded(t, o))
+		all = append(all, startEmbedded(t, o))
 	}
-	brokertest.Run(t, embeddedHarness(servers))
+	return all
+}
+
+// Servers that are to store on three elect leaders first, which takes until most of them are there.
+func TestANodeWaitsForTheOthersToBegin(t *testing.T) {
+	t.Parallel()
+	all := three(t)
+	o := startEmbedded(t, all[0]).BrokerOptions()
+	b := newBroker(t, o)
+	started := make(chan error, 1)
+	go func() { started <- b.Start(new(recorder)) }()
+	t.Cleanup(func() { b.Close() })
+	for _, other := range all[1:] {
+		startEmbedded(t, other)
+		select {
+		case err := <-started:
+			t.Errorf("it did not wait for three: %v", err)
+			return
+		default:
+		}
+	}
+	if err := <-started; err != nil {
+		t.Error(err)
+	}
+	say(t, b, "x", keeps)
 }
 
 func TestWhenOneOfThreeEnds(t *testing.T) {

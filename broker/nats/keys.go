@@ -24,6 +24,8 @@ type claim struct {
 	// still be the newest. 0 if there was none.
 	after uint64
 	taken bool // from an earlier claimant
+
+	expected uint64 // the sequence of the record that it replaces
 }
 
 // holds tells whether nobody else can have taken the key over, when the message is stored after a place that was read before.
@@ -94,6 +96,7 @@ func (b *Broker) publishOnce(r *request, channel string) outcome {
 		if err == nil {
 			done = b.publish(r, channel)
 			b.noteKey(r, subject, done)
+			r.claim = nil
 		}
 		patience := b.options.PublishWait
 		if errors.Is(done.err, errClaimLost) {
@@ -105,12 +108,12 @@ func (b *Broker) publishOnce(r *request, channel string) outcome {
 	}
 }
 
-// claim claims a key, or finds where an earlier publication with it went.
+// claim claims a key for r, or finds where an earlier publication with it went. If it fails, r.claim may be stored all the same, and is recognised
+// when it is tried again.
 func (b *Broker) claim(r *request, channel, subject string) (earlier *record, err error) {
 	var found record
 	var seq, watched uint64
 	var since time.Time // when the claim of somebody else, watched, was first seen
-	id := hub.NewEpoch() + hub.NewEpoch()
 	for first := true; ; first = false {
 		if !first {
 			if found, seq, err = b.readKey(r.ctx, subject); err != nil {
@@ -122,6 +125,9 @@ func (b *Broker) claim(r *request, channel, subject string) (earlier *record, er
 		case seq == 0 || found.done && !time.Now().Before(found.until):
 		case found.done:
 			return &found, nil
+		case r.claim != nil && r.claim.id == found.id: // the answer was lost
+			r.claim.seq = seq
+			return nil, nil
 		case watched != seq:
 			watched, since = seq, time.Now()
 			fallthrough
@@ -139,14 +145,17 @@ func (b *Broker) claim(r *request, channel, subject string) (earlier *record, er
 				return &found, nil
 			}
 		}
-		until := time.Now().Add(b.lease / 2)
-		claimed := record{id: id, until: time.Now().Add(r.storing.Window)}
-		at, conflict, err := b.put(r.ctx, subject, claimed.encode(), seq)
+		c := r.claim
+		if c == nil || c.expected != seq || c.after != after { // otherwise the one before may still be stored, and is as good
+			c = &claim{id: hub.NewEpoch() + hub.NewEpoch(), until: time.Now().Add(b.lease / 2), after: after, taken: watched != 0 && watched == seq, expected: seq}
+			r.claim = c
+		}
+		at, conflict, err := b.put(r.ctx, subject, (&record{id: c.id, until: time.Now().Add(r.storing.Window)}).encode(), seq)
 		if err != nil {
 			return nil, err
 		}
 		if !conflict {
-			r.claim = &claim{id: id, seq: at, until: until, after: after, taken: watched != 0 && watched == seq}
+			c.seq = at
 			return nil, nil
 		}
 	}

@@ -55,7 +55,7 @@ func (b *Broker) Publish(ctx context.Context, p *hub.Publication, s hub.Storing)
 		return hub.Published{}, err
 	}
 	defer leave()
-	content := wire.AppendContent(make([]byte, 0, len(p.Payload)+len(p.Event)+len(p.Key)+len(p.Session)+len(p.User)+48), p)
+	content := contentOf(p)
 	if limit := int(b.conn.MaxPayload()); len(content)+overhead > limit {
 		return hub.Published{}, hub.Errorf(hub.TooLarge, "a publication of %d bytes is larger than the NATS server takes, which is %d; send less, or raise its max_payload",
 			len(content), limit-overhead)
@@ -78,6 +78,10 @@ func (b *Broker) Publish(ctx context.Context, p *hub.Publication, s hub.Storing)
 		p.Epoch, p.Offset, p.Time = done.answer.Epoch, done.answer.Offset, done.answer.Time
 	}
 	return done.answer, nil
+}
+
+func contentOf(p *hub.Publication) []byte {
+	return wire.AppendContent(make([]byte, 0, len(p.Payload)+len(p.Event)+len(p.Key)+len(p.Session)+len(p.User)+48), p)
 }
 
 // publish hands a copy of a request to its channel's writer, and waits while its context goes on.
@@ -197,6 +201,7 @@ func (a *attempt) over() bool {
 func (w *writer) try(a *attempt) (again bool, err error) {
 	b := w.broker
 	if !a.sent {
+		w.doubt()
 		seen := w.seen() // before
 		last, err := w.last()
 		if err != nil {

@@ -286,6 +286,9 @@ func (s *subscription) deliver(seq uint64, body []byte, fetched bool) error {
 		s.broker.sink.Deliver(p)
 	}
 	s.at = m.at
+	if !same && len(all) == 0 { // a numbering begins, and nothing is delivered that shows it
+		s.interrupted()
+	}
 	return nil
 }
 

@@ -22,11 +22,12 @@ type writer struct {
 	used  time.Time // when it last ended
 
 	// What follows belongs to the goroutine.
-	at        place  // where the channel was last known to be
-	known     bool   // at is up to date as far as we know
-	stale     uint64 // the sequence of a place that was not the newest; what a subscription knows must be beyond it
-	untrimmed int    // messages since the last trim
-	trimming  atomic.Bool
+	at         place  // where the channel was last known to be
+	known      bool   // at is up to date as far as we know
+	stale      uint64 // the sequence of a place that was not the newest; what a subscription knows must be beyond it
+	reconnects uint64 // how often the connection had been made anew when known was last believed
+	untrimmed  int    // messages since the last trim
+	trimming   atomic.Bool
 }
 
 // writers are those of a broker.
@@ -134,6 +135,19 @@ func (w *writer) seen() place {
 		}
 	}
 	return seen
+}
+
+// doubt has it asked where the channel is if the connection was made anew: the server may be back at a copy of what it had, and give sequences
+// again that stood for something else.
+func (w *writer) doubt() {
+	now := w.broker.conn.Stats().Reconnects
+	if now == w.reconnects {
+		return
+	}
+	w.reconnects, w.known = now, false
+	if s := w.broker.subscriptions.byToken(token(w.channel)); s != nil {
+		w.stale = max(w.stale, s.place().seq)
+	}
 }
 
 // know notes where the channel is.
