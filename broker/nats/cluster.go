@@ -211,7 +211,7 @@ func (b *Broker) Keep(ctx context.Context, key string, value []byte, ttl time.Du
 	ctx, cancel := b.timed(ctx)
 	defer cancel()
 	body := append(binary.BigEndian.AppendUint64(nil, uint64(time.Now().Add(ttl).UnixMicro())), value...)
-	if _, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: b.names.value(key), Data: body}, jetstream.WithRetryAttempts(0)); err != nil {
+	if _, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: b.names.value(key), Data: body}, whileElecting...); err != nil {
 		return b.unavailable(err, "keep a value", ambiguous(err))
 	}
 	return nil

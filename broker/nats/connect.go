@@ -55,13 +55,16 @@ func (b *Broker) connect() error {
 // Options.Timeout at once; the wait doubles up to that.
 const firstAnswer = 500 * time.Millisecond
 
-// greet makes the streams, listens to the other nodes, and tells of this one. A cluster that has just begun elects leaders first, so it is
+// greet makes the streams, tells of this node, and listens to the others. A cluster that has just begun elects leaders first, so it is
 // tried for a while.
 func (b *Broker) greet() error {
 	deadline := time.Now().Add(4 * b.options.Timeout)
 	for wait := firstAnswer; ; wait *= 2 {
 		ctx, cancel := context.WithTimeout(b.ctx, min(wait, b.options.Timeout)) // for all streams
 		err := b.ensure(ctx, true)
+		if err == nil {
+			err = b.sign(ctx)
+		}
 		cancel()
 		if err == nil {
 			break
@@ -73,10 +76,7 @@ func (b *Broker) greet() error {
 			return b.ctx.Err()
 		}
 	}
-	if err := b.listen(); err != nil {
-		return err
-	}
-	return b.sign(b.ctx)
+	return b.listen()
 }
 
 // Refusals by the number that NATS gives them: of a cluster that has fewer servers now than there are to be replicas, and of a server that has no

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/ringdown/ringdown/hub"
 )
@@ -71,7 +70,7 @@ func (b *Broker) signAs(ctx context.Context, mark byte) error {
 	}
 	ctx, cancel := b.timed(ctx)
 	defer cancel()
-	_, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: b.names.node(b.options.Node), Data: body}, jetstream.WithRetryAttempts(0))
+	_, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: b.names.node(b.options.Node), Data: body}, whileElecting...)
 	return err
 }
 

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/ringdown/ringdown/hub"
 )
@@ -68,7 +67,7 @@ func (b *Broker) say(ctx context.Context, key membership, m hub.Member, here boo
 	ctx, cancel := b.timed(ctx)
 	defer cancel()
 	subject := b.names.member(key.channel, key.session)
-	_, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: encodeMember(mark, b.run, m)}, jetstream.WithRetryAttempts(0))
+	_, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: encodeMember(mark, b.run, m)}, whileElecting...)
 	return err
 }
 

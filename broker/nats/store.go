@@ -5,6 +5,7 @@ package nats
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -24,11 +25,14 @@ func (b *Broker) newest(ctx context.Context, s jetstream.Stream, subject string)
 	return m, err == nil, err
 }
 
+// whileElecting has a message sent again that no stream has taken, as it is for a moment after one was made or has another leader.
+var whileElecting = []jetstream.PublishOpt{jetstream.WithRetryAttempts(4), jetstream.WithRetryWait(50 * time.Millisecond)}
+
 // put stores a message if expected is the sequence of the newest of its subject: 0 if there is none. conflict tells that it is not.
 func (b *Broker) put(ctx context.Context, subject string, body []byte, expected uint64) (seq uint64, conflict bool, err error) {
 	ctx, cancel := b.timed(ctx)
 	defer cancel()
-	ack, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: body}, jetstream.WithExpectLastSequencePerSubject(expected), jetstream.WithRetryAttempts(0))
+	ack, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: body}, append(slices.Clip(whileElecting), jetstream.WithExpectLastSequencePerSubject(expected))...)
 	if err != nil {
 		var refused *jetstream.APIError
 		if errors.As(err, &refused) && (refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
