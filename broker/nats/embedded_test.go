@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	client "github.com/nats-io/nats.go"
 
 	"github.com/ringdown/ringdown/broker/brokertest"
 	"github.com/ringdown/ringdown/broker/nats"
@@ -44,6 +47,23 @@ func three(t *testing.T) (all []embedded.Options) {
 	return all
 }
 
+// forget deletes the streams of a test: servers do something for each of them all the time, so they would slow down the tests that follow.
+func forget(t *testing.T, s *embedded.Server, prefix string) {
+	o := s.BrokerOptions()
+	token, _, _ := strings.Cut(strings.TrimPrefix(o.URL, "nats://"), "@")
+	conn, err := client.Connect("", client.InProcessServer(o.InProcess), client.Token(token))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close()
+	for _, name := range []string{"_channels", "_members", "_state"} {
+		if _, err := conn.Request("$JS.API.STREAM.DELETE."+prefix+name, nil, 20*time.Second); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // embeddedHarness makes nodes that use the servers in turn. Each test has a prefix of its own.
 func embeddedHarness(servers []*embedded.Server) brokertest.Harness {
 	tests, nodes := 0, 0
@@ -51,6 +71,7 @@ func embeddedHarness(servers []*embedded.Server) brokertest.Harness {
 		t.Helper()
 		o := servers[nodes%len(servers)].BrokerOptions()
 		o.Prefix, o.Node, o.Timeout, o.Expiry = fmt.Sprint("test", tests), fmt.Sprint("n", nodes), 20*time.Second, 3*time.Second
+		o.Memory = len(servers) > 1 // what three have on disk, TestWhenOneOfThreeEnds needs
 		nodes++
 		b, err := nats.New(o)
 		if err != nil {
@@ -61,6 +82,8 @@ func embeddedHarness(servers []*embedded.Server) brokertest.Harness {
 	return brokertest.Harness{
 		Cluster: func(t *testing.T) func() hub.Broker {
 			tests++
+			prefix := fmt.Sprint("test", tests)
+			t.Cleanup(func() { forget(t, servers[0], prefix) })
 			return func() hub.Broker { return node(t) }
 		},
 		Mortal: func(t *testing.T) (hub.Broker, func()) {

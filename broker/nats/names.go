@@ -46,16 +46,6 @@ func token(text string) string {
 	return "=" + base64.RawURLEncoding.EncodeToString([]byte(text))
 }
 
-// text reads what token wrote.
-func text(token string) (string, bool) {
-	encoded, found := strings.CutPrefix(token, "=")
-	if !found {
-		return token, plain(token)
-	}
-	b, err := base64.RawURLEncoding.DecodeString(encoded)
-	return string(b), err == nil
-}
-
 // said is the token after that of the channel in what is repeated of publications. No session has it.
 const said = "~"
 
