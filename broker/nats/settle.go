@@ -110,7 +110,7 @@ func (s *subscription) interrupted() {
 // verify compares with where the channel is: another numbering of which nothing has come, or a publication that has not come since it
 // was last looked, is told. Called without the lock.
 func (s *subscription) verify(ctx context.Context) error {
-	now, err := s.broker.position(ctx, s.channel, s.place(), false)
+	now, members, err := s.ask(ctx, s.place(), false)
 	if err == nil {
 		err = s.touch(ctx, now)
 	}
@@ -121,6 +121,9 @@ func (s *subscription) verify(ctx context.Context) error {
 	defer s.mu.Unlock()
 	if s.standing != live {
 		return nil
+	}
+	if members.upTo > s.crowd.newest { // what was said last has not come; if it does yet, it says nothing new
+		s.replace(members, false)
 	}
 	renumbered := s.expected.Epoch == now.Epoch && now.Epoch != s.at.Epoch && s.behind(now)
 	missed := s.expected.Epoch == s.at.Epoch && s.expected.Offset > s.at.Offset
