@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ringdown/ringdown/broker/nats"
 	"github.com/ringdown/ringdown/broker/rabbitmq"
 	"github.com/ringdown/ringdown/broker/redis"
 	"github.com/ringdown/ringdown/hub"
@@ -52,6 +53,7 @@ type opener func(c *config.Broker, log *slog.Logger) (*Broker, error)
 // schemes are the brokers by the scheme of an address, up to a "+".
 var schemes = map[string]opener{
 	"redis": openRedis, "rediss": openRedis, "valkey": openRedis, "valkeys": openRedis,
+	"nats": openNATS, "tls": openNATS,
 	"amqp": openRabbitMQ, "amqps": openRabbitMQ,
 }
 
@@ -104,5 +106,22 @@ func openRabbitMQ(c *config.Broker, log *slog.Logger) (*Broker, error) {
 		n := b.Stats()
 		return Stats{Links: n.Logs, Connected: n.Following, Publishing: n.Publishing, Latency: n.Latency,
 			Published: n.Published, Failed: n.Failed, Reconnects: n.Reconnects, Interrupts: n.Interrupted}
+	}}, nil
+}
+
+func openNATS(c *config.Broker, log *slog.Logger) (*Broker, error) {
+	b, err := nats.New(nats.Options{URL: c.URL, Prefix: c.Prefix, Node: c.Node, Timeout: c.Timeout, PublishWait: c.PublishWait,
+		Expiry: c.NodeTimeout, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	return &Broker{b, "nats", func() Stats {
+		n := b.Stats()
+		stats := Stats{Links: 1, Waiting: n.Waiting, Publishing: n.Publishing, Latency: n.Latency, Published: n.Published, Failed: n.Failed,
+			Retried: n.Retries, Reconnects: n.Reconnects, Interrupts: n.Interrupted}
+		if n.Connected {
+			stats.Connected = 1
+		}
+		return stats
 	}}, nil
 }

@@ -137,6 +137,8 @@ func hideIn(text string, query func(rest string) string) string {
 			user, _, secret := strings.Cut(rest[:at], ":")
 			if secret {
 				rest = fmt.Sprint(user, ":", hidden, rest[at:])
+			} else if scheme == "nats" || scheme == "tls" { // it is a token
+				rest = hidden + rest[at:]
 			}
 		}
 		fields[i] = scheme + "://" + query(rest)

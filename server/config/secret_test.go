@@ -18,7 +18,7 @@ const secret = "correct-horse-battery-staple-32-bytes-at-least"
 func TestSecretsAreNeverPrinted(t *testing.T) {
 	file := fmt.Sprintf("auth: {keys: [{secret: %[1]s}]}\nbackend: {connect: 'https://a.example/x?key=%[1]s', secret: %[1]s}\n"+
 		"api: {keys: [{name: a, rights: [all], secret: %[1]s}]}\n"+
-		"broker: {url: 'redis://:%[1]s@a,b redis+sentinel://s/main?sentinel_password=%[1]s redis://u:x%[1]s/y@[z'}\n", secret)
+		"broker: {url: 'redis://:%[1]s@a,b redis+sentinel://s/main?sentinel_password=%[1]s redis://u:x%[1]s/y@[z nats://%[1]s@h tls://%[1]s@h,i'}\n", secret)
 	loaded, err := config.Load(sources(t, file, nil))
 	if err != nil {
 		t.Fatal(err)

@@ -242,5 +242,6 @@ func redis(t *testing.T) *servers.Redis {
 // brokers start what nodes can share, each by its name, and return its address.
 var brokers = map[string]func(*testing.T) string{
 	"redis":    func(t *testing.T) string { return redis(t).URL() },
+	"nats":     func(t *testing.T) string { return servers.StartNATS(t, "").URL() },
 	"rabbitmq": func(t *testing.T) string { return servers.StartRabbitMQ(t).URL() },
 }
