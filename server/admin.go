@@ -25,7 +25,7 @@ import (
 
 // admin is what operators and the programs behind a node use. Only draining changes once it is started; keys guards itself.
 type admin struct {
-	broker   *memory.Broker
+	broker   *memory.Broker // nil where the broker is shared
 	keys     *api.Keys
 	api      *api.Handler
 	open     *api.Handler // as api, for dev mode without keys: it asks none of this machine
@@ -58,10 +58,12 @@ func (s *Server) startAdmin(version string) (err error) {
 		return err
 	}
 	a.health.Checks = []metrics.Check{{Name: "drain", Ready: s.notDraining}, {Name: "keys", Ready: s.identities.keysLoaded}}
+	if s.peers != nil {
+		a.health.Checks = append(a.health.Checks, metrics.Check{Name: "broker", Ready: s.peers.broker.Ready})
+	}
 	sources := metrics.Sources{
 		Hub:     s.hub,
 		Loops:   map[string]func() loop.Stats{"channels": s.channels.Stats, "native": s.native.Stats},
-		Store:   a.broker.Stats,
 		Version: version,
 		Ready:   func() bool { return len(a.health.Reasons(context.Background())) == 0 },
 	}
@@ -80,6 +82,13 @@ func (s *Server) startAdmin(version string) (err error) {
 
 // addSources adds the sources of metrics that a node has only where it is configured so.
 func (s *Server) addSources(to *metrics.Sources) {
+	if s.admin.broker != nil {
+		to.Store = s.admin.broker.Stats
+	}
+	if s.peers != nil {
+		to.Broker = s.peers.broker.Stats
+		to.BrokerReady = func() bool { return s.peers.broker.Health() == nil }
+	}
 	if s.service.hooks != nil {
 		to.Endpoints = s.service.hooks.Endpoints
 	}
@@ -121,7 +130,7 @@ func (s *Server) newAPI(version string, open bool) *api.Handler {
 	o := api.Options{
 		Keys:   s.admin.keys,
 		Open:   open,
-		Revoke: s.revoke,
+		Revoke: s.revokeEverywhere,
 		Node: func() api.Node {
 			return api.Node{Name: name, Version: version, Started: started, Draining: s.admin.draining.Load()}
 		},
@@ -130,6 +139,9 @@ func (s *Server) newAPI(version string, open bool) *api.Handler {
 	}
 	if s.tracer != nil {
 		o.Trace = s.tracer.Operation
+	}
+	if s.peers != nil {
+		o.Peers, name = s.peers, s.peers.Node()
 	}
 	return api.New(s.hub, o)
 }
@@ -219,12 +231,12 @@ func (i *identities) keysLoaded(context.Context) error {
 
 // revoke has tokens refused and ends the sessions that they opened, by way of [Server.revoked]; where no further revocation can be held
 // the sessions end all the same.
-func (s *Server) revoke(r api.Revocation) error {
+func (s *Server) revoke(r auth.Revocation) error {
 	verifier := s.identities.tokens.Load().verifier
 	if verifier == nil {
 		return hub.Errorf(hub.NotFound, "this server takes no tokens, so there is nothing to revoke; give it keys (auth.keys), or use disconnect")
 	}
-	err := verifier.Revoke(auth.Revocation{User: r.User, Session: r.Session, Token: r.Token, Before: r.Before, Until: r.Until})
+	err := verifier.Revoke(r)
 	if errors.Is(err, auth.ErrTooManyRevocations) {
 		return hub.Errorf(hub.Unavailable, "%d revocations are held, as many as may be: sessions are ended, but their tokens still taken; "+
 			"revoke again when others have run out, or change the signing key, which revokes all", auth.DefaultMaxRevocations)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/ringdown/ringdown/auth"
 	"github.com/ringdown/ringdown/hub"
-	"github.com/ringdown/ringdown/server/api"
 	"github.com/ringdown/ringdown/server/config"
 )
 
@@ -30,7 +29,7 @@ func TestSessionsEndAlsoWhereNoFurtherRevocationIsHeld(t *testing.T) {
 	}
 	defer s.Shutdown(context.WithoutCancel(t.Context()))
 	for i := range auth.DefaultMaxRevocations {
-		if err := s.revoke(api.Revocation{Token: fmt.Sprint(i)}); err != nil {
+		if err := s.revoke(auth.Revocation{Token: fmt.Sprint(i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -42,7 +41,7 @@ func TestSessionsEndAlsoWhereNoFurtherRevocationIsHeld(t *testing.T) {
 		}
 		defer session.Close()
 	}
-	if refusal, _ := hub.RefusalOf(s.revoke(api.Revocation{User: "ann"})); refusal.Code != hub.Unavailable || refusal.Status != 503 {
+	if refusal, _ := hub.RefusalOf(s.revoke(auth.Revocation{User: "ann"})); refusal.Code != hub.Unavailable || refusal.Status != 503 {
 		t.Errorf("refused with %s", refusal.Code)
 	}
 	if len(ann.ended) != 1 || len(bob.ended) != 0 {

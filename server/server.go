@@ -49,6 +49,7 @@ type Options struct {
 // Server is a node that holds its listener. Make one with New; run it once.
 type Server struct {
 	dev      bool
+	version  string
 	log      *slog.Logger
 	level    *slog.LevelVar
 	front    *front
@@ -59,6 +60,7 @@ type Server struct {
 	sockets  *commands.Gateway // nil where Socket.IO is not served
 	origins  websocket.OriginList
 	admin    admin
+	peers    *peers // nil where the node is by itself
 	service  *service
 	tracer   *tracing.Tracer // nil if nothing is traced
 	keepers  []state.Keeper  // of the parts of the node, and those of Options
@@ -67,6 +69,7 @@ type Server struct {
 	config     config.Config
 	identities identities // itself to be read without the lock
 
+	started  chan struct{} // closed when all parts are there
 	stopping atomic.Bool
 	stop     chan struct{} // closed when Shutdown begins to take leave
 	stopped  chan struct{} // closed at its end
@@ -84,12 +87,13 @@ func New(c config.Config, o Options) (*Server, error) {
 	}
 	s := &Server{
 		dev: c.Dev, log: cmp.Or(o.Log, slog.Default()), level: o.Level, front: front, config: c,
-		stop: make(chan struct{}), stopped: make(chan struct{}), keepers: o.Keepers,
+		started: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}), version: o.Version, keepers: o.Keepers,
 	}
 	if err := s.start(o.Version); err != nil {
 		s.abandon()
 		return nil, err
 	}
+	close(s.started)
 	s.setLevel(c.Log.Level)
 	s.http = &http.Server{
 		Handler:           s.routes(),
@@ -122,6 +126,7 @@ func (s *Server) abandon() {
 	if s.channels != nil {
 		s.channels.Shutdown(ctx)
 	}
+	s.peers.closeRelay()
 	if s.hub != nil {
 		s.hub.Shutdown(ctx)
 	}
@@ -146,9 +151,13 @@ func (s *Server) start(version string) (err error) {
 	if s.service, err = newService(&c.Backend, s.tracer, s.observeHook, s.log); err != nil {
 		return err
 	}
+	broker, err := s.openBroker()
+	if err != nil {
+		return err
+	}
 	connections, _ := affordable(c.Limits.Connections, openFiles())
 	s.hub, err = hub.New(hub.Options{
-		Broker:           s.newBroker(),
+		Broker:           broker,
 		Rules:            rules(c),
 		MaxSessions:      connections,
 		MaxSubscriptions: c.Limits.Subscriptions,
@@ -174,6 +183,9 @@ func (s *Server) start(version string) (err error) {
 	if s.sockets, err = s.newSockets(); err != nil {
 		return err
 	}
+	if err := s.openRelay(); err != nil {
+		return err
+	}
 	lines := s.lines
 	s.front.files.lines.Store(&lines)
 	if err := s.startAdmin(version); err != nil {
@@ -191,6 +203,7 @@ func (s *Server) Serve() error {
 	s.announceAdmin()
 	go s.servePrivate()
 	go settle(s.stop, s.hub.Sessions)
+	go s.announceSelf()
 	return s.front.serve(s.http)
 }
 

@@ -43,8 +43,14 @@ func (s *Server) newSockets() (*commands.Gateway, error) {
 		MaxAuth:        int(c.Limits.HeaderSize),
 		Log:            s.log,
 	}
+	if s.peers != nil {
+		o.Engine.Node = s.peers.Node()
+	}
 	if c.SocketIO.Recovery > 0 {
 		o.Recovery = &socketio.Recovery{MaxDisconnection: c.SocketIO.Recovery}
+		if s.peers != nil {
+			o.Recovery.Store = s.peers
+		}
 	}
 	gateway, err := commands.New(s.hub, o)
 	if err == nil && o.Recovery != nil {
@@ -103,8 +109,8 @@ func (s *Server) socketRoutes(mux *http.ServeMux) {
 		return
 	}
 	base := strings.TrimSuffix(s.config.SocketIO.Path, "/")
-	mux.Handle(base, s.sockets)
-	mux.Handle(base+"/", s.sockets)
+	mux.Handle(base, s.relayed(s.sockets))
+	mux.Handle(base+"/", s.relayed(s.sockets))
 	mux.HandleFunc(base+"/{file}", s.clientLibrary)
 }
 

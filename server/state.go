@@ -12,11 +12,23 @@ import (
 	"github.com/ringdown/ringdown/server/state"
 )
 
-// newBroker returns the broker. What it keeps is a part of the state.
+// newBroker returns the broker of a node by itself. What it keeps is a part of the state.
 func (s *Server) newBroker() hub.Broker {
 	b := s.admin.keep(memory.New(memory.Options{MaxBytes: int(s.config.Limits.HistoryBytes)}))
 	s.keepers = append(s.keepers, brokerKeeper{b})
 	return &lastingBroker{Broker: b, save: s.saveState}
+}
+
+// farewellBroker has the state saved when it is closed: of a node among others it holds no publications, which the shared broker has.
+type farewellBroker struct {
+	hub.Broker
+	save func()
+	once sync.Once
+}
+
+func (b *farewellBroker) Close() error {
+	b.once.Do(b.save)
+	return b.Broker.Close()
 }
 
 // brokerKeeper is the broker as a part of the state.

@@ -95,6 +95,7 @@ func (s *Server) leave(ctx context.Context) (allGone bool) {
 	if err != nil {
 		s.log.Warn("cut the clients that had not gone after drain.window", "cause", err)
 	}
+	s.peers.stopRelaying()
 	requests, cancel := context.WithTimeout(ctx, max(window/2, leastForRequests))
 	defer cancel()
 	late := s.http.Shutdown(requests)
@@ -103,6 +104,7 @@ func (s *Server) leave(ctx context.Context) (allGone bool) {
 		s.http.Close()
 	}
 	s.front.close() // also where nobody has served yet
+	s.peers.closeRelay()
 	return err == nil && late == nil
 }
 

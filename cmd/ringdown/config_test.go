@@ -48,10 +48,10 @@ func TestConfigShowTellsWhereValuesComeFrom(t *testing.T) {
 	name := configFile(t, "limits: {calls: 7}\nbackend: {secret: 0123456789abcdef0123456789abcdef}\n")
 	t.Setenv("RINGDOWN_CONFIG", name)
 	t.Setenv("RINGDOWN_LOG_LEVEL", "debug")
-	shown := runCommand(t, nil, "config", "show", "--max-message", "1KiB", "--set", "broker=memory")
+	shown := runCommand(t, nil, "config", "show", "--max-message", "1KiB", "--set", "broker.url=memory")
 	for _, want := range []string{
 		`limits.calls +7 +` + regexp.QuoteMeta(name) + `:1`, `log.level +debug +RINGDOWN_LOG_LEVEL`, `limits.message_size +1KiB +--max-message`,
-		`broker +memory +--set broker`, `dev +false +default`, `backend.secret +… +`,
+		`broker.url +memory +--set broker`, `dev +false +default`, `backend.secret +… +`,
 	} {
 		if !regexp.MustCompile(`(?m)^` + want + `.*$`).MatchString(shown.out) {
 			t.Errorf("no line is as %s:\n%s%s", want, shown.out, shown.errs)

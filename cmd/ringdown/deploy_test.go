@@ -16,13 +16,24 @@ func TestTheDeployedConfigurationIsGood(t *testing.T) {
 }
 
 // Otherwise every client would count as the proxy.
-func TestTheComposedNodeTrustsTheNetworkOfItsProxy(t *testing.T) {
-	text, err := os.ReadFile("../../deploy/compose.yaml")
+func TestTheComposedNodesTrustTheNetworkOfTheirProxy(t *testing.T) {
+	for file, nodes := range map[string][]string{"compose.yaml": {"ringdown"}, "cluster/compose.yaml": {"node1", "node2"}} {
+		for _, node := range nodes {
+			t.Run(file+" "+node, func(t *testing.T) { checkComposed(t, "../../deploy/"+file, node) })
+		}
+	}
+}
+
+func checkComposed(t *testing.T, file, node string) {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var composed struct {
-		Services map[string]struct{ Environment map[string]string }
+		Services map[string]struct {
+			Environment map[string]string
+			Command     []string
+		}
 		Networks struct {
 			Default struct {
 				IPAM struct{ Config []struct{ Subnet string } }
@@ -33,8 +44,13 @@ func TestTheComposedNodeTrustsTheNetworkOfItsProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	var environ []string
-	for name, value := range composed.Services["ringdown"].Environment {
+	for name, value := range composed.Services[node].Environment {
 		environ = append(environ, name+"="+value)
+	}
+	for i, flag := range composed.Services[node].Command {
+		if flag == "--broker" {
+			environ = append(environ, "RINGDOWN_BROKER_URL="+composed.Services[node].Command[i+1])
+		}
 	}
 	loaded, err := config.Load(config.Sources{Environ: environ})
 	if err != nil {

@@ -80,6 +80,9 @@ func (b Broadcast) Emit(event string, args ...any) error {
 	if err != nil {
 		return err
 	}
+	if err := b.emitElsewhere(event, args); err != nil {
+		return err
+	}
 	except := append(b.exceptions(), ids...)
 	if n := len(except) + len(channels) - 1; len(channels) > 0 && n > hub.MaxExcept { // before the first room hears it
 		return hub.Errorf(hub.TooLarge, "the event is for %d rooms and would except %d; at most %d are taken; address fewer at once", len(b.rooms), n, hub.MaxExcept)
@@ -210,7 +213,14 @@ func (b Broadcast) emitHere(event string, args []any) error {
 	return nil
 }
 
-// FetchSockets returns the sockets that are addressed, in no order.
+// log tells that other nodes were not told, for those who have no error to return.
+func (b Broadcast) log(err error) {
+	if err != nil {
+		b.namespace.server.log.Warn("only the sockets of this node were reached", "namespace", b.namespace.name, "cause", err)
+	}
+}
+
+// FetchSockets returns the sockets of this node that are addressed, in no order.
 func (b Broadcast) FetchSockets() []*Socket {
 	found := make(map[*Socket]struct{})
 	if len(b.rooms) == 0 {
@@ -244,9 +254,10 @@ func (b Broadcast) FetchSockets() []*Socket {
 	return all
 }
 
-// SocketsJoin has the sockets that are addressed join rooms. The errors are those of [Socket.Join].
+// SocketsJoin has the sockets that are addressed join rooms, those of other nodes soon. The errors are those of [Socket.Join] on this
+// node, or that the others could not be told.
 func (b Broadcast) SocketsJoin(rooms ...string) error {
-	var all error
+	all := b.tell(nodeMessage{Do: joinElsewhere, Targets: rooms})
 	for _, s := range b.FetchSockets() {
 		if err := s.Join(rooms...); err != nil && !errors.Is(err, hub.ErrEnded) {
 			all = errors.Join(all, err)
@@ -255,8 +266,9 @@ func (b Broadcast) SocketsJoin(rooms ...string) error {
 	return all
 }
 
-// SocketsLeave has the sockets that are addressed leave rooms.
+// SocketsLeave has the sockets that are addressed leave rooms, those of other nodes soon.
 func (b Broadcast) SocketsLeave(rooms ...string) {
+	b.log(b.tell(nodeMessage{Do: leaveElsewhere, Targets: rooms}))
 	for _, s := range b.FetchSockets() {
 		for _, room := range rooms {
 			s.Leave(room)
@@ -264,14 +276,15 @@ func (b Broadcast) SocketsLeave(rooms ...string) {
 	}
 }
 
-// DisconnectSockets disconnects the sockets that are addressed, and with close their connections; see [Socket.Disconnect].
+// DisconnectSockets disconnects the sockets that are addressed, those of other nodes soon, and with close their connections; see [Socket.Disconnect].
 func (b Broadcast) DisconnectSockets(close bool) {
+	b.log(b.tell(nodeMessage{Do: disconnectElsewhere, Close: close}))
 	for _, s := range b.FetchSockets() {
 		s.Disconnect(close)
 	}
 }
 
-// EmitWithAck sends an event to the sockets that are addressed, under one id, and waits until all have answered, for as long as ctx and
+// EmitWithAck sends an event to the sockets of this node that are addressed, under one id, and waits until all have answered, for as long as ctx and
 // [Broadcast.Timeout] allow; if neither has a bound, for Options.AckTimeout. The replies are those that came. The error is [ErrTimeout], or [ErrDisconnected] if a socket has gone meanwhile, or
 // tells what cannot be sent. The event is no publication: clients of other protocols, which could not answer, do not see it.
 func (b Broadcast) EmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {

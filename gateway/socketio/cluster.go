@@ -10,7 +10,7 @@ import (
 
 // Cluster is the way to a server's other nodes.
 type Cluster interface {
-	// Start has receive called for each message that another node sends, one at a time, and not after the server is over.
+	// Start has receive called for each message that another node sends, one at a time, and not after the server is over. It may wait.
 	Start(receive func(message []byte)) error
 	// Send sends a message to all other nodes. It does not wait for them.
 	Send(message []byte) error
@@ -21,6 +21,15 @@ type nodeMessage struct {
 	Namespace string            `json:"nsp"`
 	Event     string            `json:"event"`
 	Args      []json.RawMessage `json:"args"`
+
+	Do          string   `json:"do,omitempty"` // "" is an event for handlers of the server
+	Rooms       []string `json:"rooms,omitempty"`
+	Except      []string `json:"except,omitempty"`
+	Volatile    bool     `json:"volatile,omitempty"`
+	Targets     []string `json:"targets,omitempty"` // rooms to join or to leave
+	Close       bool     `json:"close,omitempty"`
+	Text        []byte   `json:"text,omitempty"` // of arguments
+	Attachments [][]byte `json:"attachments,omitempty"`
 }
 
 // ServerSideEmit sends an event to the same namespace of all other nodes, whose handlers are those of [Namespace.OnServerSide]. Arguments are JSON;
@@ -68,6 +77,10 @@ func (s *Server) serverSide(message []byte) {
 	n := s.namespaces[m.Namespace]
 	s.mu.RUnlock()
 	if n == nil {
+		return
+	}
+	if m.Do != "" {
+		n.obey(&m)
 		return
 	}
 	n.life.mu.RLock()

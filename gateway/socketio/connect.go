@@ -79,7 +79,7 @@ func (s *Socket) abandon() {
 		}
 		s.mu.Unlock()
 		s.replayAll() // into what is kept
-		s.conn.server.keeper.keep(s)
+		s.conn.server.keep(s)
 		s.gone()
 	}
 	if s.namespace != nil { // which stays the socket's, as the program may know it

@@ -204,7 +204,7 @@ func (s *Socket) finish(was bool) {
 	s.Session().Close()
 	s.leaveAll()
 	if s.memory != nil { // from now on another socket may have the id
-		s.conn.server.keeper.keep(s)
+		s.conn.server.keep(s)
 	}
 	s.namespace.remove(s)
 	s.conn.server.release(s.namespace)

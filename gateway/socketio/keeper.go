@@ -136,8 +136,8 @@ func (k *keeper) drop(m *memory) {
 	}
 }
 
-// keep takes what a socket has left behind, if its client may come back.
-func (k *keeper) keep(s *Socket) {
+// keep takes what a socket has left behind, if its client may come back, and returns a copy; otherwise nil.
+func (k *keeper) keep(s *Socket) *away {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.moved = true
@@ -147,14 +147,16 @@ func (k *keeper) keep(s *Socket) {
 	user := holder{s, s.memory}.whose()
 	parked, _ := k.unclaim(s.memory)
 	if !recoverable(s.reason) {
-		return
+		return nil
 	}
 	for _, e := range parked {
 		s.trail.sent(e, true, never)
 	}
 	s.trail.trim(0)
-	until := time.Now().Add(k.options.MaxDisconnection)
-	k.put(&away{pid: s.pid, id: s.id, namespace: s.nsp, user: user, data: maps.Clone(s.data), trail: s.trail, tries: s.tries, until: until})
+	until := time.Now().Add(k.options.MaxDisconnection).Round(0) // as it is read back
+	a := &away{pid: s.pid, id: s.id, namespace: s.nsp, user: user, data: maps.Clone(s.data), trail: s.trail, tries: s.tries, until: until}
+	k.put(a)
+	return a.clone()
 }
 
 func (k *keeper) add(a *away) {

@@ -35,6 +35,9 @@ func (s *Socket) resume(ctx context.Context, c claim, who *hub.Identity) {
 		return
 	}
 	s.takeOver(ctx, c.pid, who.User)
+	if !s.conn.server.fetch(ctx, c.pid) {
+		return
+	}
 	a, m := keeper.take(c.pid, s, who.User)
 	if a == nil {
 		return

@@ -295,6 +295,30 @@ func TestNodesEmitToEachOther(t *testing.T) {
 	if got := await(t, got); got != "1 b" {
 		t.Error(got)
 	}
+	joined := make(chan *socketio.Socket, 2)
+	two.OnConnection(func(s *socketio.Socket) { joined <- s })
+	for _, name := range []string{"first", "second"} {
+		p := two.dial(t)
+		a := p.connect("/", "")
+		s := await(t, joined)
+		if err := one.To(a.SID).Emit("hello", name, []byte("b")); err != nil {
+			t.Fatal(err)
+		}
+		p.expect(`451-["hello","`+name+`",{"_placeholder":true,"num":0}]`, "b:b")
+		if err := one.To(a.SID).SocketsJoin("red", "blue"); err != nil || !slices.Contains(s.Rooms(), "red") {
+			t.Errorf("%v, %v", err, s.Rooms())
+		}
+		one.To("blue").SocketsLeave("red")
+		if slices.Contains(s.Rooms(), "red") {
+			t.Errorf("it is still in %v", s.Rooms())
+		}
+		one.To("blue").Except(a.SID).DisconnectSockets(true)
+		if !s.Connected() {
+			t.Error("who is excepted is disconnected")
+		}
+		one.To("blue").DisconnectSockets(false)
+		p.expect("41")
+	}
 	if err := one.Of("/other").ServerSideEmit("x"); err != nil {
 		t.Error(err)
 	}

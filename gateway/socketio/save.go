@@ -19,6 +19,8 @@ type saved struct {
 	Data                     map[string]any `json:",omitempty"`
 	Until                    time.Time
 	At                       string
+	TriedAt                  string `json:",omitempty"`
+	Tries                    int    `json:",omitempty"`
 	Rooms                    []savedPlace
 	Runs                     []savedRun
 }
@@ -127,15 +129,20 @@ func (k *keeper) all() (all []*away) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for e := k.oldest.Front(); e != nil; e = e.Next() {
-		a := *e.Value.(*away)
-		a.data, a.trail.rooms, a.trail.runs = maps.Clone(a.data), slices.Clone(a.trail.rooms), slices.Clone(a.trail.runs)
-		all = append(all, &a)
+		all = append(all, e.Value.(*away).clone())
 	}
 	return all
 }
 
+// clone is a copy that stays as it is while more is kept of the socket.
+func (a *away) clone() *away {
+	c := *a
+	c.data, c.trail.rooms, c.trail.runs = maps.Clone(a.data), slices.Clone(a.trail.rooms), slices.Clone(a.trail.runs)
+	return &c
+}
+
 func (a *away) save() saved {
-	one := saved{PID: a.pid, ID: a.id, Namespace: a.namespace, User: a.user, Data: a.data, Until: a.until, At: a.trail.at}
+	one := saved{PID: a.pid, ID: a.id, Namespace: a.namespace, User: a.user, Data: a.data, Until: a.until, At: a.trail.at, TriedAt: a.tries.at, Tries: a.tries.n}
 	for _, p := range a.trail.rooms {
 		one.Rooms = append(one.Rooms, savedPlace{p.channel, p.Epoch, p.Offset, p.by == byClient, p.by == byIdentity})
 	}
@@ -150,7 +157,8 @@ func (a *away) save() saved {
 }
 
 func (one *saved) load() *away {
-	a := &away{pid: one.PID, id: one.ID, namespace: one.Namespace, user: one.User, data: one.Data, until: one.Until, trail: trail{at: one.At}}
+	a := &away{pid: one.PID, id: one.ID, namespace: one.Namespace, user: one.User, data: one.Data, until: one.Until, trail: trail{at: one.At},
+		tries: tries{at: one.TriedAt, n: one.Tries}}
 	for _, p := range one.Rooms {
 		by := byProgram
 		switch {

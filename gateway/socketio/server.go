@@ -66,7 +66,7 @@ type Options struct {
 	// MaxAttachments is how many an event may have, in both directions. 0 means 10, which is what the official clients take.
 	MaxAttachments int
 
-	// Cluster is the way to the other nodes for [Namespace.ServerSideEmit]; nil if there are none.
+	// Cluster is the way to the other nodes: for [Namespace.ServerSideEmit], and for what is done to sockets of theirs; nil if there are none.
 	Cluster Cluster
 	// Log is told of what goes wrong; nil means slog.Default.
 	Log *slog.Logger
@@ -76,7 +76,10 @@ type Options struct {
 type Recovery struct {
 	MaxDisconnection time.Duration // 0 means DefaultMaxDisconnection
 	MaxKept          int           // sockets that are away; the one that went first is forgotten first. 0 means DefaultMaxKept
-	SkipMiddlewares  bool          // for clients that recover; [Options.Identify] is asked in any case
+	// Store, if not nil, lets clients recover on any node that shares it. Events that are emitted to the id of a socket that is away
+	// reach it only on the node that it left.
+	Store           Store
+	SkipMiddlewares bool // for clients that recover; [Options.Identify] is asked in any case
 }
 
 // Server serves Socket.IO clients. Its namespace "/" is its own: see [Namespace] for what can be done with it. Make one with New; it is an
@@ -156,6 +159,9 @@ func New(h *hub.Hub, options Options) (*Server, error) {
 			return nil, fmt.Errorf("socketio: recovery reads what was missed from history, and the channel %q keeps none; give its rule a History, or leave Recovery out", name)
 		}
 		s.keeper = newKeeper(*options.Recovery)
+		if options.Recovery.Store != nil {
+			s.marks.Store(firstMark())
+		}
 	}
 	s.hands.init()
 	s.strangers.patience, s.strangers.cut = options.ConnectTimeout, (*conn).estranged

@@ -59,8 +59,10 @@ type Options struct {
 	MaxBody int64
 
 	// Revoke has tokens refused from now on. nil answers that this node takes no tokens. Its error is told to the caller, so
-	// it must hold no secret.
-	Revoke func(Revocation) error
+	// it must hold no secret. Missing are the names of nodes that have not said that they do.
+	Revoke func(context.Context, Revocation) (missing []string, err error)
+	// Peers are the other nodes; nil where there are none. What they ask is to be given to Answer.
+	Peers Peers
 	// Node tells of the node what the hub does not know; nil leaves that out.
 	Node func() Node
 	// Trace, if not nil, is told when an operation begins for somebody whose key was found good: what the OpenAPI document calls it,
@@ -131,6 +133,7 @@ var routes = []route{
 	{"POST", "/disconnect", "disconnect", Manage, true, (*Handler).disconnect},
 	{"POST", "/revoke", "revoke", Manage, true, (*Handler).revoke},
 	{"GET", "/node", "getNode", Read, true, (*Handler).node},
+	{"GET", "/nodes", "listNodes", Read, true, (*Handler).nodes},
 }
 
 // request is one that was let in.

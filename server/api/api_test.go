@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -390,7 +391,7 @@ func TestRevokeIsHandedOnWithItsError(t *testing.T) {
 	var got []api.Revocation
 	fails := error(nil)
 	n := start(t, func(o *api.Options) {
-		o.Revoke = func(r api.Revocation) error { got = append(got, r); return fails }
+		o.Revoke = func(_ context.Context, r api.Revocation) ([]string, error) { got = append(got, r); return nil, fails }
 	})
 	var answer any
 	n.ask(200, &answer, "POST", "/revoke", `{"login":"l1","until":"2030-01-02T15:04:05Z"}`)

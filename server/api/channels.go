@@ -6,8 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/ringdown/ringdown/hub"
@@ -32,9 +30,11 @@ type channelPage struct {
 	Channels []listed `json:"channels"`
 	Total    int      `json:"total"`
 	Next     string   `json:"next,omitempty"`
+
+	Incomplete []string `json:"incomplete,omitempty"` // nodes that have not answered
 }
 
-// listChannels lists the channels of this node with a subscriber, by name.
+// listChannels lists the channels with a subscriber, by name.
 func (a *Handler) listChannels(r *request) (int, any, error) {
 	asked, err := r.parameters("pattern", "after", "limit")
 	if err != nil {
@@ -50,21 +50,10 @@ func (a *Handler) listChannels(r *request) (int, any, error) {
 			return 0, nil, hub.Errorf(hub.BadRequest, "the pattern %.60q is none: %w; write it as chat:* or news", pattern, err)
 		}
 	}
-	page := channelPage{Channels: []listed{}}
-	a.hub.Channels(func(name string, subscribers int) bool {
-		if (!given || hub.Matches(pattern, name)) && r.key.covers(name) {
-			page.Total++
-			if name > asked["after"] {
-				page.Channels = append(page.Channels, listed{name, subscribers})
-			}
-		}
-		return true
-	})
-	slices.SortFunc(page.Channels, func(x, y listed) int { return strings.Compare(x.Channel, y.Channel) })
-	if len(page.Channels) > limit {
-		page.Channels = page.Channels[:limit]
-		page.Next = page.Channels[limit-1].Channel
-	}
+	q := &question{Op: askChannels, Pattern: pattern, Bound: r.key.Channels, After: asked["after"], Limit: limit}
+	shares, missing := gather(r.Context(), a, q, func() channelShare { return a.channelsHere(q) })
+	page := joinChannels(shares, limit)
+	page.Incomplete = missing
 	return http.StatusOK, page, nil
 }
 

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -177,6 +178,7 @@ var good = []struct {
 	{"revoke", "", `{"user":"ann"}`, 200},
 	{"revoke", "", `{"token":"t1","until":"2030-01-02T15:04:05Z"}`, 200},
 	{"getNode", "", "", 200},
+	{"listNodes", "", "", 200},
 	{"getDocument", "", "", 200},
 }
 
@@ -184,11 +186,11 @@ var good = []struct {
 // against its schema, and accepts nothing that the document does not have.
 func TestTheDocumentAndTheHandlersAgree(t *testing.T) {
 	n := start(t, func(o *api.Options) {
-		o.Revoke = func(r api.Revocation) error {
+		o.Revoke = func(_ context.Context, r api.Revocation) ([]string, error) {
 			if r.Token == "one too many" {
-				return hub.Errorf(hub.Unavailable, "no further one is held")
+				return nil, hub.Errorf(hub.Unavailable, "no further one is held")
 			}
-			return nil
+			return nil, nil
 		}
 		o.Node = func() api.Node { return api.Node{Name: "a", Version: "1", Started: time.Now()} }
 	})

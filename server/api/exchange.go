@@ -186,3 +186,6 @@ func (p parameters) flag(name string) (bool, error) {
 	}
 	return text == "true", nil
 }
+
+// UnmarshalJSON implements [json.Unmarshaler], for the answers of other nodes.
+func (s *stamp) UnmarshalJSON(text []byte) error { return json.Unmarshal(text, &s.Time) }

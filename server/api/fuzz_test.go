@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"strings"
@@ -19,7 +20,9 @@ func FuzzBodies(f *testing.F) {
 	}
 	f.Add("/batch", `{"publications":[{"channel":"a","data":1,"data":2}]}`)
 	f.Add("/publish", `{"channel":"a","data":"\ud800"}`)
-	n := start(f, func(o *api.Options) { o.Revoke = func(api.Revocation) error { return nil } })
+	n := start(f, func(o *api.Options) {
+		o.Revoke = func(context.Context, api.Revocation) ([]string, error) { return nil, nil }
+	})
 	f.Fuzz(func(t *testing.T, path, body string) {
 		n.t = t
 		switch path {

@@ -3,6 +3,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -19,9 +20,11 @@ type whom struct {
 
 // touched tells what was done.
 type touched struct {
-	Sessions int       `json:"sessions"`         // of this node that were found
+	Sessions int       `json:"sessions"`         // that were found
 	Changed  int       `json:"changed"`          // subscriptions begun or ended, or sessions ended
 	Errors   []blocked `json:"errors,omitempty"` // at most maxErrors of them
+
+	Incomplete []string `json:"incomplete,omitempty"` // nodes that have not answered, and may or may not have done it
 }
 
 // blocked is a session for which something could not be done.
@@ -36,19 +39,39 @@ const maxErrors = 100
 // maxReason is the longest reason, in bytes: as much as fits into a Close frame (RFC 6455 §5.5).
 const maxReason = 123
 
-// find returns the sessions that are meant. A user may have none; a session that is named must be there.
-func (a *Handler) find(w whom) ([]*hub.Session, error) {
+// check refuses a request that names neither or both.
+func (w whom) check() error {
 	switch {
 	case (w.Session == "") == (w.User == ""):
-		return nil, hub.Errorf(hub.BadRequest, `the request names neither or both of "session" and "user"; name one`)
+		return hub.Errorf(hub.BadRequest, `the request names neither or both of "session" and "user"; name one`)
 	case w.User != "":
-		return a.hub.SessionsOf(w.User), checkUser(w.User)
+		return checkUser(w.User)
 	}
-	s := a.hub.Session(w.Session)
-	if s == nil {
-		return nil, noSession(w.Session)
+	return nil
+}
+
+// find returns the sessions of this node that are meant.
+func (a *Handler) find(q *question) []*hub.Session {
+	if q.User != "" {
+		return a.hub.SessionsOf(q.User)
 	}
-	return []*hub.Session{s}, nil
+	if s := a.hub.Session(q.Session); s != nil {
+		return []*hub.Session{s}
+	}
+	return nil
+}
+
+// manage has a question answered by whom it is about. A user may have no sessions; a session that is named must be there.
+func (a *Handler) manage(r *request, q *question, here func() touched) (touched, error) {
+	all, missing := gatherFor(r.Context(), a, q, here)
+	done := join(all, missing)
+	if q.Session != "" && done.Sessions == 0 {
+		return done, notAnywhere(q.Session, missing)
+	}
+	if q.Session != "" {
+		done.Incomplete = nil // there is but one of it
+	}
+	return done, nil
 }
 
 // blame notes an error.
@@ -65,23 +88,22 @@ type entrance struct {
 	Reason   string   `json:"reason"`
 }
 
-func (a *Handler) readEntrance(r *request) (asked entrance, sessions []*hub.Session, err error) {
+func (a *Handler) readEntrance(r *request) (asked entrance, err error) {
 	if err := r.read(&asked); err != nil {
-		return asked, nil, err
+		return asked, err
 	}
 	if err := countChannels(asked.Channels); err != nil {
-		return asked, nil, err
+		return asked, err
 	}
 	for _, channel := range asked.Channels {
 		if err := r.key.checkChannel(channel); err != nil {
-			return asked, nil, err
+			return asked, err
 		}
 	}
 	if err := checkReason(asked.Reason); err != nil {
-		return asked, nil, err
+		return asked, err
 	}
-	sessions, err = a.find(asked.whom)
-	return asked, sessions, err
+	return asked, asked.whom.check()
 }
 
 func checkReason(reason string) error {
@@ -93,17 +115,28 @@ func checkReason(reason string) error {
 
 // subscribe takes sessions into channels, whatever the rules say. Those that are there already stay as they are.
 func (a *Handler) subscribe(r *request) (int, any, error) {
-	asked, sessions, err := a.readEntrance(r)
+	asked, err := a.readEntrance(r)
 	if err != nil {
 		return 0, nil, err
 	}
 	if asked.Reason != "" {
 		return 0, nil, hub.Errorf(hub.BadRequest, `a "reason" is not told to whom is subscribed; leave it out`)
 	}
+	q := &question{Op: askSubscribe, Session: asked.Session, User: asked.User, Channels: asked.Channels}
+	done, err := a.manage(r, q, func() touched { return a.subscribeHere(r.Context(), q) })
+	if err != nil {
+		return 0, nil, err
+	}
+	a.managed(r, "subscribed", "session", asked.Session, "user", asked.User, "channels", len(asked.Channels), "changed", done.Changed)
+	return http.StatusOK, done, nil
+}
+
+func (a *Handler) subscribeHere(ctx context.Context, q *question) touched {
+	sessions := a.find(q)
 	done := touched{Sessions: len(sessions)}
 	for _, s := range sessions {
-		for _, channel := range asked.Channels {
-			err := s.Subscribe(r.Context(), channel, hub.SubscribeOptions{Forced: true})
+		for _, channel := range q.Channels {
+			err := s.Subscribe(ctx, channel, hub.SubscribeOptions{Forced: true})
 			if refused, ok := errors.AsType[*hub.Error](err); ok && refused.Code == hub.AlreadySubscribed {
 				continue
 			}
@@ -114,29 +147,38 @@ func (a *Handler) subscribe(r *request) (int, any, error) {
 			done.Changed++
 		}
 	}
-	a.managed(r, "subscribed", "session", asked.Session, "user", asked.User, "channels", len(asked.Channels), "changed", done.Changed)
-	return http.StatusOK, done, nil
+	return done
 }
 
 // unsubscribe takes sessions out of channels. Those that are not there stay as they are.
 func (a *Handler) unsubscribe(r *request) (int, any, error) {
-	asked, sessions, err := a.readEntrance(r)
+	asked, err := a.readEntrance(r)
 	if err != nil {
 		return 0, nil, err
 	}
 	if asked.Reason == "" {
 		asked.Reason = "taken out of the channel by the server"
 	}
+	q := &question{Op: askUnsubscribe, Session: asked.Session, User: asked.User, Channels: asked.Channels, Reason: asked.Reason}
+	done, err := a.manage(r, q, func() touched { return a.unsubscribeHere(q) })
+	if err != nil {
+		return 0, nil, err
+	}
+	a.managed(r, "unsubscribed", "session", asked.Session, "user", asked.User, "channels", len(asked.Channels), "changed", done.Changed)
+	return http.StatusOK, done, nil
+}
+
+func (a *Handler) unsubscribeHere(q *question) touched {
+	sessions := a.find(q)
 	done := touched{Sessions: len(sessions)}
 	for _, s := range sessions {
-		for _, channel := range asked.Channels {
-			if s.Expel(channel, asked.Reason) == nil { // otherwise it is not subscribed
+		for _, channel := range q.Channels {
+			if s.Expel(channel, q.Reason) == nil { // otherwise it is not subscribed
 				done.Changed++
 			}
 		}
 	}
-	a.managed(r, "unsubscribed", "session", asked.Session, "user", asked.User, "channels", len(asked.Channels), "changed", done.Changed)
-	return http.StatusOK, done, nil
+	return done
 }
 
 // The close codes that may be asked for: those of applications (RFC 6455 §7.4.2), and the four that a server may mean.
@@ -170,22 +212,33 @@ func (a *Handler) disconnect(r *request) (int, any, error) {
 	if err := checkClose(asked.Code); err != nil {
 		return 0, nil, err
 	}
-	sessions, err := a.find(asked.whom)
-	if err != nil {
+	if err := asked.whom.check(); err != nil {
 		return 0, nil, err
 	}
 	if asked.Reason == "" {
 		asked.Reason = "disconnected by the server"
 	}
-	for _, s := range sessions {
-		s.End(&hub.Dismissal{Close: asked.Code, Reason: asked.Reason, Reconnect: asked.Reconnect})
+	q := &question{Op: askDisconnect, Session: asked.Session, User: asked.User, Code: asked.Code, Reason: asked.Reason, Reconnect: asked.Reconnect}
+	done, err := a.manage(r, q, func() touched { return a.disconnectHere(q) })
+	if err != nil {
+		return 0, nil, err
 	}
-	a.managed(r, "disconnected", "session", asked.Session, "user", asked.User, "sessions", len(sessions), "reason", asked.Reason)
-	return http.StatusOK, touched{Sessions: len(sessions), Changed: len(sessions)}, nil
+	a.managed(r, "disconnected", "session", asked.Session, "user", asked.User, "sessions", done.Sessions, "reason", asked.Reason)
+	return http.StatusOK, done, nil
+}
+
+func (a *Handler) disconnectHere(q *question) touched {
+	sessions := a.find(q)
+	for _, s := range sessions {
+		s.End(&hub.Dismissal{Close: q.Code, Reason: q.Reason, Reconnect: q.Reconnect})
+	}
+	return touched{Sessions: len(sessions), Changed: len(sessions)}
 }
 
 type revoked struct {
 	Revoked bool `json:"revoked"`
+
+	Incomplete []string `json:"incomplete,omitempty"` // nodes that have not said so; they ask for it when they are back
 }
 
 // revoke has tokens refused. Sessions that were opened with one are ended by whoever Options.Revoke tells of it.
@@ -219,12 +272,13 @@ func (a *Handler) revoke(r *request) (int, any, error) {
 	if a.options.Revoke == nil {
 		return 0, nil, hub.Errorf(hub.NotFound, "this server takes no tokens, so there is nothing to revoke; configure keys for tokens, or use disconnect")
 	}
-	if err := a.options.Revoke(Revocation{User: asked.User, Session: asked.Login, Token: asked.Token, Before: asked.Before, Until: asked.Until}); err != nil {
+	missing, err := a.options.Revoke(r.Context(), Revocation{User: asked.User, Session: asked.Login, Token: asked.Token, Before: asked.Before, Until: asked.Until})
+	if err != nil {
 		if _, known := errors.AsType[*hub.Error](err); known {
 			return 0, nil, err
 		}
 		return 0, nil, hub.Errorf(hub.BadRequest, "it cannot be revoked: %w", err)
 	}
 	a.managed(r, "revoked", "user", asked.User, "login", asked.Login, "token", asked.Token)
-	return http.StatusOK, revoked{true}, nil
+	return http.StatusOK, revoked{true, missing}, nil
 }

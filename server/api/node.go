@@ -4,6 +4,8 @@ package api
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 )
 
 type node struct {
@@ -23,6 +25,10 @@ func (a *Handler) node(r *request) (int, any, error) {
 	if _, err := r.parameters(); err != nil {
 		return 0, nil, err
 	}
+	return http.StatusOK, a.nodeHere(), nil
+}
+
+func (a *Handler) nodeHere() node {
 	now := a.hub.Stats()
 	answer := node{Channels: now.Channels, Subscriptions: now.Subscriptions, Sessions: a.hub.Sessions(),
 		Publications: now.Publications, Deliveries: now.Deliveries}
@@ -33,5 +39,20 @@ func (a *Handler) node(r *request) (int, any, error) {
 			answer.Started = &stamp{self.Started}
 		}
 	}
-	return http.StatusOK, answer, nil
+	return answer
+}
+
+type nodeList struct {
+	Nodes      []node   `json:"nodes"`
+	Incomplete []string `json:"incomplete,omitempty"` // nodes that have not answered
+}
+
+// nodes tells of all nodes, by name.
+func (a *Handler) nodes(r *request) (int, any, error) {
+	if _, err := r.parameters(); err != nil {
+		return 0, nil, err
+	}
+	all, missing := gather(r.Context(), a, &question{Op: askNode}, a.nodeHere)
+	slices.SortFunc(all, func(x, y node) int { return strings.Compare(x.Name, y.Name) })
+	return http.StatusOK, nodeList{all, missing}, nil
 }

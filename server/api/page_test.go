@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -28,7 +29,7 @@ func TestTheExamplesOfThePageWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := start(t, func(o *api.Options) {
-		o.Revoke = func(api.Revocation) error { return nil }
+		o.Revoke = func(context.Context, api.Revocation) ([]string, error) { return nil, nil }
 		o.Node = func() api.Node { return api.Node{Name: "node-1", Version: "0.1.0", Started: time.Now()} }
 	})
 	n.open("ann", "news", "chat:1", "chat:2")

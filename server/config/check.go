@@ -43,6 +43,7 @@ func (c *Config) problems() Errors {
 	check.api()
 	check.tracing()
 	check.drain()
+	check.broker()
 	return check.found
 }
 

@@ -22,7 +22,7 @@ type Config struct {
 	Tracing   Tracing   `key:"tracing" doc:"OpenTelemetry traces of API calls and hooks"`
 	Drain     Drain     `key:"drain" doc:"how the node says goodbye when it is told to stop"`
 	State     State     `key:"state" doc:"what a node keeps over a restart"`
-	Broker    string    `key:"broker" oneof:"memory" doc:"what carries publications and keeps history"`
+	Broker    Broker    `key:"broker" doc:"what carries publications and keeps history"`
 }
 
 // Listen says where a node listens.

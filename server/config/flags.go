@@ -13,6 +13,7 @@ var flagKeys = map[string]string{
 	"origin":          "origins",
 	"max-message":     "limits.message_size",
 	"max-connections": "limits.connections",
+	"broker":          "broker.url",
 }
 
 // AddFlags adds the flags that [Load] reads.
@@ -24,5 +25,6 @@ func AddFlags(flags *pflag.FlagSet) {
 	flags.StringArray("origin", nil, "`origin` whose pages may connect, as https://app.example.com or *.example.com; repeatable")
 	flags.String("max-message", d.Limits.MessageSize.String(), "longest message from a client, in `bytes`, or as 64KiB")
 	flags.Int("max-connections", d.Limits.Connections, "most clients at once, a `number`; fewer where the limit on open files is lower")
+	flags.String("broker", d.Broker.URL, "`address` of what several nodes share, as redis://localhost:6379; memory is a node by itself")
 	flags.StringArray("set", nil, "any `key=value` of the configuration, as limits.subscriptions=100; repeatable")
 }

@@ -311,10 +311,14 @@ func (l *Loaded) warnings() []string {
 				l.sources[path], key, key, environmentName(path)))
 		}
 	}
+	if source := l.sources["broker.url"]; withoutPassword(l.Config.Broker.URL) != l.Config.Broker.URL && source != "" && source != environmentName("broker.url") {
+		all = append(all, fmt.Sprintf("%s: broker.url has a password written out; pass the address by %s", source, environmentName("broker.url")))
+	}
 	for i, k := range l.Config.Auth.Keys {
 		warn(fmt.Sprintf("auth.keys[%d].secret", i), k.Secret)
 	}
 	warn("backend.secret", l.Config.Backend.Secret)
+	warn("broker.cluster.secret", l.Config.Broker.Cluster.Secret)
 	for i, k := range l.Config.API.Keys {
 		warn(fmt.Sprintf("api.keys[%d].secret", i), k.Secret)
 	}

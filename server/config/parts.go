@@ -157,6 +157,7 @@ func Default() Config {
 		Tracing:   Tracing{Ratio: 1, Service: "ringdown"},
 		Drain:     Drain{Window: 10 * time.Second},
 		State:     State{MaxAge: time.Hour},
-		Broker:    "memory",
+		Broker: Broker{URL: Memory, Prefix: "ringdown", Timeout: 5 * time.Second, NodeTimeout: 30 * time.Second,
+			Cluster: Cluster{QueryTimeout: 2 * time.Second}},
 	}
 }

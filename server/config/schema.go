@@ -4,7 +4,6 @@ package config
 
 import (
 	"fmt"
-	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -176,23 +175,6 @@ func showFields(fields []*field, v reflect.Value) string {
 
 // elementValues are the values of an element.
 func (f *field) elementValues() []*field { return (&field{fields: f.fields}).values() }
-
-// masked is a text as it may be shown: if it is a URL, without password and query, in which keys are handed over.
-func masked(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" {
-		return text
-	}
-	if u.User != nil {
-		if _, ok := u.User.Password(); ok {
-			text = strings.Replace(text, u.User.String()+"@", url.User(u.User.Username()).String()+":"+hidden+"@", 1)
-		}
-	}
-	if before, _, found := strings.Cut(text, "?"); found {
-		text = before + "?" + hidden
-	}
-	return text
-}
 
 // quote writes a text so that YAML takes it for one.
 func quote(text string) string {

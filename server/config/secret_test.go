@@ -17,7 +17,8 @@ const secret = "correct-horse-battery-staple-32-bytes-at-least"
 
 func TestSecretsAreNeverPrinted(t *testing.T) {
 	file := fmt.Sprintf("auth: {keys: [{secret: %[1]s}]}\nbackend: {connect: 'https://a.example/x?key=%[1]s', secret: %[1]s}\n"+
-		"api: {keys: [{name: a, rights: [all], secret: %[1]s}]}\n", secret)
+		"api: {keys: [{name: a, rights: [all], secret: %[1]s}]}\n"+
+		"broker: {url: 'redis://:%[1]s@a,b redis+sentinel://s/main?sentinel_password=%[1]s redis://u:x%[1]s/y@[z nats://%[1]s@h tls://%[1]s@h,i'}\n", secret)
 	loaded, err := config.Load(sources(t, file, nil))
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +28,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 		t.Error("a secret was not read")
 	}
 	var out bytes.Buffer
-	c.Backend.Connect = "" // a URL is printed by Values and Diff alone, which hide its password and its query
+	c.Backend.Connect, c.Broker.URL = "", "" // a URL is printed by Values and Diff alone, which hide its password and its query
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		fmt.Fprintf(&out, verb+"\n", c)
 		fmt.Fprintf(&out, verb+"\n", c.Auth.Keys[0].Secret)
@@ -43,7 +44,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 	if strings.Contains(out.String(), secret) || strings.Contains(out.String(), fmt.Sprintf("%x", secret)) {
 		t.Errorf("a secret is printed:\n%s", &out)
 	}
-	if len(loaded.Warnings) != 3 || !strings.Contains(loaded.Warnings[0], "auth.keys[0].secret_file") {
+	if len(loaded.Warnings) != 4 || !strings.Contains(loaded.Warnings[1], "auth.keys[0].secret_file") {
 		t.Errorf("the warnings are %q", loaded.Warnings)
 	}
 }

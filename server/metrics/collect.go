@@ -10,6 +10,7 @@ import (
 	"github.com/ringdown/ringdown/backend"
 	"github.com/ringdown/ringdown/gateway/socketio"
 	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/server/brokers"
 	"github.com/ringdown/ringdown/websocket/loop"
 )
 
@@ -61,7 +62,28 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		put(brokerChannels, float64(n.Channels))
 		put(evicted, float64(n.Evicted))
 	}
+	if c.sources.Broker != nil {
+		putBroker(put, c.sources.Broker(), c.sources.BrokerReady == nil || c.sources.BrokerReady())
+	}
 	c.putRest(put)
+}
+
+func putBroker(put putter, n brokers.Stats, ready bool) {
+	up := 0.0
+	if ready {
+		up = 1
+	}
+	put(brokerUp, up)
+	put(brokerLinks, float64(n.Connected), "connected")
+	put(brokerLinks, float64(n.Links-n.Connected), "broken")
+	put(brokerReconnects, float64(n.Reconnects))
+	put(brokerLatency, n.Latency.Seconds())
+	put(brokerWaiting, float64(n.Waiting))
+	put(brokerPublishing, float64(n.Publishing))
+	put(brokerPublishes, float64(n.Published), "done")
+	put(brokerPublishes, float64(n.Failed), "failed")
+	put(brokerRetries, float64(n.Retried))
+	put(brokerInterrupts, float64(n.Interrupts))
 }
 
 // putRest is of what a node need not have.

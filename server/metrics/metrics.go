@@ -26,6 +26,7 @@ import (
 	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/gateway/socketio"
 	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/server/brokers"
 	"github.com/ringdown/ringdown/server/tracing"
 	"github.com/ringdown/ringdown/websocket/loop"
 )
@@ -39,6 +40,9 @@ type Sources struct {
 	SocketIO func() socketio.Stats
 	// Store tells of the memory broker; nil where there is none.
 	Store func() memory.Stats
+	// Broker tells of the broker between nodes, and BrokerReady whether it can be used; nil where there is none.
+	Broker      func() brokers.Stats
+	BrokerReady func() bool
 	// Endpoints tells how it stands with the hooks; nil where there are none.
 	Endpoints func() []backend.Endpoint
 	// Events tells of those that the backend is sent; nil where there are none.

@@ -21,6 +21,7 @@ import (
 	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/gateway/socketio"
 	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/server/brokers"
 	"github.com/ringdown/ringdown/server/metrics"
 	"github.com/ringdown/ringdown/server/tracing"
 	"github.com/ringdown/ringdown/websocket/loop"
@@ -71,6 +72,10 @@ func start(t testing.TB) (*metrics.Metrics, *hub.Hub) {
 		}},
 		SocketIO: func() socketio.Stats { return socketio.Stats{Kept: 12, Recovered: 13, ParseErrors: 14} },
 		Store:    broker.Stats,
+		Broker: func() brokers.Stats {
+			return brokers.Stats{Links: 3, Connected: 2, Waiting: 4, Publishing: 5, Latency: 200 * time.Millisecond, Published: 6, Failed: 7, Retried: 8, Reconnects: 9, Interrupts: 10}
+		},
+		BrokerReady: func() bool { return false },
 		Endpoints: func() []backend.Endpoint {
 			return []backend.Endpoint{{State: backend.Open, Waiting: 4}, {State: backend.Closed, UnderWay: 2}, {State: backend.Open, UnderWay: 1}}
 		},
@@ -141,6 +146,9 @@ func TestWhatANodeDoesIsShown(t *testing.T) {
 		`ringdown_events_delivered_total 70`,
 		`ringdown_events_lost_total 8`,
 		`ringdown_events_failures_total 9`,
+		`ringdown_broker_up 0`, `ringdown_broker_links{state="connected"} 2`, `ringdown_broker_links{state="broken"} 1`,
+		`ringdown_broker_waiting 4`, `ringdown_broker_publishing 5`, `ringdown_broker_latency_seconds 0.2`, `ringdown_broker_publishes_total{result="done"} 6`,
+		`ringdown_broker_publishes_total{result="failed"} 7`, `ringdown_broker_retries_total 8`, `ringdown_broker_reconnects_total 9`, `ringdown_broker_interruptions_total 10`,
 		`ringdown_limited_total{limit="session.messages"} 11`,
 		`ringdown_trace_spans_total 30`,
 		`ringdown_trace_spans_exported_total{result="sent"} 20`,

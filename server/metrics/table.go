@@ -116,6 +116,25 @@ var (
 	evicted         = counter("ringdown_history_evicted_total", "Publications that the memory broker forgot before their time because of the bound.",
 		"Any rise shortens recovery: raise the bound or keep less.")
 
+	brokerUp = gauge("ringdown_broker_up", "1 while the broker between the nodes can be used, otherwise 0.",
+		"0: publications are refused or wait; look at the broker and the way to it. Clients stay, and are healed when it is back.")
+	brokerLinks = gauge("ringdown_broker_links", "Connections over which publications come from the broker: `connected`, or `broken` while they are made anew.",
+		"Any `broken`: its channels hear nothing; they are healed from history when it is back.", "state")
+	brokerReconnects = counter("ringdown_broker_reconnects_total", "Connections to the broker that were made anew.",
+		"A steady rise: the network or the broker cuts them; look at its log.")
+	brokerLatency = gauge("ringdown_broker_latency_seconds", "Time of one call to the broker, at the last heartbeat, of the slowest server.",
+		"Above 0.01 within a data centre: the broker is busy or far away.")
+	brokerWaiting = gauge("ringdown_broker_waiting", "Publications that have come from the broker and are not handed to clients yet.",
+		"A steady rise: this node gets more than it can deliver; add one.")
+	brokerPublishing = gauge("ringdown_broker_publishing", "Publications that are on their way to the broker.",
+		"A steady rise: the broker is slower than what is published.")
+	brokerPublishes = counter("ringdown_broker_publishes_total", "Publications that the broker was given, by what became of them: `done` or `failed`.",
+		"`failed`: publishers were refused, or do not know; the broker was away for longer than `broker.publish_wait`.", "result")
+	brokerRetries = counter("ringdown_broker_retries_total", "Attempts to publish beyond the first.",
+		"A rise without an outage: the broker is overloaded.")
+	brokerInterrupts = counter("ringdown_broker_interruptions_total", "Times that deliveries of a channel, or of all, may have been missed, so that the history was asked.",
+		"Outside of an outage: the connection to the broker loses messages.")
+
 	apiSeconds = histogram("ringdown_api_request_seconds", "Time to answer requests to the server API, by operation and status.",
 		"Slow `publish`: a very large channel, or the broker. Status 5xx: see the log.", "operation", "status")
 	hookSeconds = histogram("ringdown_hook_seconds", "Time of calls to the backend's hooks, by hook and outcome: `allowed`, `denied`, `failed`, `skipped` (the circuit breaker, or too many under way) or `abandoned` (the client did not wait).",

@@ -5,5 +5,8 @@
 //
 // Another test kills it, after which nobody may go on with what it had read.
 //
+// The first is done with several nodes, too, that share a Redis, behind a balancer that knows nothing of sessions: nodes are restarted one after the
+// other or killed, Redis is killed, stands still or forgets everything, and to the checker all of it is one life of one node.
+//
 // The clients are the test's own, but for package client, which is one of them.
 package restart

@@ -34,12 +34,13 @@ type reader struct {
 	open    bool // the leg is
 	cursor  string
 
-	mu   sync.Mutex    // guards what follows
-	last string        // id of what was seen last
-	wait time.Duration // before it comes back, as it was told last
-	told time.Duration // the same when it was told first: it may come back to a node that has others left to tell
-	gone time.Time     // when that was
-	back time.Time     // when it first tried to come back after that
+	mu    sync.Mutex    // guards what follows
+	last  string        // id of what was seen last
+	place string        // the cursor then
+	wait  time.Duration // before it comes back, as it was told last
+	told  time.Duration // the same when it was told first: it may come back to a node that has others left to tell
+	gone  time.Time     // when that was
+	back  time.Time     // when it first tried to come back after that
 }
 
 // crowd are all readers.
@@ -59,6 +60,9 @@ type message struct {
 	Gaps                     []any
 }
 
+// furtherTransports are those that only some of the tests use.
+var furtherTransports = make(map[simulation.Transport]func(*reader, context.Context) error)
+
 // errTold is how a connection ends on which the server says goodbye.
 var errTold = errors.New("the server says goodbye")
 
@@ -70,6 +74,9 @@ func (r *reader) run(ctx context.Context, t *testing.T) {
 	}
 	read := map[simulation.Transport]func(context.Context) error{
 		simulation.Raw: r.raw, simulation.Native: r.native, simulation.SSE: r.events, simulation.LongPoll: r.poll}[r.over]
+	if read == nil {
+		read = func(ctx context.Context) error { return furtherTransports[r.over](r, ctx) }
+	}
 	for ctx.Err() == nil {
 		err := read(ctx)
 		r.note(simulation.Entry{What: simulation.Ended, Text: fmt.Sprint(err)})
@@ -93,6 +100,9 @@ func (r *reader) note(e simulation.Entry) {
 		r.leg++
 		r.open = true
 		e.Transport = r.over
+		if furtherTransports[r.over] != nil { // whose messages say as much as those of the native protocol
+			e.Transport = simulation.Native
+		}
 	}
 	if e.What == simulation.Ended {
 		if !r.open {
@@ -114,7 +124,7 @@ func (r *reader) saw(payload, cursor string, offset uint64) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.last = id
+	r.last, r.place = id, r.cursor
 }
 
 // goodbye notes when to come back.

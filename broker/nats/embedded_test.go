@@ -1,0 +1,149 @@
+//go:build linux
+
+package nats_test
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	client "github.com/nats-io/nats.go"
+
+	"github.com/ringdown/ringdown/broker/brokertest"
+	"github.com/ringdown/ringdown/broker/nats"
+	"github.com/ringdown/ringdown/broker/nats/embedded"
+	"github.com/ringdown/ringdown/hub"
+)
+
+func startEmbedded(t *testing.T, o embedded.Options) *embedded.Server {
+	t.Helper()
+	s, err := embedded.Start(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// three are the options of three servers that know each other.
+func three(t *testing.T) (all []embedded.Options) {
+	t.Helper()
+	var addresses []string
+	for range 3 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		addresses = append(addresses, l.Addr().String())
+	}
+	for i, own := range addresses {
+		others := slices.DeleteFunc(slices.Clone(addresses), func(a string) bool { return a == own })
+		all = append(all, embedded.Options{Dir: t.TempDir(), Node: fmt.Sprint("node", i), Listen: own, Routes: others, Secret: "s3cret/@"})
+	}
+	return all
+}
+
+// forget deletes the streams of a test: servers do something for each of them all the time, so they would slow down the tests that follow.
+func forget(t *testing.T, s *embedded.Server, prefix string) {
+	o := s.BrokerOptions()
+	token, _, _ := strings.Cut(strings.TrimPrefix(o.URL, "nats://"), "@")
+	conn, err := client.Connect("", client.InProcessServer(o.InProcess), client.Token(token))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close()
+	for _, name := range []string{"_channels", "_members", "_state"} {
+		if _, err := conn.Request("$JS.API.STREAM.DELETE."+prefix+name, nil, 20*time.Second); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// embeddedHarness makes nodes that use the servers in turn. Each test has a prefix of its own.
+func embeddedHarness(servers []*embedded.Server) brokertest.Harness {
+	tests, nodes := 0, 0
+	node := func(t *testing.T) *nats.Broker {
+		t.Helper()
+		o := servers[nodes%len(servers)].BrokerOptions()
+		o.Prefix, o.Node, o.Timeout, o.Expiry = fmt.Sprint("test", tests), fmt.Sprint("n", nodes), 20*time.Second, 3*time.Second
+		o.Memory = len(servers) > 1 // what three have on disk, TestWhenOneOfThreeEnds needs
+		nodes++
+		b, err := nats.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	return brokertest.Harness{
+		Cluster: func(t *testing.T) func() hub.Broker {
+			tests++
+			prefix := fmt.Sprint("test", tests)
+			t.Cleanup(func() { forget(t, servers[0], prefix) })
+			return func() hub.Broker { return node(t) }
+		},
+		Mortal: func(t *testing.T) (hub.Broker, func()) {
+			b := node(t)
+			return b, func() { nats.StopHeart(b) }
+		},
+		Quiet: quiet,
+	}
+}
+
+func threeServers(t *testing.T) (all []*embedded.Server) {
+	for _, o := range three(t) {
+		all = append(all, startEmbedded(t, o))
+	}
+	return all
+}
+
+// Servers that are to store on three elect leaders first, which takes until most of them are there.
+func TestANodeWaitsForTheOthersToBegin(t *testing.T) {
+	t.Parallel()
+	all := three(t)
+	o := startEmbedded(t, all[0]).BrokerOptions()
+	b := newBroker(t, o)
+	started := make(chan error, 1)
+	go func() { started <- b.Start(new(recorder)) }()
+	t.Cleanup(func() { b.Close() })
+	for _, other := range all[1:] {
+		startEmbedded(t, other)
+		select {
+		case err := <-started:
+			t.Errorf("it did not wait for three: %v", err)
+			return
+		default:
+		}
+	}
+	if err := <-started; err != nil {
+		t.Error(err)
+	}
+	say(t, b, "x", keeps)
+}
+
+func TestWhenOneOfThreeEnds(t *testing.T) {
+	t.Parallel()
+	brokertest.RunFaults(t, []brokertest.Fault{{Name: "it ends, and comes back with what it had", Begin: func(t *testing.T) (func() hub.Broker, func(), func()) {
+		all := three(t)
+		servers := make([]*embedded.Server, len(all))
+		for i, o := range all {
+			servers[i] = startEmbedded(t, o)
+		}
+		started := 0
+		node := func() hub.Broker {
+			o := servers[started].BrokerOptions()
+			started++
+			o.Timeout, o.Expiry = 5*time.Second, 10*time.Second
+			b, err := nats.New(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		return node, servers[2].Close, func() { servers[2] = startEmbedded(t, all[2]) }
+	}}})
+}

@@ -1,0 +1,90 @@
+// Recovery on another node: what is kept of a socket that is away lies where all nodes find it.
+
+package socketio
+
+import (
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"time"
+)
+
+// Store keeps small values for all nodes of a server; [hub.Cluster] is one. A value that is taken is gone, and of several who take it at
+// the same time one gets it.
+type Store interface {
+	Keep(ctx context.Context, key string, value []byte, ttl time.Duration) error
+	Take(ctx context.Context, key string) (value []byte, ok bool, err error)
+}
+
+const (
+	// storeTimeout is how long the end of a socket, or the claim of a client, waits for the store.
+	storeTimeout = 3 * time.Second
+	// maxStored is the largest value, in bytes; a socket with more data begins anew elsewhere.
+	maxStored = 1 << 20
+)
+
+// storeKey is where what is kept under a pid lies.
+func storeKey(pid string) string { return "socketio/" + pid }
+
+// firstMark is where a server's marks begin. Nodes that share a store must not give the same, so each begins somewhere; the rest of the
+// range is more than any of them will need.
+func firstMark() uint64 { return rand.Uint64() >> 8 }
+
+// keep keeps what a socket has left behind, for this node and for the others. It may wait for the store, and is called before anybody
+// hears that the socket is gone: whoever waits for that finds it there.
+func (s *Server) keep(socket *Socket) {
+	a := s.keeper.keep(socket)
+	if a == nil || s.keeper.options.Store == nil {
+		return
+	}
+	text, err := json.Marshal(a.save())
+	if err != nil || len(text) > maxStored {
+		s.log.Warn("a client can come back to this node alone: what is kept of it is too large, or no JSON", "socket", a.id, "bytes", len(text), "cause", err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout) // also when the server is about to end
+	defer cancel()
+	if err := s.keeper.options.Store.Keep(ctx, storeKey(a.pid), text, s.keeper.options.MaxDisconnection); err != nil {
+		s.log.Warn("a client that comes back begins anew: what is kept of it did not get to the store", "socket", a.id, "cause", err)
+	}
+}
+
+// fetch brings what is kept under a pid to this node, and reports whether it is here. With a store that alone decides: what lies here may
+// be from before the client was on another node.
+func (s *Server) fetch(ctx context.Context, pid string) bool {
+	store := s.keeper.options.Store
+	if store == nil {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	text, ok, err := store.Take(ctx, storeKey(pid))
+	if err != nil {
+		s.log.Warn("a client that comes back begins anew: the store cannot be asked", "cause", err)
+	}
+	var one saved
+	if err != nil || !ok || json.Unmarshal(text, &one) != nil || one.PID != pid {
+		s.keeper.discard(pid)
+		return false
+	}
+	s.keeper.bring(one.load())
+	return true
+}
+
+// bring takes what the store had, unless it is what lies here: that has also what came since.
+func (k *keeper) bring(a *away) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if here := k.gone[a.pid]; here == nil || !here.until.Equal(a.until) {
+		k.put(a)
+	}
+}
+
+// discard removes what lies here under a pid.
+func (k *keeper) discard(pid string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if a := k.gone[pid]; a != nil {
+		k.remove(a)
+	}
+}

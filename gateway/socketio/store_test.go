@@ -1,0 +1,112 @@
+// Clients that come back to another node than the one that they left.
+
+package socketio_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ringdown/ringdown/gateway/socketio"
+)
+
+// shelf is a store in memory, which tells what it was given.
+type shelf struct {
+	kept chan string
+
+	mu     sync.Mutex // guards what follows
+	values map[string][]byte
+}
+
+func newShelf() *shelf { return &shelf{kept: make(chan string, 20), values: make(map[string][]byte)} }
+
+func (s *shelf) Keep(_ context.Context, key string, value []byte, _ time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.values[key] = value
+	s.kept <- key
+	return nil
+}
+
+func (s *shelf) Take(_ context.Context, key string) (value []byte, ok bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	value, ok = s.values[key]
+	delete(s.values, key)
+	return value, ok, nil
+}
+
+// two are nodes over one hub, which share a store.
+func two(t *testing.T) (one, other *node, store *shelf, sockets chan *socketio.Socket) {
+	t.Helper()
+	a, b := &pair{}, &pair{}
+	a.other, b.other = b, a
+	store = newShelf()
+	one, sockets, gone := recovering(t, socketio.Options{Cluster: a, Recovery: &socketio.Recovery{Store: store}})
+	other = over(t, one.hub, socketio.Options{Cluster: b, Recovery: &socketio.Recovery{Store: store}})
+	other.OnConnection(joining(sockets, gone))
+	return one, other, store, sockets
+}
+
+func TestAClientRecoversOnWhicheverNodeItComesTo(t *testing.T) {
+	one, other, store, sockets := two(t)
+	p := one.dial(t)
+	a := p.connect("/", "")
+	await(t, sockets).Emit("first", 1)
+	offset := p.offset("first1")
+	for i, to := range []*node{other, one, one, other} { // each may have something of before
+		p.close()
+		await(t, store.kept)
+		one.To("room").Emit("missed", i)
+		p = to.dial(t)
+		p.ask("/", back(a, offset))
+		p.offset(fmt.Sprint("missed", i))
+		if again := p.welcome("/", "", ""); again != a {
+			t.Fatalf("%d: %+v instead of %+v", i, again, a)
+		}
+		if s := await(t, sockets); !s.Recovered() || s.Get("name") != "ann" {
+			t.Errorf("%d: recovered %t, %v", i, s.Recovered(), s.Get("name"))
+		}
+		for _, from := range []*node{one, other} {
+			from.To(a.SID).Emit("direct", i)
+			offset = p.offset(fmt.Sprint("direct", i))
+		}
+	}
+}
+
+func TestWhatIsEmittedElsewhereToOneThatIsAwayIsKeptForIt(t *testing.T) {
+	one, other, store, sockets := two(t)
+	p := one.dial(t)
+	a := p.connect("/", "")
+	await(t, sockets).Emit("first", 1)
+	offset := p.offset("first1")
+	p.close()
+	await(t, store.kept)
+	other.To(a.SID).Emit("direct", 2)
+	other.To(a.SID).Volatile().Emit("fleeting", 3)
+	p = one.dial(t)
+	p.ask("/", back(a, offset))
+	p.offset("direct2")
+	if again := p.welcome("/", "", ""); again != a {
+		t.Errorf("%+v instead of %+v", again, a)
+	}
+}
+
+func TestWhatIsKeptIsGivenOnce(t *testing.T) {
+	one, other, store, sockets := two(t)
+	p := one.dial(t)
+	a := p.connect("/", "")
+	await(t, sockets)
+	p.close()
+	await(t, store.kept)
+	for i, to := range []*node{other, one} {
+		p := to.dial(t)
+		again := p.connect("/", back(a, ""))
+		if recovered := again == a; recovered != (i == 0) {
+			t.Errorf("%d: %+v after %+v", i, again, a)
+		}
+		await(t, sockets)
+	}
+}

@@ -1,0 +1,235 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ringdown/ringdown/broker/memory"
+	"github.com/ringdown/ringdown/hub"
+)
+
+// net connects nodes within a process; it can lose what is told to one of them.
+type net struct {
+	mu    sync.Mutex // guards what follows
+	sinks map[string]hub.ClusterSink
+	deaf  map[string]bool
+	away  bool
+}
+
+// wire is a node's broker.
+type wire struct {
+	*memory.Broker
+	net  *net
+	name string
+}
+
+func (w *wire) Start(s hub.Sink) error {
+	w.net.mu.Lock()
+	w.net.sinks[w.name] = s.(hub.ClusterSink)
+	w.net.mu.Unlock()
+	return w.Broker.Start(s)
+}
+func (w *wire) Node() string { return w.name }
+func (w *wire) Tell(_ context.Context, to string, text []byte) error {
+	w.net.mu.Lock()
+	defer w.net.mu.Unlock()
+	for name, sink := range w.net.sinks {
+		if (name == to || to == "" && name != w.name) && !w.net.deaf[name] {
+			sink.Told(w.name, bytes.Clone(text))
+		}
+	}
+	return nil
+}
+func (w *wire) Nodes(context.Context) (all []hub.Node, err error) {
+	w.net.mu.Lock()
+	defer w.net.mu.Unlock()
+	if w.net.away {
+		return nil, errors.New("away")
+	}
+	for name := range w.net.sinks {
+		all = append(all, hub.Node{Name: name})
+	}
+	return all, nil
+}
+func (w *wire) Announce([]byte)                                             {}
+func (w *wire) Keep(context.Context, string, []byte, time.Duration) error   { return nil }
+func (w *wire) Take(context.Context, string) (v []byte, ok bool, err error) { return nil, false, nil }
+
+type noSink struct{}
+
+func (noSink) Deliver(*hub.Publication)  {}
+func (noSink) Present(hub.PresenceEvent) {}
+func (noSink) Interrupted(string)        {}
+
+func (n *net) join(t *testing.T, name string, o Options, handlers map[string]Handler) *Cluster {
+	t.Helper()
+	o.Log = slog.New(slog.DiscardHandler)
+	c := New(&wire{memory.New(memory.Options{}), n, name}, o)
+	for kind, h := range handlers {
+		c.Handle(kind, h)
+	}
+	if err := c.Start(noSink{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func newNet() *net { return &net{sinks: make(map[string]hub.ClusterSink), deaf: make(map[string]bool)} }
+
+func TestAQuestionIsAnsweredByAllThatCanAndTheRestIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNet()
+		name := func(name string) map[string]Handler {
+			return map[string]Handler{"name": func(_ context.Context, from string, body []byte) ([]byte, error) {
+				return fmt.Appendf(nil, "%s to %s: %s", name, from, body), nil
+			}}
+		}
+		a := n.join(t, "a", Options{}, name("a"))
+		n.join(t, "b", Options{}, name("b"))
+		n.join(t, "broken", Options{}, map[string]Handler{"name": func(context.Context, string, []byte) ([]byte, error) { panic("oh") }})
+		n.join(t, "deaf", Options{}, name("deaf"))
+		n.join(t, "old", Options{}, nil)
+		n.deaf["deaf"] = true
+		began := time.Now()
+		answers, missing := a.Ask(t.Context(), "name", []byte("?"))
+		if len(answers) != 1 || string(answers[0].Body) != "b to a: ?" || !slices.Equal(missing, []string{"broken", "deaf", "old"}) {
+			t.Errorf("%v, %v", answers, missing)
+		}
+		if took := time.Since(began); took != defaultTimeout {
+			t.Errorf("it took %v", took)
+		}
+		if body, err := a.AskOne(t.Context(), "b", "name", []byte("!")); err != nil || string(body) != "b to a: !" {
+			t.Errorf("%s, %v", body, err)
+		}
+		if _, err := a.AskOne(t.Context(), "old", "name", nil); !errors.Is(err, ErrUnknown) {
+			t.Error(err)
+		}
+		n.away = true
+		if answers, missing := a.Ask(t.Context(), "name", nil); answers != nil || !slices.Equal(missing, []string{Unknown}) {
+			t.Errorf("%v, %v", answers, missing)
+		}
+		if len(a.asked) > 0 {
+			t.Errorf("%d questions are remembered", len(a.asked))
+		}
+	})
+}
+
+func TestANodeThatIsBusySaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNet()
+		a := n.join(t, "a", Options{}, nil)
+		n.join(t, "b", Options{}, map[string]Handler{"wait": func(ctx context.Context, _ string, _ []byte) ([]byte, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}})
+		for range maxAnswering {
+			go a.AskOne(t.Context(), "b", "wait", nil)
+		}
+		synctest.Wait()
+		if _, err := a.AskOne(t.Context(), "b", "wait", nil); !errors.Is(err, ErrBusy) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWhatIsToldIsHandledInOrderAndMoreThanFitsIsDoubted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNet()
+		var heard []string
+		doubts := 0
+		start := make(chan struct{})
+		a := n.join(t, "a", Options{}, nil)
+		b := n.join(t, "b", Options{Interrupted: func(context.Context) { doubts++ }}, map[string]Handler{
+			"say": func(_ context.Context, _ string, body []byte) ([]byte, error) {
+				<-start
+				heard = append(heard, string(body))
+				return nil, nil
+			}})
+		synctest.Wait()
+		for i := range maxTold + 10 { // one is being handled
+			a.Send(t.Context(), "", "say", fmt.Append(nil, i))
+			if i == 0 {
+				synctest.Wait()
+			}
+		}
+		close(start)
+		synctest.Wait()
+		if len(heard) != maxTold+1 || !slices.IsSortedFunc(heard[:10], func(x, y string) int { return bytes.Compare([]byte(x), []byte(y)) }) {
+			t.Errorf("%d were heard, %v", len(heard), heard[:10])
+		}
+		if doubts < 2 { // at the start, and for what was lost
+			t.Errorf("%d doubts", doubts)
+		}
+		before := doubts
+		ear{noSink{}, b}.Interrupted("")
+		ear{noSink{}, b}.Interrupted("news")
+		synctest.Wait()
+		if doubts != before+1 {
+			t.Errorf("%d doubts after an interruption", doubts)
+		}
+	})
+}
+
+func TestWhatLaterVersionsSayIsPassedOver(t *testing.T) {
+	n := newNet()
+	a := n.join(t, "a", Options{}, nil)
+	for _, text := range []string{"", "\x02whatever", "\x01", "\x01Z\x00\x00\x00", "\x01R\x01\x00\x00", "\x01T\x00\x00\x05later"} {
+		ear{noSink{}, a}.Told("b", []byte(text))
+	}
+}
+
+func FuzzMessage(f *testing.F) {
+	m := message{act: asking, id: 300, kind: "channels", body: []byte("{}")}
+	text, _ := m.append(nil)
+	f.Add(text)
+	f.Add([]byte("\x01R\x01\x02\x00why"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := parse(text)
+		if err != nil || m.act == 0 {
+			return
+		}
+		again, err := m.append(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := parse(again); err != nil || n.act != m.act || n.id != m.id || n.status != m.status || n.kind != m.kind || !bytes.Equal(n.body, m.body) {
+			t.Errorf("%+v became %+v, %v", m, n, err)
+		}
+	})
+}
+
+func TestALineIsHeardByTheSamePartOfOtherNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNet()
+		var heard []string
+		join := func(name string) *Line {
+			c := New(&wire{memory.New(memory.Options{}), n, name}, Options{Log: slog.New(slog.DiscardHandler)})
+			line, other := c.Line("socketio"), c.Line("other")
+			if err := c.Start(noSink{}); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			line.Start(func(m []byte) { heard = append(heard, name+" "+string(m)) })
+			other.Start(func(m []byte) { t.Errorf("the other line hears %s", m) })
+			return line
+		}
+		a := join("a")
+		join("b")
+		if err := a.Send([]byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if !slices.Equal(heard, []string{"b hello"}) {
+			t.Errorf("%v", heard)
+		}
+	})
+}

@@ -1,0 +1,148 @@
+package relay_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ringdown/ringdown/server/proxy"
+	"github.com/ringdown/ringdown/server/relay"
+)
+
+// node is one with a listener for clients and one for other nodes.
+type node struct {
+	relay            *relay.Relay
+	clients, cluster *httptest.Server
+}
+
+func nodeOf(r *http.Request) string { return r.URL.Query().Get("node") }
+
+// start returns nodes that know each other; here says who has served a request, and for whom.
+func start(t *testing.T, secrets map[string]string, here func(name string) http.HandlerFunc) map[string]*node {
+	t.Helper()
+	nodes := make(map[string]*node)
+	find := func(_ context.Context, name string) (string, bool) {
+		if name == "gone" {
+			return "127.0.0.1:1", true
+		}
+		if nodes[name] == nil {
+			return "", false
+		}
+		return nodes[name].cluster.Listener.Addr().String(), true
+	}
+	for name, secret := range secrets {
+		r, err := relay.New(relay.Options{Self: name, Secret: []byte(secret), Find: find, Log: slog.New(slog.DiscardHandler), Timeout: 30 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := &node{relay: r}
+		n.cluster = httptest.NewServer(r.Receive(here(name)))
+		inner := r.Handler(nodeOf, here(name))
+		n.clients = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			client := proxy.Client{Address: netip.MustParseAddr("192.0.2.7"), Scheme: "https", Host: q.Host, Proxied: true}
+			inner.ServeHTTP(w, q.WithContext(proxy.With(q.Context(), client)))
+		}))
+		t.Cleanup(n.clients.Close)
+		t.Cleanup(n.cluster.Close)
+		t.Cleanup(r.Stop)
+		nodes[name] = n
+	}
+	return nodes
+}
+
+func served(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		c := proxy.From(r)
+		fmt.Fprintf(w, "%s %s %s %s %s %s %s %s cookie=%s relayed=%q", name, r.Method, r.URL.RequestURI(), body, r.Host, c, c.Scheme, r.RemoteAddr,
+			r.Header.Get("Cookie"), r.Header.Get("Ringdown-Relayed"))
+	}
+}
+
+func do(t *testing.T, url, method, body string, header ...string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = "rt.example.com"
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Set(name, value)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer response.Body.Close()
+	text, _ := io.ReadAll(response.Body)
+	return response.StatusCode, string(text)
+}
+
+func TestARequestComesToItsNodeForItsClient(t *testing.T) {
+	nodes := start(t, map[string]string{"a": "s", "b": "s"}, served)
+	for path, want := range map[string]string{
+		"/x/?node=b&q=%20;": `b POST /x/?node=b&q=%20; hello rt.example.com 192.0.2.7 https 192.0.2.7:0 cookie=c=1 relayed=""`,
+		"/x/?node=a":        "a POST /x/?node=a hello",
+		"/x/":               "a POST /x/ hello",
+		"/x/?node=unknown":  "a POST",
+		"/x/?node=gone":     "a POST",
+	} {
+		status, text := do(t, nodes["a"].clients.URL+path, "POST", "hello", "Cookie: c=1", "Ringdown-Relayed: 1 2 3 4")
+		if status != 200 || !strings.HasPrefix(text, want) {
+			t.Errorf("%s: %d %s", path, status, text)
+		}
+	}
+}
+
+func TestNobodyElseIsBelieved(t *testing.T) {
+	nodes := start(t, map[string]string{"a": "s", "b": "s", "stranger": "t"}, served)
+	for _, header := range []string{"Other: 1", "Ringdown-Relayed: 1", "Ringdown-Relayed: 1 2 3 4", "Ringdown-Relayed: " + strings.Repeat("x ", 5000)} {
+		if status, text := do(t, nodes["b"].cluster.URL+"/x/?node=b", "GET", "", header); status != 403 {
+			t.Errorf("%q: %d %s", header, status, text)
+		}
+	}
+	if status, text := do(t, nodes["stranger"].clients.URL+"/x/?node=b", "GET", ""); status != 403 || !strings.Contains(text, "same secret") {
+		t.Errorf("of a node with another secret: %d %s", status, text)
+	}
+}
+
+func TestARelayThatStopsCutsWhatItPassesOn(t *testing.T) {
+	waiting := make(chan struct{})
+	nodes := start(t, map[string]string{"a": "s", "b": "s"}, func(name string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if name == "b" {
+				close(waiting)
+				<-r.Context().Done()
+			}
+		}
+	})
+	go func() {
+		<-waiting
+		nodes["a"].relay.Stop()
+	}()
+	if status, text := do(t, nodes["a"].clients.URL+"/x/?node=b", "GET", ""); status != 0 || !strings.Contains(text, "EOF") {
+		t.Errorf("%d %s", status, text)
+	}
+}
+
+func FuzzReceive(f *testing.F) {
+	r, err := relay.New(relay.Options{Self: "a", Secret: []byte("s"), Find: func(context.Context, string) (string, bool) { return "", false }, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("1 1700000000000 e30 AAAA")
+	f.Fuzz(func(t *testing.T, word string) {
+		q := httptest.NewRequest("GET", "/x/", nil)
+		q.Header["Ringdown-Relayed"] = []string{word}
+		w := httptest.NewRecorder()
+		r.Receive(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Errorf("%q is believed", word) })).ServeHTTP(w, q)
+	})
+}

@@ -1,0 +1,159 @@
+// Clients that poll, behind a balancer that sends their requests to any node: how each comes to the node whose session it is.
+
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ringdown/ringdown/gateway/socketio/engineio"
+	"github.com/ringdown/ringdown/server/relay"
+)
+
+// relaying is the listener for the other nodes, and the way to theirs.
+type relaying struct {
+	*relay.Relay
+	listener net.Listener
+	address  string // that the others are told
+	http     *http.Server
+	closed   sync.Once
+}
+
+// relayHead is how long a node may take to send the head of a request to another.
+const relayHead = 10 * time.Second
+
+// openRelay opens the listener for the other nodes, if there is to be one.
+func (s *Server) openRelay() error {
+	c := &s.config.Broker.Cluster
+	if s.peers == nil || c.Listen == "" || s.sockets == nil {
+		return nil
+	}
+	secret, err := clusterSecret(string(c.Secret), c.SecretFile)
+	if err != nil {
+		return err
+	}
+	passing, err := relay.New(relay.Options{Self: s.peers.Node(), Secret: secret, Find: s.peers.address,
+		Timeout: s.config.SocketIO.PingInterval + s.config.SocketIO.PingTimeout, Log: s.log})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("broker.cluster.listen: %w", err)
+	}
+	r := &relaying{Relay: passing, listener: listener, address: c.Advertise}
+	if r.address == "" {
+		r.address = listener.Addr().String()
+	}
+	mux := http.NewServeMux()
+	base := strings.TrimSuffix(s.config.SocketIO.Path, "/")
+	mux.Handle(base, s.sockets)
+	mux.Handle(base+"/", s.sockets)
+	r.http = &http.Server{Handler: r.Receive(mux), ReadHeaderTimeout: relayHead, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 2 * int(s.config.Limits.HeaderSize), ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
+	s.peers.relaying = r
+	go r.http.Serve(listener) // until closeRelay
+	return nil
+}
+
+// clusterSecret is what nodes sign with.
+func clusterSecret(secret, file string) ([]byte, error) {
+	if file == "" {
+		return []byte(secret), nil
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("broker.cluster.secret_file cannot be read: %w", err)
+	}
+	content = []byte(strings.TrimRight(string(content), "\r\n"))
+	if len(content) < minBackendSecret {
+		return nil, fmt.Errorf("broker.cluster.secret_file %s holds %d bytes, which can be guessed; put %d or more there, with `openssl rand -base64 48`",
+			file, len(content), minBackendSecret)
+	}
+	return content, nil
+}
+
+// stopRelaying cuts what this node passes on: its clients come back, to nodes that stay.
+func (p *peers) stopRelaying() {
+	if p != nil && p.relaying != nil {
+		p.relaying.Stop()
+	}
+}
+
+// closeRelay cuts what other nodes still ask here. It may be called more than once.
+func (p *peers) closeRelay() {
+	if p == nil || p.relaying == nil {
+		return
+	}
+	p.relaying.closed.Do(func() {
+		p.relaying.http.Close()
+		p.relaying.listener.Close()
+		p.relaying.Stop()
+	})
+}
+
+// relayed passes requests of other nodes' sessions on, if that is configured.
+func (s *Server) relayed(here http.Handler) http.Handler {
+	if s.peers == nil || s.peers.relaying == nil {
+		return here
+	}
+	return s.peers.relaying.Handler(func(r *http.Request) string {
+		node, _ := engineio.NodeOf(r.URL.Query().Get("sid"))
+		return node
+	}, here)
+}
+
+// directory remembers for a moment where nodes are.
+type directory struct {
+	mu        sync.Mutex // guards what follows; held while the broker is asked, which has a time-out
+	asked     time.Time
+	addresses map[string]string
+}
+
+const (
+	// directoryAge is how old what is remembered may be, and directoryPause how soon after a question the broker is asked again for a
+	// node that is not in it.
+	directoryAge   = 5 * time.Second
+	directoryPause = 500 * time.Millisecond
+	directoryWait  = 2 * time.Second
+)
+
+// address is where a node can be reached.
+func (p *peers) address(ctx context.Context, node string) (string, bool) {
+	d := &p.directory
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	age := time.Since(d.asked)
+	address := d.addresses[node]
+	if age > directoryAge || address == "" && age > directoryPause {
+		p.look(ctx)
+		address = d.addresses[node]
+	}
+	return address, address != ""
+}
+
+// look asks where the nodes are; if that is not to be had, what was known before holds. Called with the lock.
+func (p *peers) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), directoryWait)
+	defer cancel()
+	p.directory.asked = time.Now()
+	nodes, err := p.Nodes(ctx)
+	if err != nil {
+		return
+	}
+	p.directory.addresses = make(map[string]string, len(nodes))
+	for _, n := range nodes {
+		var is announced
+		if json.Unmarshal(n.Info, &is) == nil {
+			p.directory.addresses[n.Name] = is.Address
+		}
+	}
+}
