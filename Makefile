@@ -18,7 +18,7 @@ build: ## build bin/ringdown
 	go build -o bin/ringdown ./cmd/ringdown
 
 test: lint test-deps test-js ## lint, then every test there is, with the race detector
-	$(TOOL) gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -race ./...
+	$(TOOL) gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -race -p 4 ./...
 
 test-deps: ## install what the tests need beside Go: Node, npm packages, Chromium, servers
 	.ci/test-deps

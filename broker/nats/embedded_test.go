@@ -64,14 +64,13 @@ func forget(t *testing.T, s *embedded.Server, prefix string) {
 	}
 }
 
-// embeddedHarness makes nodes that use the servers in turn. Each test has a prefix of its own.
-func embeddedHarness(servers []*embedded.Server) brokertest.Harness {
+// embeddedHarness makes nodes that use a server. Each test has a prefix of its own.
+func embeddedHarness(server *embedded.Server) brokertest.Harness {
 	tests, nodes := 0, 0
 	node := func(t *testing.T) *nats.Broker {
 		t.Helper()
-		o := servers[nodes%len(servers)].BrokerOptions()
+		o := server.BrokerOptions()
 		o.Prefix, o.Node, o.Timeout, o.Expiry = fmt.Sprint("test", tests), fmt.Sprint("n", nodes), 20*time.Second, 3*time.Second
-		o.Memory = len(servers) > 1 // what three have on disk, TestWhenOneOfThreeEnds needs
 		nodes++
 		b, err := nats.New(o)
 		if err != nil {
@@ -83,7 +82,7 @@ func embeddedHarness(servers []*embedded.Server) brokertest.Harness {
 		Cluster: func(t *testing.T) func() hub.Broker {
 			tests++
 			prefix := fmt.Sprint("test", tests)
-			t.Cleanup(func() { forget(t, servers[0], prefix) })
+			t.Cleanup(func() { forget(t, server, prefix) })
 			return func() hub.Broker { return node(t) }
 		},
 		Mortal: func(t *testing.T) (hub.Broker, func()) {
@@ -92,13 +91,6 @@ func embeddedHarness(servers []*embedded.Server) brokertest.Harness {
 		},
 		Quiet: quiet,
 	}
-}
-
-func threeServers(t *testing.T) (all []*embedded.Server) {
-	for _, o := range three(t) {
-		all = append(all, startEmbedded(t, o))
-	}
-	return all
 }
 
 // Servers that are to store on three elect leaders first, which takes until most of them are there.
