@@ -304,7 +304,7 @@ func TestNodesEmitToEachOther(t *testing.T) {
 		if err := one.To(a.SID).Emit("hello", name, []byte("b")); err != nil {
 			t.Fatal(err)
 		}
-		p.expect(`451-["hello","` + name + `",{"_placeholder":true,"num":0}]`, "b:b")
+		p.expect(`451-["hello","`+name+`",{"_placeholder":true,"num":0}]`, "b:b")
 		if err := one.To(a.SID).SocketsJoin("red", "blue"); err != nil || !slices.Contains(s.Rooms(), "red") {
 			t.Errorf("%v, %v", err, s.Rooms())
 		}
