@@ -17,6 +17,7 @@ run: ## start a node in dev mode: a chat on http://localhost:8000
 build: ## build bin/ringdown
 	go build -o bin/ringdown ./cmd/ringdown
 
+# Most packages wait more than they compute, for servers, browsers and time-outs: hence more of them at a time than there are processors.
 test: lint test-deps test-js ## lint, then every test there is, with the race detector
 	$(TOOL) gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -race -p 4 ./...
 
