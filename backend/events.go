@@ -273,6 +273,9 @@ func (e *Events) Close(ctx context.Context) error {
 	e.service.close()
 	left := e.queue.Stats().Records
 	err := e.queue.Close()
+	if e.options.Dir != "" {
+		left = e.queue.Stats().Records // for that wrote what was on its way to the folder
+	}
 	switch {
 	case left > 0 && e.options.Dir == "":
 		return errors.Join(fmt.Errorf("backend: %d events were not delivered and are lost: %w", left, context.Cause(ctx)), err)

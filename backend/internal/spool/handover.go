@@ -20,10 +20,11 @@ type Handover struct {
 	waiting []handed
 	bytes   int64
 	refused uint64 // records that there was no room for since the last one that there was
-	writing bool   // the goroutine has taken records that it has not written yet
+	writing int    // records that the goroutine has taken and not written yet
 	closed  bool
 	wake    chan struct{} // holds one: there is something to write
 	idle    *sync.Cond    // nothing waits, and nothing is being written
+	busy    bool          // the goroutine has taken records, or a loss, that it has not written yet
 
 	writer sync.WaitGroup
 }
@@ -84,8 +85,9 @@ func (h *Handover) writeSome() bool {
 	h.mu.Lock()
 	records, refused := h.waiting, h.refused
 	h.waiting, h.refused = nil, 0
-	h.writing = len(records) > 0 || refused > 0
-	if !h.writing {
+	h.writing = len(records)
+	h.busy = len(records) > 0 || refused > 0
+	if !h.busy {
 		h.idle.Broadcast()
 	}
 	h.mu.Unlock()
@@ -100,7 +102,7 @@ func (h *Handover) writeSome() bool {
 	h.lose(refused)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.bytes -= size
+	h.bytes, h.writing = h.bytes-size, 0
 	return len(records) > 0 || refused > 0
 }
 
@@ -122,7 +124,7 @@ func (h *Handover) Flush(ctx context.Context) error {
 	defer stop()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for len(h.waiting) > 0 || h.refused > 0 || h.writing {
+	for len(h.waiting) > 0 || h.refused > 0 || h.busy {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -131,13 +133,15 @@ func (h *Handover) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Stats is [Queue].Stats; what is on its way counts as waiting, and its bytes with those of the files.
+// Stats is [Queue].Stats; what is on its way counts as waiting, and its bytes with those of the files. What is just being written may
+// count twice, and counts once after Close.
 func (h *Handover) Stats() Stats {
-	s := h.Disk.Stats()
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	s.Records += len(h.waiting)
-	s.Bytes += h.bytes
+	records, bytes := len(h.waiting)+h.writing, h.bytes
+	h.mu.Unlock()
+	s := h.Disk.Stats() // after the other, so that no record on its way is in neither
+	s.Records += records
+	s.Bytes += bytes
 	return s
 }
 

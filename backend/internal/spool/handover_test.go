@@ -53,6 +53,20 @@ func TestClosingWritesWhatWasHandedOver(t *testing.T) {
 	}
 }
 
+// A record is in a list, in the hands of the goroutine that writes, or in a file; once, those in its hands were in no count.
+func TestARecordOnItsWayIsCountedWhereverItIs(t *testing.T) {
+	h := NewHandover(open(t, t.TempDir(), 1<<20), nil)
+	for i := range 1000 {
+		fill(t, h, i, i+1)
+		if s := h.Stats(); s.Records < i+1 {
+			t.Fatalf("%d records were appended, %d are counted", i+1, s.Records)
+		}
+	}
+	if err := h.Close(); err != nil || h.Stats().Records != 1000 {
+		t.Errorf("closed with %d records, %v", h.Stats().Records, err)
+	}
+}
+
 func TestWhatTheHandoverHasNoRoomForIsToldAsALossInItsPlace(t *testing.T) {
 	const size = 64 << 10
 	record := func(i int) []byte {
