@@ -18,7 +18,7 @@ build: pages ## build bin/ringdown
 	go build -o bin/ringdown ./cmd/ringdown
 
 pages: ## build the pages and the console into web/dist, if they are newer; this takes Node, and goes on without it
-	.ci/pages
+	@.ci/pages
 
 # Most packages wait more than they compute, for servers, browsers and time-outs: hence more of them at a time than there are processors.
 test: lint test-deps pages test-js ## lint, then every test there is, with the race detector
