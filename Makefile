@@ -6,25 +6,29 @@ TOOL := go tool -modfile=$(CURDIR)/tools/go.mod
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-deps test-js docs-js lint bench fuzz build
+.PHONY: help run pages test test-deps test-js docs-js lint bench fuzz build
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## start a node in dev mode: a chat on http://localhost:8000
+run: pages ## start a node in dev mode: its pages are on http://localhost:8000
 	go run ./cmd/ringdown serve --dev
 
-build: ## build bin/ringdown
+build: pages ## build bin/ringdown
 	go build -o bin/ringdown ./cmd/ringdown
 
+pages: ## build the pages and the console into web/dist, if they are newer; this takes Node, and goes on without it
+	@.ci/pages
+
 # Most packages wait more than they compute, for servers, browsers and time-outs: hence more of them at a time than there are processors.
-test: lint test-deps test-js ## lint, then every test there is, with the race detector
+test: lint test-deps pages test-js ## lint, then every test there is, with the race detector
 	$(TOOL) gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -race -p 4 ./...
 
 test-deps: ## install what the tests need beside Go: Node, npm packages, Chromium, servers
 	.ci/test-deps
 
-test-js: test-deps ## check the types of the JavaScript client, and run its unit tests
+test-js: test-deps ## check the types of the pages and of the JavaScript client, and run its unit tests
+	npm run --prefix web --silent check
 	npm run --prefix sdk/js --silent check
 	npm test --prefix sdk/js --silent
 

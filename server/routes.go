@@ -4,6 +4,7 @@ package server
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -58,13 +59,24 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("/connect", s.native)
 	s.socketRoutes(mux)
 	s.adminRoutes(mux)
-	for path, page := range web.Pages() {
-		mux.Handle("GET "+path, page)
-		mux.HandleFunc(path, readOnly)
-	}
+	s.pageRoutes(mux)
 	mux.HandleFunc("/", notFound)
 	clients := noticed(s.front.trusted, s.log, s.front.handler(mux))
 	return s.counted(s.guard(clients)) // the guard is to see the Host that was sent, not one that a proxy has told
+}
+
+// pageRoutes serves the pages.
+func (s *Server) pageRoutes(mux *http.ServeMux) {
+	site := web.Embedded()
+	pages := site.Pages()
+	maps.Copy(pages, site.Assets())
+	if s.dev {
+		maps.Copy(pages, site.Console())
+	}
+	for path, page := range pages {
+		mux.Handle("GET "+path, page)
+		mux.HandleFunc(path, readOnly)
+	}
 }
 
 // guard keeps foreign host names out of dev mode, and browsers from guessing at types.
@@ -104,7 +116,7 @@ func readOnly(w http.ResponseWriter, r *http.Request) {
 
 // notFound says what exists instead.
 func notFound(w http.ResponseWriter, r *http.Request) {
-	sentence := "there is nothing here; there are / (a chat in the browser), /everyone (one channel over every transport), /channels/{channel} (WebSocket, Server-Sent Events, polling, POST), " +
+	sentence := "there is nothing here; there are / (pages for browsers), /everyone (one channel over every transport), /channels/{channel} (WebSocket, Server-Sent Events, polling, POST), " +
 		"/connect (the native protocol), /socket.io/ (Socket.IO), /livez and /readyz, and unless they are private /metrics and /api/v1/ (the server API)"
 	if strings.HasPrefix(r.URL.Path, "/channels/") {
 		sentence = "a channel is one name in the path, as in /channels/lobby; write a slash within the name as %2F"

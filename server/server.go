@@ -31,6 +31,7 @@ import (
 	"github.com/ringdown/ringdown/server/config"
 	"github.com/ringdown/ringdown/server/state"
 	"github.com/ringdown/ringdown/server/tracing"
+	"github.com/ringdown/ringdown/web/feeds"
 	"github.com/ringdown/ringdown/websocket"
 )
 
@@ -203,6 +204,9 @@ func (s *Server) Serve() error {
 	s.announceAdmin()
 	go s.servePrivate()
 	go settle(s.stop, s.hub.Sessions)
+	if s.dev {
+		go feeds.Run(s.stop, s.hub, s.log, feeds.All()...)
+	}
 	go s.announceSelf()
 	return s.front.serve(s.http)
 }

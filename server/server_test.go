@@ -229,8 +229,8 @@ func TestAnswersToPlainRequests(t *testing.T) {
 		contentType, body          string
 	}{
 		{"the front page", "GET", "/", "", 200, "text/html", "<title>Ringdown</title>"},
-		{"its script", "GET", "/chat.js", "", 200, "text/javascript", "import"},
-		{"its looks", "GET", "/look.css", "", 200, "text/css", "prefers-color-scheme"},
+		{"its script", "GET", "/plain/chat.js", "", 200, "text/javascript", "import"},
+		{"its looks", "GET", "/plain/look.css", "", 200, "text/css", "prefers-color-scheme"},
 		{"the page of all transports", "GET", "/everyone", "", 200, "text/html", "every client"},
 		{"its icon", "GET", "/favicon.svg", "", 200, "image/svg+xml", "<svg"},
 		{"as localhost", "GET", "/", "localhost:8000", 200, "text/html", "Ringdown"},
@@ -246,7 +246,7 @@ func TestAnswersToPlainRequests(t *testing.T) {
 		{"channels without a name", "GET", "/channels", "", 400, "application/problem+json", `"code":"bad_channel"`},
 		{"a user that is none", "GET", "/channels/lobby?user=%00", "", 400, "application/problem+json", `"code":"bad_request"`},
 		{"put", "PUT", "/", "", 405, "text/plain", "the method is PUT; this page is read, with GET or HEAD"},
-		{"post to a script", "POST", "/chat.js", "", 405, "text/plain", "GET or HEAD"},
+		{"post to a script", "POST", "/plain/chat.js", "", 405, "text/plain", "GET or HEAD"},
 		{"post to nothing", "POST", "/nothing", "", 404, "text/plain", "there is nothing here"},
 	} {
 		t.Run(c.proves, func(t *testing.T) {

@@ -12,16 +12,26 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/web"
 )
 
+// get asks a site that has the plain pages only.
 func get(t *testing.T, path string, header http.Header) *httptest.ResponseRecorder {
 	t.Helper()
+	return getFrom(t, web.WithDist(fstest.MapFS{}), path, header)
+}
+
+// getFrom asks a site for a path.
+func getFrom(t *testing.T, site web.Site, path string, header http.Header) *httptest.ResponseRecorder {
+	t.Helper()
 	mux := http.NewServeMux()
-	for pattern, page := range web.Pages() {
-		mux.Handle(pattern, page)
+	for _, handlers := range []map[string]http.Handler{site.Pages(), site.Assets(), site.Console()} {
+		for pattern, page := range handlers {
+			mux.Handle(pattern, page)
+		}
 	}
 	request := httptest.NewRequestWithContext(t.Context(), "GET", "http://localhost:8000"+path, nil)
 	for name, values := range header {
@@ -37,14 +47,14 @@ func TestPagesNeedNothingThatTheirPolicyForbids(t *testing.T) {
 	var files []string
 	elsewhere := regexp.MustCompile(`(?i)(src|href|url|from|import)\s*[=(]?\s*['"]?(https?:)?//`)
 	for pattern, want := range map[string]int{"*.css": 1, "*.svg": 1, "chat/*": 10, "everyone/*": 9} {
-		found, err := fs.Glob(os.DirFS("."), pattern)
+		found, err := fs.Glob(os.DirFS("plain"), pattern)
 		if err != nil || len(found) < want {
 			t.Fatal(pattern, found, err)
 		}
 		files = append(files, found...)
 	}
 	for _, file := range files {
-		content, err := os.ReadFile(file)
+		content, err := os.ReadFile("plain/" + file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +105,7 @@ func TestPagesLoadOnlyWhatIsServed(t *testing.T) {
 		}
 	}
 	follow("/everyone")
-	if want := len(web.Pages()); len(seen) != want {
+	if want := len(web.WithDist(fstest.MapFS{}).Pages()) - 1; len(seen) != want { // nothing leads to /
 		t.Errorf("the pages load %d files, and %d are served", len(seen), want)
 	}
 }
@@ -105,7 +115,7 @@ func TestHostCannotWriteThePolicy(t *testing.T) {
 		recorder := httptest.NewRecorder()
 		request := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		request.Host = host
-		web.Pages()["/{$}"].ServeHTTP(recorder, request)
+		web.Embedded().Pages()["/{$}"].ServeHTTP(recorder, request)
 		if policy := recorder.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "connect-src 'self';") {
 			t.Errorf("host %q: policy %q", host, policy)
 		}
@@ -124,9 +134,54 @@ func TestUnchangedPageIsSentOnce(t *testing.T) {
 	}
 }
 
+// built is what Vite may have written.
+var built = fstest.MapFS{
+	".keep":                 {},
+	"index.html":            {Data: []byte("the front page")},
+	"pages/chat/index.html": {Data: []byte("the chat")},
+	"console/index.html":    {Data: []byte("the console")},
+	"assets/chat-1a2b.js":   {Data: []byte("a script")},
+	"assets/look-3c4d.css":  {Data: []byte("looks")},
+}
+
+func TestBuiltPagesAreServedBesideThePlainOnes(t *testing.T) {
+	site := web.WithDist(built)
+	for _, c := range []struct{ path, contentType, caching, body string }{
+		{"/", "text/html", "no-cache", "the front page"},
+		{"/chat/", "text/html", "no-cache", "the chat"},
+		{"/console/", "text/html", "no-cache", "the console"},
+		{"/assets/chat-1a2b.js", "text/javascript", "public, max-age=31536000, immutable", "a script"},
+		{"/assets/look-3c4d.css", "text/css", "public, max-age=31536000, immutable", "looks"},
+		{"/plain", "text/html", "no-cache", "<title>Ringdown</title>"},
+	} {
+		answer := getFrom(t, site, c.path, nil)
+		header := answer.Header()
+		if answer.Code != 200 || !strings.HasPrefix(header.Get("Content-Type"), c.contentType) || header.Get("Cache-Control") != c.caching ||
+			!strings.Contains(answer.Body.String(), c.body) || !strings.Contains(header.Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Errorf("%s: %d, %v, %.40q", c.path, answer.Code, header, answer.Body)
+		}
+	}
+	if answer := getFrom(t, site, "/chat", nil); answer.Code != http.StatusPermanentRedirect || answer.Header().Get("Location") != "/chat/" {
+		t.Errorf("/chat: %d to %q", answer.Code, answer.Header().Get("Location"))
+	}
+	if strings.Contains(getFrom(t, site, "/plain", nil).Body.String(), "make run") {
+		t.Error("the plain chat says how to get pages that are there")
+	}
+}
+
+func TestWithoutBuiltPagesTheFrontPageSaysHowToGetThem(t *testing.T) {
+	answer := get(t, "/", nil)
+	if body := answer.Body.String(); answer.Code != 200 || !strings.Contains(body, "<code>make run</code>") || !strings.Contains(body, `id="composer"`) {
+		t.Errorf("%d, %.200q", answer.Code, body)
+	}
+	if answer := get(t, "/console/", nil); answer.Code != 404 || !strings.Contains(answer.Body.String(), "make build") {
+		t.Errorf("the console: %d, %q", answer.Code, answer.Body)
+	}
+}
+
 // TestScripts runs the tests of the page's scripts, which are written for Node's own test runner.
 func TestScripts(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "node", "--test", "line_test.mjs", "conversation_test.mjs").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "node", "--test", "plain/line_test.mjs", "plain/conversation_test.mjs").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v (the tests need Node; make test-deps installs it)\n%s", err, out)
 	}
@@ -142,7 +197,7 @@ func TestThePageAndTheServerAgreeOnChannelNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	const script = `import { readFileSync } from 'node:fs';
-		const source = readFileSync('chat/channel.js', 'utf8');
+		const source = readFileSync('plain/chat/channel.js', 'utf8');
 		const { problemWith } = await import('data:text/javascript,' + encodeURIComponent(source));
 		console.log(JSON.stringify(JSON.parse(readFileSync(0, 'utf8')).map(problemWith)));`
 	node := exec.CommandContext(t.Context(), "node", "--input-type=module", "-e", script)

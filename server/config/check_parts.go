@@ -138,7 +138,8 @@ func (c *checker) rule(key string, r *Rule) {
 }
 
 // ownPaths are where the node has something else, by the first part of the path.
-var ownPaths = []string{"api", "channels", "connect", "everyone", "livez", "metrics", "readyz"}
+var ownPaths = []string{"api", "assets", "channels", "chat", "compare", "connect", "console", "cursors", "dashboard", "editor", "everyone", "favicon.svg",
+	"game", "livez", "metrics", "notifications", "plain", "readyz", "scores", "sensors"}
 
 func (c *checker) socketIO() {
 	p := c.SocketIO.Path

@@ -120,8 +120,8 @@ func (p page) checkGaps(t *testing.T, want int) {
 func TestPagesTalk(t *testing.T) {
 	server := start(t, "127.0.0.1:0")
 	browser := startBrowser(t)
-	ada := open(t, browser, "Ada", server.addr, "/", nil)
-	bob := open(t, browser, "Bob", server.addr, "/?channel=lobby", nil)
+	ada := open(t, browser, "Ada", server.addr, "/plain", nil)
+	bob := open(t, browser, "Bob", server.addr, "/plain?channel=lobby", nil)
 	program := join(t, server.addr, "lobby")
 
 	ada.clickSend(t, "hello Bob")
@@ -169,8 +169,8 @@ func TestPagesTalk(t *testing.T) {
 	})
 
 	t.Run("each channel for itself", func(t *testing.T) {
-		eve := open(t, browser, "Eve", server.addr, "/?channel=other", nil)
-		fay := open(t, browser, "Fay", server.addr, "/#other", nil)
+		eve := open(t, browser, "Eve", server.addr, "/plain?channel=other", nil)
+		fay := open(t, browser, "Fay", server.addr, "/plain#other", nil)
 		eve.say(t, "only here")
 		fay.waitLog(t, "only here")
 		ada.say(t, "only there")
@@ -192,8 +192,8 @@ func TestPagesComeBack(t *testing.T) {
 	server := start(t, "127.0.0.1:0")
 	network := newGate(t, server.addr)
 	browser := startBrowser(t)
-	ada := open(t, browser, "Ada", server.addr, "/", nil)
-	bob := open(t, browser, "Bob", network.addr, "/", nil)
+	ada := open(t, browser, "Ada", server.addr, "/plain", nil)
+	bob := open(t, browser, "Bob", network.addr, "/plain", nil)
 	ada.say(t, "before")
 	bob.waitLog(t, "before")
 	ada.checkRecord(t, nil)
@@ -231,8 +231,8 @@ func TestPagesCatchUp(t *testing.T) {
 	server := start(t, "127.0.0.1:0")
 	network := newGate(t, server.addr)
 	browser := startBrowser(t)
-	ada := open(t, browser, "Ada", server.addr, "/", nil)
-	bob := open(t, browser, "Bob", network.addr, "/", nil)
+	ada := open(t, browser, "Ada", server.addr, "/plain", nil)
+	bob := open(t, browser, "Bob", network.addr, "/plain", nil)
 	bob.say(t, "first")
 	ada.waitLog(t, "first")
 
@@ -263,9 +263,9 @@ func TestPagesCatchUp(t *testing.T) {
 func TestPagesKnowWhoIsHere(t *testing.T) {
 	server := start(t, "127.0.0.1:0")
 	browser := startBrowser(t)
-	ada := open(t, browser, "Ada", server.addr, "/", nil)
+	ada := open(t, browser, "Ada", server.addr, "/plain", nil)
 	ada.waitPeople(t, "1 here: Ada")
-	bob := open(t, browser, "Bob", server.addr, "/", nil)
+	bob := open(t, browser, "Bob", server.addr, "/plain", nil)
 	ada.waitPeople(t, "2 here: Ada, Bob")
 	bob.waitPeople(t, "2 here: Ada, Bob")
 	program := join(t, server.addr, "lobby")
@@ -279,7 +279,7 @@ func TestPagesKnowWhoIsHere(t *testing.T) {
 func TestPageShowsWhatOtherClientsPublish(t *testing.T) {
 	server := start(t, "127.0.0.1:0")
 	browser := startBrowser(t)
-	ada := open(t, browser, "Ada", server.addr, "/", nil)
+	ada := open(t, browser, "Ada", server.addr, "/plain", nil)
 	url := "http://" + server.addr + "/channels/lobby"
 	server.post(t, url, "application/x-www-form-urlencoded", "hello from curl")
 	server.post(t, url+"?event=price&key=AAPL&user=ticker", "application/json", `{"bid":231.5}`)
@@ -352,15 +352,15 @@ func TestEveryClientHearsTheSame(t *testing.T) {
 func TestPagesSayWhyAChannelCannotBeJoined(t *testing.T) {
 	server := start(t, "127.0.0.1:0", "--max-connections", "1")
 	browser := startBrowser(t)
-	for name, path := range map[string]string{"U+200B": "/#a%E2%80%8Bb", "stands for a folder": "/#.."} {
+	for name, path := range map[string]string{"U+200B": "/plain#a%E2%80%8Bb", "stands for a folder": "/plain#.."} {
 		p := visit(t, browser, name, server.addr, path, nil)
 		p.waitNote(t, name)
 		p.waitState(t, "closed")
 		p.checkInvites(t, false)
 	}
-	ada := open(t, browser, "Ada", server.addr, "/", nil)
+	ada := open(t, browser, "Ada", server.addr, "/plain", nil)
 	ada.checkInvites(t, true)
-	bob := visit(t, browser, "Bob", server.addr, "/", nil)
+	bob := visit(t, browser, "Bob", server.addr, "/plain", nil)
 	bob.waitNote(t, "no room for another connection")
 	bob.waitState(t, "waiting", "connecting")
 	bob.checkInvites(t, false)
@@ -377,7 +377,7 @@ func TestPageFitsAPhoneInTheDark(t *testing.T) {
 		Composer   bool // the button to send is within the screen
 	}
 	phone := func(name, scheme string) picture {
-		p := open(t, browser, name, server.addr, "/#"+name, args{
+		p := open(t, browser, name, server.addr, "/plain#"+name, args{
 			"viewport":          args{"width": width, "height": 740},
 			"deviceScaleFactor": 2, "isMobile": true, "hasTouch": true, "colorScheme": scheme,
 		})

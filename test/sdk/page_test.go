@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/ringdown/ringdown/test/node"
+	"github.com/ringdown/ringdown/test/servers"
 )
 
 // site is a server of a page, of the built client, and, behind it, of ringdown: all of one origin. It returns its URL.
@@ -70,7 +71,7 @@ func TestPagesTalkOverEachTransport(t *testing.T) {
 
 func TestAPageIsNotFooledByAProxyThatEatsFrames(t *testing.T) {
 	server := start(t, "127.0.0.1:0")
-	front := site(t, eater(t, server.addr))
+	front := site(t, servers.StartEater(t, server.addr))
 	p := browser(t)
 	if over := node.Call[string](t, p, "open", args{"name": "ann", "url": front + "/page", "channel": "news"}); over != "sse" {
 		t.Errorf("the page is open over %s", over)

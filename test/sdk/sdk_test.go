@@ -76,7 +76,7 @@ func TestAProxyThatEatsFramesAfterTheUpgradeDoesNotFoolTheClient(t *testing.T) {
 	t.Parallel() // most of it is waiting
 	server := start(t, "127.0.0.1:0")
 	p := peer(t)
-	open(t, p, "ann", eater(t, server.addr), "", "news")
+	open(t, p, "ann", servers.StartEater(t, server.addr), "", "news")
 	if transport := node.Call[string](t, p, "opened", args{"name": "ann"}); transport != "sse" {
 		t.Errorf("the client is open over %s", transport)
 	}

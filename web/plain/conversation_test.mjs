@@ -1,4 +1,4 @@
-// Tests of the chat's conversation with a simulated line and clock, and of what it shows. Run by go test, or by: node --test web/conversation_test.mjs
+// Tests of the chat's conversation with a simulated line and clock, and of what it shows. Run by go test, or by: node --test web/plain/conversation_test.mjs
 
 import assert from 'node:assert/strict';
 import { beforeEach, mock, test } from 'node:test';

@@ -1,4 +1,4 @@
-// Tests of the chat's line and of its refusals, with a simulated network and clock. Run by go test, or by: node --test web/line_test.mjs
+// Tests of the chat's line and of its refusals, with a simulated network and clock. Run by go test, or by: node --test web/plain/line_test.mjs
 
 import assert from 'node:assert/strict';
 import { beforeEach, mock, test } from 'node:test';

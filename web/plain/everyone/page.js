@@ -63,4 +63,4 @@ $('channel-form').addEventListener('submit', (event) => {
   location.hash = encodeURIComponent($('channel').value.trim());
 });
 addEventListener('hashchange', () => location.reload());
-for (const link of document.querySelectorAll('.chat')) link.href = `/#${encodeURIComponent(channel)}`;
+for (const link of document.querySelectorAll('.chat')) link.href = `/plain#${encodeURIComponent(channel)}`;

@@ -45,7 +45,7 @@ function join(name) {
   if (pending.size > 0) log.note(`Left the other channel with ${pending.size} unsent.`);
   pending.clear();
   $('channel').value = name;
-  for (const link of document.querySelectorAll('.second-tab')) link.href = `/#${inPath(name)}`;
+  for (const link of document.querySelectorAll('.second-tab')) link.href = `/plain#${inPath(name)}`;
   for (const link of document.querySelectorAll('.everyone')) link.href = `/everyone#${inPath(name)}`;
   for (const [id, text] of Object.entries(ways(location.origin, name))) $(id).textContent = text;
 

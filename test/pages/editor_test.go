@@ -1,0 +1,70 @@
+//go:build linux
+
+package pages
+
+import "testing"
+
+// text waits until the editor shows exactly a text.
+func (p *tab) text(text string) {
+	p.t.Helper()
+	p.until(`(text) => document.getElementById('area').value === text`, text)
+}
+
+// types sets the caret, and types a text there.
+func (p *tab) types(at int, text string) {
+	p.t.Helper()
+	p.do("focus", args{"selector": "#area"})
+	p.do("evaluate", args{"call": `(at) => document.getElementById('area').setSelectionRange(at, at)`, "arg": at})
+	p.do("type", args{"text": text})
+}
+
+func TestTheEditorMergesWhatTwoType(t *testing.T) {
+	server, ann, bob := start(t, "/editor/")
+	ann.is("open")
+	bob.is("open")
+	ann.types(0, "the quick fox")
+	bob.text("the quick fox")
+	bob.types(9, " brown")
+	ann.text("the quick brown fox")
+	if caret := value[int](ann, `() => document.getElementById('area').selectionEnd`, nil); caret != len("the quick brown fox") {
+		t.Errorf("Ann's caret is at %d: it did not stay behind her own text", caret)
+	}
+	ann.until(`() => document.querySelectorAll('.caret').length === 1`, nil)
+
+	ann.types(19, " 📞")
+	bob.text("the quick brown fox 📞")
+	ann.press("Backspace")
+	ann.do("type", args{"text": "📟"}) // half of it is that of the other
+	bob.text("the quick brown fox 📟")
+	ann.press("Control+z")
+	bob.until(`() => !document.getElementById('area').value.includes('📟') && document.getElementById('area').value.includes('brown')`, nil)
+
+	for _, p := range []*tab{ann, bob} {
+		p.checkQuiet()
+	}
+	checkFits(t, server, ann.browser, "/editor/")
+}
+
+func TestTheEditorMergesWhatWasTypedApartAndWhatTheServerForgot(t *testing.T) {
+	server, ann, bob := start(t, "/editor/#plans")
+	ann.is("open")
+	bob.is("open")
+	ann.types(0, "start end")
+	bob.text("start end")
+
+	server.Kill()
+	ann.is("waiting", "connecting")
+	bob.is("waiting", "connecting")
+	ann.types(5, " Ann")
+	bob.types(9, " Bob")
+	server.Start() // and has forgotten the text
+	ann.text("start Ann end Bob")
+	bob.text("start Ann end Bob")
+
+	late := open(t, ann.browser, "late", server.Addr, "/editor/#plans") // hears from the others what the server does not know
+	late.text("start Ann end Bob")
+	late.checkQuiet()
+	refused := []string{`^WebSocket connection to 'ws://.*' failed`, `^Failed to load resource: net::ERR_CONNECTION_REFUSED`}
+	ann.checkQuiet(refused...)
+	bob.checkQuiet(refused...)
+}

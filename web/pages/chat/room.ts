@@ -1,0 +1,103 @@
+// A room: a channel, what was said in it, and who is there. It survives whatever happens to the line, because the client does.
+
+import type { Channel, Client, Message } from '@ringdown/client';
+
+const kept = 500; // entries of a room
+const asked = 50; // messages of before
+
+/** What a room shows, in its order. Pending entries are the last ones. */
+export type Entry =
+  | { kind: 'message'; id: string; user: string; text: string; time: string }
+  | { kind: 'gap'; id: string; text: string }
+  | { kind: 'pending' | 'refused'; id: string; text: string; why: string };
+
+export class Room {
+  readonly name: string;
+  entries: Entry[] = [];
+  people: string[] = [];
+  nameless = 0;
+  unread = 0;
+  #channel: Channel;
+  #changed: (room: Room) => void;
+  #settled = new Map<string, string>(); // pending entries that are published, by the cursor under which they will come
+  #last = 0;
+
+  constructor(client: Client, name: string, changed: (room: Room) => void) {
+    this.name = name;
+    this.#changed = changed;
+    this.#channel = client.channel(name, { presence: true });
+    this.#channel.on('message', (message) => {
+      this.#heard(message);
+      this.unread++;
+      changed(this);
+    });
+    this.#channel.on('gap', ({ from, to, cursor }) => {
+      this.#insert({ kind: 'gap', id: `gap ${cursor}`, text: from ? `${to - from + 1} messages are missing here.` : 'Messages may be missing here.' });
+      changed(this);
+    });
+    this.#channel.on('presence', () => void this.#look());
+    this.#channel.on('subscribed', () => void this.#look());
+    this.#channel.on('unsubscribed', ({ message }) => {
+      this.#insert({ kind: 'gap', id: `end ${++this.#last}`, text: `You are not in this room: ${message}` });
+      changed(this);
+    });
+    void this.#before();
+  }
+
+  /** Says something. It is shown at once, and settled when everybody has it; until then it waits for the line, however long that takes. */
+  async say(text: string): Promise<void> {
+    const id = `pending ${++this.#last}`;
+    this.entries.push({ kind: 'pending', id, text, why: '' });
+    this.#changed(this);
+    try {
+      const { cursor } = await this.#channel.publish(text);
+      if (this.#has(cursor)) this.#remove(id);
+      else this.#settled.set(cursor, id);
+    } catch (error) {
+      const entry = this.entries.find((one) => one.id === id);
+      if (entry?.kind === 'pending') Object.assign(entry, { kind: 'refused', why: (error as Error).message });
+    }
+    this.#changed(this);
+  }
+
+  // What was said before anybody here listened. It goes above whatever has come meanwhile.
+  async #before(): Promise<void> {
+    const { messages } = await this.#channel.history({ limit: asked }).catch(() => ({ messages: [] }));
+    const older = messages.filter(({ cursor }) => !this.#has(cursor)).map(entryOf);
+    this.entries.unshift(...older);
+    this.#changed(this);
+  }
+
+  #heard(message: Message): void {
+    if (this.#has(message.cursor)) return; // the history had it
+    this.#remove(this.#settled.get(message.cursor));
+    this.#settled.delete(message.cursor);
+    this.#insert(entryOf(message));
+  }
+
+  #insert(entry: Entry): void {
+    const at = this.entries.findIndex(({ kind }) => kind === 'pending');
+    this.entries.splice(at < 0 ? this.entries.length : at, 0, entry);
+    this.entries.splice(0, this.entries.length - kept);
+  }
+
+  async #look(): Promise<void> {
+    const { members, sessions } = await this.#channel.presence().catch(() => ({ members: [], sessions: 0 })); // a poll has none
+    this.people = [...new Set(members.map(({ user }) => user ?? '').filter(Boolean))].sort();
+    this.nameless = sessions - members.filter(({ user }) => user).length;
+    this.#changed(this);
+  }
+
+  #has(id: string): boolean {
+    return this.entries.some((entry) => entry.id === id);
+  }
+
+  #remove(id: string | undefined): void {
+    this.entries = this.entries.filter((entry) => entry.id !== id);
+  }
+}
+
+function entryOf({ cursor, user = '', data, time }: Message): Entry {
+  const text = typeof data === 'string' ? data : data instanceof Uint8Array ? `${data.length} bytes` : JSON.stringify(data);
+  return { kind: 'message', id: cursor, user, text, time };
+}
