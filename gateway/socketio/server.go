@@ -151,7 +151,7 @@ func New(h *hub.Hub, options Options) (*Server, error) {
 		}
 	}
 	s := &Server{hub: h, options: options, log: options.Log, started: time.Now(), namespaces: make(map[string]*Namespace)}
-	s.journal = line.NewJournal(options.Log)
+	s.journal = line.NewJournal(h, options.Log)
 	s.limits.Attachments = cmp.Or(options.MaxAttachments, packet.DefaultMaxAttachments)
 	s.outbox = cmp.Or(options.Engine.OutboxBytes, pacedOutbox)
 	if options.Recovery != nil {

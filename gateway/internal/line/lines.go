@@ -82,7 +82,7 @@ type Lines struct {
 func New(h *hub.Hub, o Options) (*Lines, error) {
 	ls := &Lines{hub: h, outbox: cmp.Or(o.OutboxBytes, DefaultOutboxBytes), log: cmp.Or(o.Log, slog.Default()), started: time.Now(),
 		leaving: make(chan struct{})}
-	ls.journal = NewJournal(ls.log)
+	ls.journal = NewJournal(h, ls.log)
 	age := cmp.Or(o.OutboxAge, DefaultOutboxAge)
 	o.Accept.Limits.WriteTimeout = cmp.Or(o.Accept.Limits.WriteTimeout, age+farewellRoom)
 	var err error
