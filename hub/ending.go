@@ -22,6 +22,7 @@ type Ending struct {
 	Remote    string   // where the client is, as the log has it
 	Transport string   // of a client that was refused, as far as it is known
 	By        Party
+	Silent    bool   // by the network: no answer came to a ping
 	Code      Code   // of the table of refusals; "" if the server had no reason to end it
 	Close     int    // the code of the Close frame; 0 where there was none
 	Cause     string // in words, for an operator

@@ -74,4 +74,3 @@ func (h *Hub) All(yield func(*Session) bool) {
 		}
 	}
 }
-

@@ -11,7 +11,7 @@ import (
 var endings = map[string]hub.Ending{
 	string(engineio.TransportClose): {By: hub.ByClient, Cause: "the client has gone"},
 	string(engineio.TransportError): {By: hub.ByNetwork, Cause: "the line to the client broke, or too much waited for it"},
-	string(engineio.PingTimeout):    {By: hub.ByNetwork, Cause: "the client did not answer a ping in time"},
+	string(engineio.PingTimeout):    {By: hub.ByNetwork, Silent: true, Cause: "the client did not answer a ping in time"},
 	string(engineio.ParseError):     {By: hub.ByServer, Code: hub.BadRequest, Cause: "the client sent what is no packet of its protocol"},
 	string(engineio.ForcedClose):    {By: hub.ByServer, Code: hub.Disconnected, Cause: "the server closed the connection"},
 	string(engineio.ServerShutdown): {By: hub.ByServer, Code: hub.ShuttingDown, Cause: "the server is shutting down"},

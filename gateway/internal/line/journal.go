@@ -132,7 +132,7 @@ func (j *Journal) Gone(s *hub.Session, remote net.Addr, err error) {
 	case code < 0:
 		code, by, cause = 0, hub.ByNetwork, "the line to the client broke"
 	}
-	j.hub.Told(hub.Ending{Session: s, Remote: addressOf(s, remote), By: by, Close: int(code), Cause: cause})
+	j.hub.Told(hub.Ending{Session: s, Remote: addressOf(s, remote), By: by, Silent: errors.Is(err, websocket.ErrKeepAlive), Close: int(code), Cause: cause})
 	j.closed(level, s, remote, code, []any{"cause", cause, "cure", cure})
 }
 
