@@ -195,6 +195,9 @@ func (s *Server) Stats() Stats {
 	}
 }
 
+// Lag is how long the event loops take to come to something new; see [loop.Server.Lag].
+func (s *Server) Lag(ctx context.Context) time.Duration { return s.engine.Lag(ctx) }
+
 // Shutdown refuses new connections, closes those that are open so that their clients come back, and waits until all handlers have
 // returned. When ctx ends first, the rest is not waited for, and the error is ctx's. Of the hub's two ends this comes first.
 func (s *Server) Shutdown(ctx context.Context) error { return s.ShutdownOver(ctx, 0) }

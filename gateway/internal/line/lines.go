@@ -165,6 +165,9 @@ func (ls *Lines) Journal() *Journal { return ls.journal }
 // Stats are the counters of the connections.
 func (ls *Lines) Stats() loop.Stats { return ls.server.Stats() }
 
+// Lag is how long the event loops take to come to something new; see [loop.Server.Lag].
+func (ls *Lines) Lag(ctx context.Context) time.Duration { return ls.server.Lag(ctx) }
+
 // OutboxBytes is how much may wait for one client.
 func (ls *Lines) OutboxBytes() int { return ls.outbox }
 
