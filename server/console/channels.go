@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/ringdown/ringdown/hub"
 	patterns "github.com/ringdown/ringdown/internal/pattern"
@@ -372,5 +371,5 @@ func (c *Handler) publish(r *request) (any, error) {
 		return nil, err
 	}
 	c.did(r, "published", "channel", p.Channel, "offset", got.Offset)
-	return publishAnswer{p.Channel, got.Offset, got.Cursor(), stamp{got.Time.Round(time.Millisecond)}, got.Subscribers, got.Lagging}, nil
+	return publishAnswer{p.Channel, got.Offset, got.Cursor(), stamp{got.Time}, got.Subscribers, got.Lagging}, nil
 }

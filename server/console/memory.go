@@ -46,6 +46,9 @@ func (m *Memory) Ended(e hub.Ending) {
 	if s := e.Session; s != nil {
 		about := s.Connection()
 		one.ID, one.User, one.Transport, one.Protocol = s.ID(), s.User(), about.Transport, about.Protocol
+		if one.Transport != "websocket" { // the others have no Close frame
+			one.CloseCode = 0
+		}
 		one.AgeSeconds, one.QueueBytes = seconds(time.Since(s.Since())), about.Waiting
 	}
 	m.ended.put(one)
