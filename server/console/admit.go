@@ -90,6 +90,7 @@ type failures struct {
 	mu sync.Mutex
 	// by address: when all failures will be forgiven. Those of addresses that are forgiven go when there are many.
 	until map[netip.Prefix]time.Time
+	swept time.Time // when they last went
 }
 
 // may tells whether an address may try once more.
@@ -103,7 +104,8 @@ func (f *failures) may(from netip.Addr, now time.Time) bool {
 func (f *failures) note(from netip.Addr, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.until) >= maxFailing {
+	if len(f.until) >= maxFailing && now.Sub(f.swept) >= failurePause {
+		f.swept = now
 		for at, forgiven := range f.until {
 			if !forgiven.After(now) {
 				delete(f.until, at)

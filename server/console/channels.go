@@ -232,7 +232,7 @@ type historyAnswer struct {
 }
 
 // maxHistory bounds the payload of one answer, in bytes; past it the rest is left for the next page.
-const maxHistory = 4 << 20
+const maxHistory = 1 << 20
 
 // history reads a page of what a channel keeps: the newest, those before an offset, or those after a cursor.
 func (c *Handler) history(r *request) (any, error) {
@@ -270,14 +270,14 @@ func (c *Handler) history(r *request) (any, error) {
 // historyBefore is the page that ends before an offset.
 func (c *Handler) historyBefore(r *request, name string, before uint64, limit int) (any, error) {
 	before = max(before, 1)
-	limit = int(min(uint64(limit), before-1))
-	got, err := c.hub.History(r.Context(), name, hub.Query{After: before - 1 - uint64(limit), Limit: max(limit, 1)})
+	page := min(uint64(limit), before-1)
+	got, err := c.hub.History(r.Context(), name, hub.Query{After: before - 1 - page, Limit: limit})
 	if err != nil {
 		return nil, err
 	}
 	got.Publications = slices.DeleteFunc(slices.Clone(got.Publications), func(p *hub.Publication) bool { return p.Offset >= before })
 	answer := pageBack(name, got)
-	answer.Lost = got.Lost > 0
+	answer.Lost = got.Lost > 0 && page > 0
 	return answer, nil
 }
 
