@@ -2,7 +2,10 @@
 
 package hub
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Description is what a gateway knows of a client's connection.
 type Description struct {
@@ -12,12 +15,30 @@ type Description struct {
 	Fixed     bool   // the client speaks of the channels that it has named and no others, so the server cannot take it into one
 	Remote    string // the client's address; "" while it is not known, or not any more
 	Waiting   int    // bytes that wait to be written
+
+	Subprotocol string // that was agreed on, or ""
+	Compression bool   // messages may be compressed
 }
 
 // Describer is what a [Receiver] may be, too. Describe is called from any goroutine, also while the session is being opened. Transport,
 // Protocol, Passing and Fixed do not change.
 type Describer interface {
 	Describe() Description
+}
+
+// Pinger is what a [Receiver] may be, too, whose client answers pings.
+type Pinger interface {
+	// RoundTrip sends a ping and tells how long its answer takes. ok is false if none came before ctx ended, or the connection cannot
+	// be asked now.
+	RoundTrip(ctx context.Context) (took time.Duration, ok bool)
+}
+
+// RoundTrip asks the session's client for a sign of life; ok is false if none came before ctx ended, or its transport has none.
+func (s *Session) RoundTrip(ctx context.Context) (took time.Duration, ok bool) {
+	if p, asks := s.receiver.(Pinger); asks {
+		return p.RoundTrip(ctx)
+	}
+	return 0, false
 }
 
 // Connection is what the session's gateway knows of its connection.

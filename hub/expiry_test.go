@@ -52,11 +52,11 @@ func TestAnEndThatIsFarAwayComesInTheEnd(t *testing.T) {
 }
 
 func TestWhatIsAboutToEndIsNotRenewed(t *testing.T) {
-	h := &Hub{sessions: make(map[string]*Session), index: make(index)}
+	h := &Hub{sessions: newRoster(), index: make(index)}
 	s := &Session{hub: h, receiver: silent{}, id: "s"}
 	ends := time.Now().Add(time.Hour)
 	s.who.Store(&Identity{User: "ann", Expires: ends})
-	h.sessions[s.id] = s
+	h.sessions.put(s)
 	h.expiry.set(s, ends)
 	if due := h.expiry.take(ends); len(due) != 1 { // and now something else runs before they are ended
 		t.Fatalf("%d sessions are due", len(due))

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -67,6 +66,10 @@ type Options struct {
 	// channel, so it must not wait and must not call the hub.
 	Watch func(Event)
 
+	// Ended, if not nil, is told of each session that stayed and has ended, and of each client that was not let in; see [Ending]. It
+	// is called from any goroutine, must not wait, and keeps no Session.
+	Ended func(Ending)
+
 	// Log is told of what goes wrong between the hub and its broker; nil means slog.Default.
 	Log *slog.Logger
 }
@@ -94,7 +97,7 @@ type Hub struct {
 	mu       sync.RWMutex // guards what follows; taken before any other lock
 	closing  bool
 	empty    chan struct{} // made by Shutdown, closed when the last session has gone
-	sessions map[string]*Session
+	sessions roster
 	sorts    sorts
 	index    index
 }
@@ -123,7 +126,7 @@ func New(options Options) (*Hub, error) {
 		seed:     maphash.MakeSeed(),
 		totals:   newTotals(),
 		healers:  make(chan struct{}, healers),
-		sessions: make(map[string]*Session),
+		sessions: newRoster(),
 		index:    make(index),
 	}
 	if err := h.SetRules(options.Rules); err != nil {
@@ -190,10 +193,10 @@ func (h *Hub) enlist(s *Session, who *Identity) error {
 	if h.closing {
 		return ErrShutdown
 	}
-	if most := h.bounds.sessions.Load(); int64(len(h.sessions)) >= most {
+	if most := h.bounds.sessions.Load(); int64(h.sessions.count) >= most {
 		return Errorf(Full, "%w (all %d are taken)", ErrFull, most)
 	}
-	h.sessions[s.id] = s
+	h.sessions.put(s)
 	s.sort, s.passing, s.fixed = h.sorts.find(about), about.Passing, about.Fixed
 	h.sorts[s.sort].Sessions++
 	h.totals.opened.Add(1)
@@ -215,17 +218,16 @@ func (h *Hub) forget(s *Session) {
 func (h *Hub) strike(s *Session) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if _, open := h.sessions[s.id]; !open {
+	if !h.sessions.remove(s.id) {
 		return false
 	}
-	delete(h.sessions, s.id)
 	h.sorts[s.sort].Sessions--
 	if !s.passing {
 		h.totals.disconnects[s.cause()].Add(1)
 	}
 	h.expiry.set(s, time.Time{})
 	h.index.remove(s, s.Identity())
-	if h.closing && len(h.sessions) == 0 {
+	if h.closing && h.sessions.count == 0 {
 		close(h.empty)
 	}
 	return true
@@ -235,26 +237,14 @@ func (h *Hub) strike(s *Session) bool {
 func (h *Hub) Sessions() int {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return len(h.sessions)
+	return h.sessions.count
 }
 
 // Session returns the open session of an id, or nil.
 func (h *Hub) Session(id string) *Session {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.sessions[id]
-}
-
-// All calls yield for the open sessions of this node, in no order, until it returns false.
-func (h *Hub) All(yield func(*Session) bool) {
-	h.mu.RLock()
-	all := slices.Collect(maps.Values(h.sessions))
-	h.mu.RUnlock()
-	for _, s := range all {
-		if !yield(s) {
-			return
-		}
-	}
+	return h.sessions.get(id)
 }
 
 // SessionsOf returns the open sessions of a user on this node, in no order.
@@ -291,11 +281,11 @@ func (h *Hub) refuse() (open []*Session, empty <-chan struct{}) {
 	if !h.closing {
 		h.closing = true
 		h.empty = make(chan struct{})
-		if len(h.sessions) == 0 {
+		if h.sessions.count == 0 {
 			close(h.empty)
 		}
 	}
-	return slices.Collect(maps.Values(h.sessions)), h.empty
+	return h.sessions.all(), h.empty
 }
 
 // work runs f on a goroutine that Shutdown waits for; f ends soon after h.ctx does. It reports false, and does nothing, once

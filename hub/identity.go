@@ -120,7 +120,7 @@ func (s *Session) replace(who Identity) error {
 	h := s.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.sessions[s.id] != s {
+	if h.sessions.get(s.id) != s {
 		return ErrEnded
 	}
 	old := s.who.Load()

@@ -74,6 +74,7 @@ func (s *Server) startAdmin(version string) (err error) {
 	s.addSources(&sources)
 	a.metrics = metrics.New(sources)
 	a.api, a.open = s.newAPI(version, false), s.newAPI(version, true)
+	s.startConsole(version)
 	if s.config.Listen.Private == "" {
 		return nil
 	}
@@ -166,6 +167,7 @@ func (s *Server) adminRoutes(mux *http.ServeMux) {
 		return
 	}
 	mux.HandleFunc(api.Prefix+"/", s.serveAPI)
+	s.consoleRoutes(mux)
 	if s.config.Metrics.Public {
 		mux.Handle("/metrics", s.admin.metrics)
 	} else {
@@ -180,12 +182,13 @@ func (s *Server) privateRoutes() http.Handler {
 	mux.HandleFunc("/readyz", s.admin.health.Ready)
 	mux.Handle("/metrics", s.admin.metrics)
 	mux.HandleFunc(api.Prefix+"/", s.serveAPI)
+	s.consoleRoutes(mux)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "there is nothing here; on this address there are /livez, /readyz, /metrics, "+api.Prefix+"/ and /debug/pprof/", http.StatusNotFound)
+		http.Error(w, "there is nothing here; on this address there are /livez, /readyz, /metrics, "+api.Prefix+"/, /console/ if it has a token, and /debug/pprof/", http.StatusNotFound)
 	})
 	return s.guard(mux)
 }
@@ -211,6 +214,7 @@ func (s *Server) servePrivate() {
 
 // stopAdmin closes the private listener and cuts what is asked there, at the very end, so that a node can be watched while it drains.
 func (s *Server) stopAdmin() {
+	s.stopConsole()
 	if s.admin.private != nil {
 		s.admin.http.Close()
 		s.admin.private.Close() // it may never have been served
@@ -250,7 +254,7 @@ func (s *Server) announceAdmin() {
 		s.log.Warn("DEV MODE: programs on this machine may use the server API without a key, until one is configured (api.keys)")
 	}
 	if s.admin.private != nil {
-		s.log.Info("listening for operators", "address", s.admin.private.Addr().String(), "serves", "/metrics /api/v1/ /debug/pprof/ /livez /readyz")
+		s.log.Info("listening for operators", "address", s.admin.private.Addr().String(), "serves", "/metrics /api/v1/ /console/ /debug/pprof/ /livez /readyz")
 		return
 	}
 	if address, ok := s.Addr().(*net.TCPAddr); ok && !address.IP.IsLoopback() && s.config.Metrics.Public {

@@ -32,7 +32,7 @@ func apiKeys(c *config.API) ([]api.Key, error) {
 			key.Rights = append(key.Rights, api.Right(right))
 		}
 		if k.SecretFile != "" {
-			secret, err := readKey(k.SecretFile)
+			secret, err := readSecret(k.SecretFile, "key", minKey)
 			if err != nil {
 				return nil, fmt.Errorf("api.keys[%d].secret_file: %w", i, err)
 			}
@@ -44,23 +44,23 @@ func apiKeys(c *config.API) ([]api.Key, error) {
 	return keys, err
 }
 
-// readKey reads a key from a file, without the space around it.
-func readKey(name string) (string, error) {
+// readSecret reads a secret of so many bytes or more from a file, without the space around it; what is how errors call it.
+func readSecret(name, what string, least int) (string, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return "", fmt.Errorf("the key cannot be read: %w; name a file that this program may read", err)
+		return "", fmt.Errorf("the %s cannot be read: %w; name a file that this program may read", what, err)
 	}
 	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 	if err != nil {
-		return "", fmt.Errorf("the key cannot be read: %w", err)
+		return "", fmt.Errorf("the %s cannot be read: %w", what, err)
 	}
 	if len(content) > maxKeyFile {
-		return "", fmt.Errorf("%s has more than %d bytes; name a file that holds nothing but the key", name, maxKeyFile)
+		return "", fmt.Errorf("%s has more than %d bytes; name a file that holds nothing but the %s", name, maxKeyFile, what)
 	}
 	key := strings.TrimSpace(string(content))
-	if len(key) < minKey {
-		return "", fmt.Errorf("the key in %s is %d bytes long, and can be guessed; make one of %d bytes or more, with `openssl rand -hex 32`", name, len(key), minKey)
+	if len(key) < least {
+		return "", fmt.Errorf("the %s in %s is %d bytes long, and can be guessed; make one of %d bytes or more, with `openssl rand -hex 32`", what, name, len(key), least)
 	}
 	return key, nil
 }

@@ -43,6 +43,8 @@ type Options struct {
 	Level *slog.LevelVar
 	// Version of the program, for the API and the metrics; "" if it is not known.
 	Version string
+	// Source tells where the value of a key of the configuration came from, as [config.Loaded.Source] does; nil is not known.
+	Source func(key string) string
 	// Keepers have sections of their own in state.file.
 	Keepers []state.Keeper
 }
@@ -64,11 +66,16 @@ type Server struct {
 	peers    *peers // nil where the node is by itself
 	service  *service
 	tracer   *tracing.Tracer // nil if nothing is traced
-	keepers  []state.Keeper  // of the parts of the node, and those of Options
+	operated operated        // the console
+	source   func(string) string
+	keepers  []state.Keeper // of the parts of the node, and those of Options
 
 	mu         sync.Mutex // guards what follows
 	config     config.Config
 	identities identities // itself to be read without the lock
+
+	drainAsked chan struct{} // closed by askOnce
+	askOnce    sync.Once
 
 	started  chan struct{} // closed when all parts are there
 	stopping atomic.Bool
@@ -82,13 +89,21 @@ func New(c config.Config, o Options) (*Server, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	front, err := openFront(&c, cmp.Or(o.Log, slog.Default()))
+	operated, log, err := openConsole(&c, cmp.Or(o.Log, slog.Default()))
+	if err != nil {
+		return nil, err
+	}
+	front, err := openFront(&c, log)
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
-		dev: c.Dev, log: cmp.Or(o.Log, slog.Default()), level: o.Level, front: front, config: c,
+		dev: c.Dev, log: log, operated: operated, level: o.Level, front: front, config: c,
+		source: o.Source, drainAsked: make(chan struct{}),
 		started: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}), version: o.Version, keepers: o.Keepers,
+	}
+	if s.source == nil {
+		s.source = func(string) string { return "" }
 	}
 	if err := s.start(o.Version); err != nil {
 		s.abandon()
@@ -115,6 +130,7 @@ const abandonTimeout = 5 * time.Second
 func (s *Server) abandon() {
 	ctx, cancel := context.WithTimeout(context.Background(), abandonTimeout)
 	defer cancel()
+	s.stopConsole()
 	if s.admin.private != nil {
 		s.admin.private.Close()
 	}
@@ -167,6 +183,7 @@ func (s *Server) start(version string) (err error) {
 		Guards:           append(s.front.guards(), s.service.guards()...),
 		Call:             s.service.call(),
 		Watch:            s.service.watch(),
+		Ended:            s.operated.ended(),
 		Log:              s.log,
 	})
 	if err != nil {
@@ -202,6 +219,7 @@ func (s *Server) Addr() net.Addr { return s.front.listeners[0].Addr() }
 func (s *Server) Serve() error {
 	s.announce()
 	s.announceAdmin()
+	s.announceConsole()
 	go s.servePrivate()
 	go settle(s.stop, s.hub.Sessions)
 	if s.dev {

@@ -96,6 +96,9 @@ func (s *Server) leave(ctx context.Context) (allGone bool) {
 		s.log.Warn("cut the clients that had not gone after drain.window", "cause", err)
 	}
 	s.peers.stopRelaying()
+	if s.admin.private == nil { // its streams would be waited for
+		s.stopConsole()
+	}
 	requests, cancel := context.WithTimeout(ctx, max(window/2, leastForRequests))
 	defer cancel()
 	late := s.http.Shutdown(requests)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -65,7 +66,10 @@ func serve(ctx context.Context, sources config.Sources, errs io.Writer) error {
 	level := new(slog.LevelVar)
 	log := newLog(loaded.Config.Log.Format, errs, level)
 	warn(log, loaded)
-	node, err := server.New(loaded.Config, server.Options{Log: log, Level: level, Version: release()})
+	var current atomic.Pointer[config.Loaded]
+	current.Store(loaded)
+	source := func(key string) string { return current.Load().Source(key) }
+	node, err := server.New(loaded.Config, server.Options{Log: log, Level: level, Version: release(), Source: source})
 	if err != nil {
 		return err
 	}
@@ -79,7 +83,12 @@ func serve(ctx context.Context, sources config.Sources, errs io.Writer) error {
 		case err := <-serving:
 			return err
 		case <-hangup:
-			reload(node, sources, log)
+			if loaded := reload(node, sources, log); loaded != nil {
+				current.Store(loaded)
+			}
+		case <-node.DrainAsked():
+			log.Info("stopping, as was asked on the console")
+			running = false
 		case <-ctx.Done():
 			running = false
 		}
@@ -108,8 +117,8 @@ func warn(log *slog.Logger, loaded *config.Loaded) {
 	}
 }
 
-// reload reads the configuration again. One with mistakes changes nothing.
-func reload(node *server.Server, sources config.Sources, log *slog.Logger) {
+// reload reads the configuration again, and returns it. One with mistakes changes nothing, and is nil.
+func reload(node *server.Server, sources config.Sources, log *slog.Logger) *config.Loaded {
 	loaded, err := config.Load(sources)
 	var changes []config.Change
 	if err == nil {
@@ -117,7 +126,7 @@ func reload(node *server.Server, sources config.Sources, log *slog.Logger) {
 	}
 	if err != nil {
 		log.Error("the configuration was not reloaded, and the one before still holds", "error", err)
-		return
+		return nil
 	}
 	warn(log, loaded)
 	later := 0
@@ -131,4 +140,5 @@ func reload(node *server.Server, sources config.Sources, log *slog.Logger) {
 		}
 	}
 	log.Info("configuration reloaded", "file", loaded.File, "changed", len(changes)-later, "need_restart", later)
+	return loaded
 }

@@ -153,6 +153,9 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) error {
 // Stats are the counters of the gateway's connections on the event loop.
 func (g *Gateway) Stats() loop.Stats { return g.lines.Stats() }
 
+// Lag is how long the gateway's event loops take to come to something new; see [loop.Server.Lag].
+func (g *Gateway) Lag(ctx context.Context) time.Duration { return g.lines.Lag(ctx) }
+
 // Shutdown is ShutdownOver with a window of four seconds.
 func (g *Gateway) Shutdown(ctx context.Context) error { return g.ShutdownOver(ctx, line.DefaultWindow) }
 

@@ -201,6 +201,7 @@ func (s *Socket) finish(was bool) {
 			s.guarded(func() { f(s.reason) })
 		}
 	}
+	s.tellEnd()
 	s.Session().Close()
 	s.leaveAll()
 	if s.memory != nil { // from now on another socket may have the id

@@ -126,6 +126,7 @@ func (s *Socket) ended(cause error) {
 		s.conn.engine.Close(engineio.ServerShutdown)
 		return
 	}
+	s.conn.server.hub.Told(hub.Ending{Session: s.Session(), Remote: s.conn.engine.RemoteAddr(), Code: refusal.Code, Cause: sentence})
 	reconnect := refusal.Status >= 500
 	if s.conn.server.options.Direct != nil {
 		s.write(OwnEvents+"disconnect", goodbye{told{string(refusal.Code), sentence}, reconnect})

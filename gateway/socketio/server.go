@@ -151,7 +151,7 @@ func New(h *hub.Hub, options Options) (*Server, error) {
 		}
 	}
 	s := &Server{hub: h, options: options, log: options.Log, started: time.Now(), namespaces: make(map[string]*Namespace)}
-	s.journal = line.NewJournal(options.Log)
+	s.journal = line.NewJournal(h, options.Log)
 	s.limits.Attachments = cmp.Or(options.MaxAttachments, packet.DefaultMaxAttachments)
 	s.outbox = cmp.Or(options.Engine.OutboxBytes, pacedOutbox)
 	if options.Recovery != nil {
@@ -194,6 +194,9 @@ func (s *Server) Stats() Stats {
 		WrongArguments: s.counts.wrongArguments.Load(),
 	}
 }
+
+// Lag is how long the event loops take to come to something new; see [loop.Server.Lag].
+func (s *Server) Lag(ctx context.Context) time.Duration { return s.engine.Lag(ctx) }
 
 // Shutdown refuses new connections, closes those that are open so that their clients come back, and waits until all handlers have
 // returned. When ctx ends first, the rest is not waited for, and the error is ctx's. Of the hub's two ends this comes first.

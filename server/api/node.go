@@ -3,6 +3,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -45,6 +46,26 @@ func (a *Handler) nodeHere() node {
 type nodeList struct {
 	Nodes      []node   `json:"nodes"`
 	Incomplete []string `json:"incomplete,omitempty"` // nodes that have not answered
+}
+
+// Fellow is a node that has told of itself.
+type Fellow struct {
+	Node
+	Sessions, Channels, Subscriptions int
+	Publications, Deliveries          uint64 // since its start
+}
+
+// Nodes asks all nodes, this one included, for what they tell of themselves; missing are those that have not answered.
+func (a *Handler) Nodes(ctx context.Context) (all []Fellow, missing []string) {
+	answers, missing := gather(ctx, a, &question{Op: askNode}, a.nodeHere)
+	for _, n := range answers {
+		one := Fellow{Node{Name: n.Name, Version: n.Version, Draining: n.Draining}, n.Sessions, n.Channels, n.Subscriptions, n.Publications, n.Deliveries}
+		if n.Started != nil {
+			one.Started = n.Started.Time
+		}
+		all = append(all, one)
+	}
+	return all, missing
 }
 
 // nodes tells of all nodes, by name.

@@ -37,6 +37,15 @@ const Memory = "memory"
 // Shared tells whether the broker is one of several nodes.
 func (b *Broker) Shared() bool { return b.URL != Memory }
 
+// Kind is what carries publications, in one word: memory, or the scheme of the address, as redis.
+func (b *Broker) Kind() string {
+	if !b.Shared() {
+		return Memory
+	}
+	kind, _, _ := strings.Cut(strings.TrimSpace(b.URL), "://")
+	return kind
+}
+
 // brokerScheme is how an address of a broker begins. Which schemes there are the server knows.
 var brokerScheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://`)
 

@@ -41,6 +41,7 @@ func (c *Config) problems() Errors {
 	check.backend()
 	check.socketIO()
 	check.api()
+	check.console()
 	check.tracing()
 	check.drain()
 	check.broker()

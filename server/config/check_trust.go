@@ -103,6 +103,19 @@ func (c *checker) api() {
 	}
 }
 
+// minConsoleToken is the shortest token of the console, in bytes: it is typed now and then, and guessing is slowed down.
+const minConsoleToken = 16
+
+func (c *checker) console() {
+	o := &c.Console
+	if o.Token != "" && o.TokenFile != "" {
+		c.say("console.token_file", "is given, and so is console.token; leave out one of the two")
+	}
+	if o.Token != "" && len(o.Token) < minConsoleToken {
+		c.say("console.token", "is %d bytes long, and can be guessed; make one of %d bytes or more, with `openssl rand -hex 16`", len(o.Token), minConsoleToken)
+	}
+}
+
 // token tells whether text can be the name of a cookie or a parameter without being quoted.
 func token(text string) bool {
 	return strings.IndexFunc(text, func(r rune) bool {

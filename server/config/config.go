@@ -17,6 +17,7 @@ type Config struct {
 	Backend   Backend   `key:"backend" doc:"your own service, which is asked before clients do things and told what happened"`
 	SocketIO  SocketIO  `key:"socketio" doc:"clients that speak Socket.IO (protocol revision 5, clients from version 3 on)"`
 	API       API       `key:"api" doc:"the HTTP API for your own services, /api/v1"`
+	Console   Console   `key:"console" doc:"what operators see in a browser, /console/"`
 	Metrics   Metrics   `key:"metrics" doc:"what the node counts, /metrics"`
 	Log       Log       `key:"log" doc:"what is written to standard error"`
 	Tracing   Tracing   `key:"tracing" doc:"OpenTelemetry traces of API calls and hooks"`

@@ -319,6 +319,7 @@ func (l *Loaded) warnings() []string {
 	}
 	warn("backend.secret", l.Config.Backend.Secret)
 	warn("broker.cluster.secret", l.Config.Broker.Cluster.Secret)
+	warn("console.token", l.Config.Console.Token)
 	for i, k := range l.Config.API.Keys {
 		warn(fmt.Sprintf("api.keys[%d].secret", i), k.Secret)
 	}

@@ -98,6 +98,12 @@ type APIKey struct {
 	Channels   []string `key:"channels" example:"chat:*" doc:"patterns of the channels that the key is bound to; none binds it to no channel"`
 }
 
+// Console says who may use the console.
+type Console struct {
+	Token     Secret `key:"token" doc:"what lets an operator in, 16 bytes or more; a file is the better place. Without one there is no console, but in dev mode one is made up at each start, and written to the log with the console's address"`
+	TokenFile string `key:"token_file" example:"/etc/ringdown/console.token" doc:"file with that token"`
+}
+
 // Metrics says who may read them.
 type Metrics struct {
 	Public bool `key:"public" doc:"let everybody who reaches the node read them; otherwise, on the listeners for clients, only programs on this machine itself, not through a proxy, and those with an API key that has the right to read and is bound to no channel"`

@@ -110,11 +110,14 @@ type Value struct {
 }
 
 // Values are all keys but those of elements, in the order of the reference page.
-func (l *Loaded) Values() []Value {
+func (l *Loaded) Values() []Value { return Values(l.Config, l.Source) }
+
+// Values are those of a configuration, whose values come from where source says.
+func Values(c Config, source func(key string) string) []Value {
 	var all []Value
-	v := reflect.ValueOf(&l.Config).Elem()
+	v := reflect.ValueOf(&c).Elem()
 	for _, f := range root().values() {
-		all = append(all, Value{f.path, f.show(f.in(v)), l.Source(f.path)})
+		all = append(all, Value{f.path, f.show(f.in(v)), source(f.path)})
 	}
 	return all
 }

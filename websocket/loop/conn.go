@@ -81,6 +81,8 @@ type rare struct {
 	untold  [2]Drop // what the handler's Dropped was not told of: dropped, conflated
 	telling bool    // Dropped is being called
 
+	probe *probe // of RoundTrip; nil if none is under way; guarded by mu
+
 	drainedAt int   // of NotifyDrained
 	counted   int64 // of what waits, in the server's counters; 0 while the peer keeps up
 }
@@ -135,6 +137,9 @@ func (c *Conn) Subprotocol() string {
 	}
 	return c.server.opts.Accept.Subprotocols[c.subprotocol-1]
 }
+
+// Compressed reports whether messages to the peer may be compressed.
+func (c *Conn) Compressed() bool { return c.windowBits > 0 }
 
 // RemoteAddr is the peer's network address, or nil once the connection is gone.
 func (c *Conn) RemoteAddr() net.Addr { return c.driver.remoteAddr(c) }

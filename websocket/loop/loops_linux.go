@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ringdown/ringdown/websocket/internal/bridge"
 	"github.com/ringdown/ringdown/websocket/internal/epoll"
@@ -106,6 +107,22 @@ func (p *loops) each(ctx context.Context, f func(*Conn)) {
 	case <-done:
 	case <-ctx.Done():
 	}
+}
+
+func (p *loops) lag(ctx context.Context) time.Duration {
+	asked := time.Now()
+	reached := make(chan struct{}, len(p.all))
+	for _, l := range p.all {
+		l.do(func() { reached <- struct{}{} })
+	}
+	for range p.all {
+		select {
+		case <-reached:
+		case <-ctx.Done():
+			return time.Since(asked)
+		}
+	}
+	return time.Since(asked)
 }
 
 func (p *loops) close() {

@@ -48,6 +48,8 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 			c.deliver(ev.Opcode, ev.Payload)
 		case wire.PingIn:
 			c.pong(ev.Payload)
+		case wire.PongIn:
+			c.answered(ev.Payload)
 		case wire.ClosedIn:
 			c.peerClosed(ev.Code, string(ev.Payload))
 		}

@@ -83,6 +83,8 @@ type poller interface {
 	adopt(u *bridge.Upgraded, ready func(*Conn)) bool
 	// each calls f for all connections, on the goroutines of their loops. When ctx ends it returns, and f is called later.
 	each(ctx context.Context, f func(*Conn))
+	// lag is how long the loops take to come to something new, the slowest of them; as long as was waited, if ctx ends before.
+	lag(ctx context.Context) time.Duration
 	// tick is called at each step of the clock.
 	tick(now wheel.Tick)
 	close()

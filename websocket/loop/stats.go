@@ -3,6 +3,7 @@
 package loop
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
 )
@@ -63,6 +64,20 @@ func (s *Server) Stats() Stats {
 		SlowHandlers: n.slowHandlers.Load(),
 		LoopLag:      time.Duration(n.lag.Load()),
 	}
+}
+
+// Lag is how long something new has to wait until every event loop has come to it, now: the rest of the rounds that they are in. It wakes
+// each loop once. If ctx ends before, it is how long was waited; without loops, or once the server has shut down, it is 0.
+func (s *Server) Lag(ctx context.Context) time.Duration {
+	select {
+	case <-s.stop:
+		return 0
+	default:
+	}
+	if s.poll == nil {
+		return 0
+	}
+	return s.poll.lag(ctx)
 }
 
 func (n *counters) wrote(bytes int) {

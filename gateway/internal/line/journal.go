@@ -6,10 +6,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/internal/sparing"
@@ -20,15 +22,20 @@ import (
 // what to do about it. Clients that go by themselves, and those that a shutdown ends, are told of at level Debug, all else at Info. It
 // may be used from any goroutine.
 //
+// What ends, and who is not let in, is told to the hub as well ([hub.Hub.Told]), whatever the log's level.
+//
 // Whoever wants to fill a disk has requests refused, so refusals have a bound, which all clients of a gateway share; at level Debug there
 // is none.
 type Journal struct {
+	hub      *hub.Hub
 	log      *slog.Logger
 	refusals sparing.Lines
 }
 
-// NewJournal returns a journal that is kept in a log; nil means slog.Default.
-func NewJournal(log *slog.Logger) *Journal { return &Journal{log: cmp.Or(log, slog.Default())} }
+// NewJournal returns a journal of what happens to the clients of h, kept in a log; nil means slog.Default.
+func NewJournal(h *hub.Hub, log *slog.Logger) *Journal {
+	return &Journal{hub: h, log: cmp.Or(log, slog.Default())}
+}
 
 // Request notes that a request was refused. The session is "" if there was none yet.
 func (j *Journal) Request(r *http.Request, session string, err error) {
@@ -39,7 +46,27 @@ func (j *Journal) Request(r *http.Request, session string, err error) {
 	if session != "" {
 		values = append(values, "session", session)
 	}
-	j.refused(values, refusedHandshake(err))
+	err = refusedHandshake(err)
+	j.notLetIn(r.RemoteAddr, transportOf(r), err)
+	j.refused(values, err)
+}
+
+// transportOf is what a request that was refused would have become, as far as its head tells.
+func transportOf(r *http.Request) string {
+	switch {
+	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
+		return "websocket"
+	case strings.Contains(r.Header.Get("Accept"), "text/event-stream"):
+		return "sse"
+	case r.Method == http.MethodPost:
+		return "post"
+	}
+	return "poll"
+}
+
+func (j *Journal) notLetIn(remote, transport string, err error) {
+	r, _ := hub.RefusalOf(err)
+	j.hub.Told(hub.Ending{Refused: true, Remote: remote, Transport: transport, Code: r.Code, Cause: err.Error()})
 }
 
 // refusedHandshake gives the refusals of package websocket, which has none of our codes, the nearest.
@@ -59,6 +86,7 @@ func (j *Journal) Session(s *hub.Session, err error) { j.refused(about(s, nil), 
 
 // Connect notes that a client was not let into a namespace of its protocol.
 func (j *Journal) Connect(remote, namespace string, err error) {
+	j.notLetIn(remote, "engine.io", err)
 	j.refused([]any{"remote", remote, "namespace", namespace}, err)
 }
 
@@ -86,20 +114,25 @@ func (j *Journal) Ended(s *hub.Session, remote net.Addr, code websocket.StatusCo
 	if errors.Is(cause, hub.ErrShutdown) { // which ends them all
 		level = slog.LevelDebug
 	}
-	j.closed(level, s, remote, code, hub.Explain(Refusal(cause)))
+	refusal := Refusal(cause)
+	j.hub.Told(hub.Ending{Session: s, Remote: addressOf(s, remote), Code: refusal.Code, Close: int(code), Cause: refusal.Error()})
+	j.closed(level, s, remote, code, hub.Explain(refusal))
 }
 
 // Gone notes that a client has gone, by itself or because the line broke. The reason in its Close frame is its own affair.
 func (j *Journal) Gone(s *hub.Session, remote net.Addr, err error) {
 	cause, cure := "the client has gone", "none is needed, unless many go at once: then look at the proxies and networks between"
-	level, code := slog.LevelDebug, websocket.CloseStatus(err)
+	level, code, by := slog.LevelDebug, websocket.CloseStatus(err), hub.ByClient
 	switch {
 	case errors.Is(err, websocket.ErrKeepAlive):
-		level, cause = slog.LevelInfo, "the client did not answer a ping in time"
+		level, by, cause = slog.LevelInfo, hub.ByNetwork, "the client did not answer a ping in time"
 		cure = "look whether its network is there; behind proxies that hold pings back raise keep_alive.timeout"
+	case code < 0 && s.Connection().Transport != "websocket" && (err == nil || errors.Is(err, io.EOF)):
+		code = 0 // over plain HTTP this is how clients go
 	case code < 0:
-		code, cause = 0, "the line to the client broke"
+		code, by, cause = 0, hub.ByNetwork, "the line to the client broke"
 	}
+	j.hub.Told(hub.Ending{Session: s, Remote: addressOf(s, remote), By: by, Silent: errors.Is(err, websocket.ErrKeepAlive), Close: int(code), Cause: cause})
 	j.closed(level, s, remote, code, []any{"cause", cause, "cure", cure})
 }
 
@@ -114,20 +147,25 @@ func (j *Journal) closed(level slog.Level, s *hub.Session, remote net.Addr, code
 	j.log.Log(context.Background(), level, "closed", append(values, why...)...)
 }
 
-// about is who a session is: the address is that of the client, also where proxies are between.
+// about is who a session is.
 func about(s *hub.Session, remote net.Addr) []any {
 	values := []any{"session", s.ID()}
 	if user := s.User(); user != "" {
 		values = append(values, "user", user)
 	}
+	return append(values, "remote", addressOf(s, remote))
+}
+
+// addressOf is the address of the client, also where proxies are between. remote may be nil.
+func addressOf(s *hub.Session, remote net.Addr) string {
 	if remote == nil {
 		remote = unknown(s.Connection().Remote)
 	}
 	address := remote.String()
 	if at, err := netip.ParseAddrPort(address); s.Address().IsValid() && (err != nil || at.Addr().Unmap() != s.Address().Unmap()) {
-		address = netip.AddrPortFrom(s.Address(), 0).String() // as it is told of requests
+		return netip.AddrPortFrom(s.Address(), 0).String() // as it is told of requests
 	}
-	return append(values, "remote", address)
+	return address
 }
 
 // unknown is the address of a connection that is not there, in the words of its gateway.

@@ -18,7 +18,7 @@ func TestAFloodOfRefusalsDoesNotFloodTheLog(t *testing.T) {
 	for level, want := range map[slog.Level]int{slog.LevelDebug: 1001, slog.LevelInfo: sparing.PerSecond + 1, slog.LevelWarn: 0} {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
-			j := NewJournal(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level})))
+			j := NewJournal(new(hub.Hub), slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level})))
 			refuse := func() { j.Request(httptest.NewRequest("GET", "/connect", nil), "", hub.Errorf(hub.Unauthorized, "no")) }
 			for range 1000 {
 				refuse()
@@ -37,7 +37,7 @@ func TestAFloodOfRefusalsDoesNotFloodTheLog(t *testing.T) {
 
 func TestARefusalIsWrittenWithItsCauseForTheOperator(t *testing.T) {
 	var log bytes.Buffer
-	j := NewJournal(slog.New(slog.NewTextHandler(&log, nil)))
+	j := NewJournal(new(hub.Hub), slog.New(slog.NewTextHandler(&log, nil)))
 	r := httptest.NewRequest("GET", "/connect?token=secret", nil)
 	r.Header.Set("Origin", "https://a.example")
 	j.Request(r, "s1", errors.New("the disk is full"))

@@ -3,8 +3,10 @@
 package line
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/websocket"
@@ -62,12 +64,20 @@ func (l *Line) Conn() *loop.Conn { return l.conn.Load() }
 func (l *Line) About(transport, protocol string) hub.Description {
 	d := hub.Description{Transport: transport, Protocol: protocol}
 	if c := l.conn.Load(); c != nil {
-		d.Waiting = c.Waiting()
+		d.Waiting, d.Subprotocol, d.Compression = c.Waiting(), c.Subprotocol(), c.Compressed()
 		if address := c.RemoteAddr(); address != nil {
 			d.Remote = address.String()
 		}
 	}
 	return d
+}
+
+// RoundTrip implements [hub.Pinger].
+func (l *Line) RoundTrip(ctx context.Context) (took time.Duration, ok bool) {
+	if c := l.conn.Load(); c != nil {
+		return c.RoundTrip(ctx)
+	}
+	return 0, false
 }
 
 // Lines are those that the line belongs to.

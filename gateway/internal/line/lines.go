@@ -82,7 +82,7 @@ type Lines struct {
 func New(h *hub.Hub, o Options) (*Lines, error) {
 	ls := &Lines{hub: h, outbox: cmp.Or(o.OutboxBytes, DefaultOutboxBytes), log: cmp.Or(o.Log, slog.Default()), started: time.Now(),
 		leaving: make(chan struct{})}
-	ls.journal = NewJournal(ls.log)
+	ls.journal = NewJournal(h, ls.log)
 	age := cmp.Or(o.OutboxAge, DefaultOutboxAge)
 	o.Accept.Limits.WriteTimeout = cmp.Or(o.Accept.Limits.WriteTimeout, age+farewellRoom)
 	var err error
@@ -164,6 +164,9 @@ func (ls *Lines) Journal() *Journal { return ls.journal }
 
 // Stats are the counters of the connections.
 func (ls *Lines) Stats() loop.Stats { return ls.server.Stats() }
+
+// Lag is how long the event loops take to come to something new; see [loop.Server.Lag].
+func (ls *Lines) Lag(ctx context.Context) time.Duration { return ls.server.Lag(ctx) }
 
 // OutboxBytes is how much may wait for one client.
 func (ls *Lines) OutboxBytes() int { return ls.outbox }

@@ -43,6 +43,14 @@ func (s *Server) Stats() Stats {
 	return stats
 }
 
+// Lag is how long the event loops of the WebSockets take to come to something new; see [loop.Server.Lag].
+func (s *Server) Lag(ctx context.Context) time.Duration {
+	if s.sockets == nil {
+		return 0
+	}
+	return s.sockets.Lag(ctx)
+}
+
 const (
 	// closingPause is the time between two rounds of a shutdown that is spread over a window.
 	closingPause = 20 * time.Millisecond
