@@ -38,14 +38,14 @@ func (s *shelf) Take(_ context.Context, key string) (value []byte, ok bool, err 
 	return value, ok, nil
 }
 
-// two are nodes over one hub, which share a store.
+// two are nodes, which share a store.
 func two(t *testing.T) (one, other *node, store *shelf, sockets chan *socketio.Socket) {
 	t.Helper()
-	a, b := &pair{}, &pair{}
-	a.other, b.other = b, a
 	store = newShelf()
-	one, sockets, gone := recovering(t, socketio.Options{Cluster: a, Recovery: &socketio.Recovery{Store: store}})
-	other = over(t, one.hub, socketio.Options{Cluster: b, Recovery: &socketio.Recovery{Store: store}})
+	_, one, other = neighbours(t, func() socketio.Options { return socketio.Options{Recovery: &socketio.Recovery{Store: store}} })
+	sockets = make(chan *socketio.Socket, 20)
+	gone := make(chan string, 20)
+	one.OnConnection(joining(sockets, gone))
 	other.OnConnection(joining(sockets, gone))
 	return one, other, store, sockets
 }
@@ -108,5 +108,7 @@ func TestWhatIsKeptIsGivenOnce(t *testing.T) {
 			t.Errorf("%d: %+v after %+v", i, again, a)
 		}
 		await(t, sockets)
+		p.send("41") // it has left for good
+		p.alone()
 	}
 }

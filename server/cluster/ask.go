@@ -12,7 +12,7 @@ import (
 )
 
 // PartsHandler answers what another node asks, by as many parts as it likes, and for as long as it likes: ctx ends only when the node does, so it
-// is to bound itself. part sends one, and waits for the broker. After an error the asker counts the node among those that have not answered.
+// is to bound itself. It is called once all that came before the question was handled that others have told. part sends one, and waits for the broker. After an error the asker counts the node among those that have not answered.
 type PartsHandler func(ctx context.Context, from string, body []byte, part func([]byte) error) error
 
 // HandleParts is Handle for questions that are put by [Cluster.AskParts].

@@ -10,7 +10,7 @@ import (
 	"github.com/ringdown/ringdown/hub"
 )
 
-// maxTold is how many messages without an answer wait for their handlers; what does not fit is lost, as it may be on the way.
+// maxTold is how many messages without an answer, and questions that are answered in parts, wait for their handlers; what does not fit is lost, as it may be on the way.
 const maxTold = 1024
 
 // ear is the sink of the broker: the hub's, and ours for what nodes say.
@@ -41,27 +41,30 @@ func (e ear) Told(from string, text []byte) {
 		c.complain("reading what "+from+" says", err)
 		return
 	}
-	switch m.act {
-	case telling:
+	switch {
+	case m.act == telling, m.act == asking && c.handlers[m.kind].parts != nil:
 		select {
 		case c.tales <- told{from, m}:
 		default:
 			c.complain("hearing "+from, errors.New("more is told than this node can take"))
 			c.doubt()
 		}
-	case asking:
+	case m.act == asking:
 		c.answer(from, m)
-	case answered, parted:
+	case m.act == answered, m.act == parted:
 		c.take(from, m)
 	}
 }
 
-// hear has what was told handled, in the order in which it came.
+// hear has what was told handled, in the order in which it came, and begins to answer questions that are answered in parts when what was told before them
+// has been handled.
 func (c *Cluster) hear() {
 	for {
 		select {
 		case t := <-c.tales:
-			if h := c.handlers[t.kind].whole; h != nil {
+			if t.act == asking {
+				c.answer(t.from, t.message)
+			} else if h := c.handlers[t.kind].whole; h != nil {
 				if _, err := c.handle(h, t.from, t.message); err != nil {
 					c.complain("doing what "+t.from+" says", err)
 				}

@@ -52,7 +52,7 @@ func (c *Cluster) Line(name string) *Line {
 }
 
 // Start has receive called for each message that another node sends, one at a time; while it waits, what else other nodes tell this one waits, too. answer is
-// called for each question, on a goroutine of its own.
+// called for each question, on a goroutine of its own, once receive has returned for what came before it.
 func (l *Line) Start(receive func(message []byte), answer func(ctx context.Context, question []byte, part func([]byte) error) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
