@@ -65,6 +65,9 @@ func (b Broadcast) Emit(event string, args ...any) error {
 	if err := checkEvent(event); err != nil {
 		return err
 	}
+	if _, ok := callback(args); ok {
+		return hub.Errorf(hub.BadRequest, "the event %.100q ends with a function, and is for many sockets; gather their answers by EmitWithAck", event)
+	}
 	if b.local {
 		return b.emitHere(event, args)
 	}

@@ -196,7 +196,20 @@ func (s *Socket) Rooms() []string {
 
 // Emit sends an event to this client. What is sent to one that has gone is lost, unless it recovers. The error tells what cannot be sent, or is
 // [ErrDisconnected].
-func (s *Socket) Emit(event string, args ...any) error { return s.emit(event, args, false) }
+//
+// If the last argument is a function, the client is asked for an answer, and the function is called with it, like a handler and in turn with the socket's handlers: it takes what
+// the client answers, as that of [Socket.On] does, and perhaps an error behind it, which is one of [Socket.EmitWithAck] if no answer has come within Options.AckTimeout. Without
+// that it is called only with an answer.
+//
+//	s.Emit("question", 7, func(answer string, err error) { … })
+//
+// Such an event is not kept for a client that recovers.
+func (s *Socket) Emit(event string, args ...any) error {
+	if fn, ok := callback(args); ok {
+		return s.emitAsking(event, args[:len(args)-1], fn)
+	}
+	return s.emit(event, args, false)
+}
 
 // EmitVolatile is Emit, but if much waits for the client already, or it has gone, the event is dropped.
 func (s *Socket) EmitVolatile(event string, args ...any) error { return s.emit(event, args, true) }
