@@ -42,6 +42,7 @@ type away struct {
 	parked  []*ownEvent   // what came for it since it was claimed
 	waiting int           // bytes of parked
 	lost    bool          // there was too much of that
+	alone   bool          // it is not in the store, where it should be
 	had     []uint64      // marks of what came for it on another node, which may still come here
 }
 

@@ -39,13 +39,15 @@ func (s *Server) keep(socket *Socket) {
 	}
 	text, err := json.Marshal(s.signed(a))
 	if err != nil || len(text) > maxStored {
-		s.log.Warn("a client can come back to this node alone: what is kept of it is too large, or no JSON", "socket", a.id, "bytes", len(text), "cause", err)
+		s.keeper.unstored(a.pid)
+		s.log.Warn("a client begins anew if this node is no more when it comes back: what is kept of it is too large for the store, or no JSON", "socket", a.id, "bytes", len(text), "cause", err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout) // also when the server is about to end
 	defer cancel()
 	if err := s.keeper.options.Store.Keep(ctx, storeKey(a.pid), text, s.keeper.options.MaxDisconnection); err != nil {
-		s.log.Warn("a client that comes back begins anew: what is kept of it did not get to the store", "socket", a.id, "cause", err)
+		s.keeper.unstored(a.pid)
+		s.log.Warn("a client begins anew if this node is no more when it comes back: what is kept of it did not get to the store", "socket", a.id, "cause", err)
 	} else if s.options.Cluster != nil && !s.keeper.holds(a.pid) { // it was handed over meanwhile
 		s.takeStored(ctx, a.pid)
 	}
@@ -65,6 +67,8 @@ func (s *Server) fetch(ctx context.Context, c *claimant) bool {
 	elsewhere := one != nil && s.isElsewhere(ctx, one.Node)
 	switch {
 	case elsewhere && s.fetchFrom(ctx, []string{one.Node}, c, true): // with what came since
+		return true
+	case one == nil && s.keeper.isHereAlone(c.pid):
 		return true
 	case (one == nil || elsewhere) && s.search(ctx, c):
 		return true
@@ -100,6 +104,24 @@ func (k *keeper) bring(a *away) {
 		a.had = a.trail.marks()
 		k.put(a)
 	}
+}
+
+// unstored notes that what lies here under a pid is not in the store.
+func (k *keeper) unstored(pid string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if a := k.gone[pid]; a != nil {
+		a.alone = true
+	}
+}
+
+// isHereAlone tells whether something lies here under a pid that is not in the store: nobody can have taken it.
+func (k *keeper) isHereAlone(pid string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.purge()
+	a := k.gone[pid]
+	return a != nil && a.alone
 }
 
 // discard removes what lies here under a pid.

@@ -5,6 +5,7 @@ package socketio_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -110,5 +111,35 @@ func TestWhatIsKeptIsGivenOnce(t *testing.T) {
 		await(t, sockets)
 		p.send("41") // it has left for good
 		p.alone()
+	}
+}
+
+func TestWhatCannotBeStoredIsKeptHere(t *testing.T) {
+	one, other, _, sockets := two(t)
+	gone := make(chan string, 3)
+	for _, n := range []*node{one, other} {
+		n.OnConnection(func(s *socketio.Socket) { s.OnDisconnect(func(reason string) { gone <- reason }) })
+	}
+	p := one.dial(t)
+	a := p.connect("/", "")
+	await(t, sockets).Set("func", func() {})
+	p.close()
+	await(t, gone)
+	p = one.dial(t)
+	if again := p.connect("/", back(a, "")); again != a {
+		t.Errorf("%+v instead of %+v", again, a)
+	}
+	s := await(t, sockets)
+	if s.Get("func") == nil {
+		t.Error("the function is lost")
+	}
+	s.Set("func", nil)
+	s.Set("large", strings.Repeat("x", 2<<20))
+	p.alive()
+	p.close()
+	await(t, gone)
+	p = other.dial(t)
+	if again := p.connect("/", back(a, "")); again != a {
+		t.Errorf("what is too large for the store is not handed over: %+v instead of %+v", again, a)
 	}
 }
