@@ -130,67 +130,76 @@ func TestWhatIsEmittedToOneThatIsAwayFollowsItToAnotherNode(t *testing.T) {
 
 func TestNothingThatIsEmittedToAClientOnItsWayIsLostOrRepeated(t *testing.T) {
 	stores(t, func(t *testing.T, recovery func() *socketio.Recovery) {
-		w, one, other, sockets, _ := street(t, func() socketio.Options { return socketio.Options{Recovery: recovery()} })
-		third := w.build(t, "third", socketio.Options{Recovery: recovery()})
-		p := one.dial(t)
-		a := p.connect("/", "")
-		await(t, sockets)
-		stop, stopped := make(chan struct{}), sync.Once{}
-		end := func() { stopped.Do(func() { close(stop) }) }
-		var emitting sync.WaitGroup
-		emitting.Go(func() {
-			for i := 0; ; i++ {
-				select {
-				case <-stop:
-					third.To(a.SID).Emit("n", -1)
-					return
-				case <-time.After(2 * time.Millisecond): // of more than a few hundred that were not read the first are forgotten
-					third.To(a.SID).Emit("n", i)
-				}
+		w := newTown()
+		wander(t, func(name string) *node { return w.build(t, name, socketio.Options{Recovery: recovery()}) })
+	})
+}
+
+// wander has a client go from node to node while events are emitted to its id.
+func wander(t *testing.T, build func(name string) *node) {
+	one, other, third := build("one"), build("other"), build("third")
+	sockets := make(chan *socketio.Socket, 100)
+	for _, n := range []*node{one, other} {
+		n.OnConnection(answering(func(s *socketio.Socket) { sockets <- s }))
+	}
+	p := one.dial(t)
+	a := p.connect("/", "")
+	await(t, sockets)
+	stop, stopped := make(chan struct{}), sync.Once{}
+	end := func() { stopped.Do(func() { close(stop) }) }
+	var emitting sync.WaitGroup
+	emitting.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				third.To(a.SID).Emit("n", -1)
+				return
+			case <-time.After(2 * time.Millisecond): // of more than a few hundred that were not read the first are forgotten
+				third.To(a.SID).Emit("n", i)
 			}
-		})
-		defer emitting.Wait()
-		defer end()
-		offset, want := "", 0
-		read := func(p *peer) (n int, last bool) { // until the answer to CONNECT, or an event
-			got := p.next()
-			if strings.HasPrefix(got, "40") {
-				return 0, false
-			}
-			var args []any
-			if err := json.Unmarshal([]byte(strings.TrimPrefix(got, "42")), &args); err != nil || len(args) != 3 {
-				t.Errorf("%q: %v", got, err)
-				return 0, false
-			}
-			n = int(args[1].(float64))
-			if offset = args[2].(string); n >= 0 && n != want {
-				t.Errorf("%d came instead of %d", n, want)
-			}
-			want = n + 1
-			return n, true
-		}
-		for round := range 12 {
-			for range 5 {
-				read(p)
-			}
-			next := []*node{other, one}[round%2].dial(t)
-			if round%3 == 0 {
-				p.close()
-			}
-			next.ask("/", back(a, offset))
-			for event := true; event; {
-				_, event = read(next)
-			}
-			if s := await(t, sockets); !s.Recovered() {
-				t.Fatal("it has not recovered")
-			}
-			p = next
-		}
-		end()
-		for n := 0; n >= 0; {
-			n, _ = read(p)
 		}
 	})
+	defer emitting.Wait()
+	defer end()
+	offset, want := "", 0
+	read := func(p *peer) (n int, last bool) { // until the answer to CONNECT, or an event
+		got := p.next()
+		if strings.HasPrefix(got, "40") {
+			return 0, false
+		}
+		var args []any
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(got, "42")), &args); err != nil || len(args) != 3 {
+			t.Errorf("%q: %v", got, err)
+			return 0, false
+		}
+		n = int(args[1].(float64))
+		if offset = args[2].(string); n >= 0 && n != want {
+			t.Errorf("%d came instead of %d", n, want)
+		}
+		want = n + 1
+		return n, true
+	}
+	for round := range 12 {
+		for range 5 {
+			read(p)
+		}
+		next := []*node{other, one}[round%2].dial(t)
+		if round%3 == 0 {
+			p.close()
+		}
+		next.ask("/", back(a, offset))
+		for event := true; event; {
+			_, event = read(next)
+		}
+		if s := await(t, sockets); !s.Recovered() {
+			t.Fatal("it has not recovered")
+		}
+		p = next
+	}
+	end()
+	for n := 0; n >= 0; {
+		n, _ = read(p)
+	}
 }
 
 func TestWhatOthersHaveIsNotHandedOver(t *testing.T) {
