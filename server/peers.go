@@ -21,7 +21,8 @@ import (
 type peers struct {
 	broker *brokers.Broker
 	*cluster.Cluster
-	relaying  *relaying // nil without broker.cluster.listen
+	relaying  *relaying     // nil without broker.cluster.listen
+	sockets   *cluster.Line // for Socket.IO clients
 	directory directory
 }
 
@@ -49,7 +50,7 @@ func (s *Server) openBroker() (hub.Broker, error) {
 	nodes.Handle(askAPI, s.answerAPI)
 	nodes.Handle(askRevoke, s.obeyRevocations)
 	nodes.Handle(askRevocations, s.tellRevocations)
-	s.peers = &peers{broker: b, Cluster: nodes}
+	s.peers = &peers{broker: b, Cluster: nodes, sockets: nodes.Line("socketio")}
 	return &farewellBroker{Broker: nodes, save: s.saveState}, nil
 }
 

@@ -45,6 +45,7 @@ func (s *Server) newSockets() (*commands.Gateway, error) {
 	}
 	if s.peers != nil {
 		o.Engine.Node = s.peers.Node()
+		o.Cluster = s.peers.sockets
 	}
 	if c.SocketIO.Recovery > 0 {
 		o.Recovery = &socketio.Recovery{MaxDisconnection: c.SocketIO.Recovery}

@@ -3,11 +3,14 @@
 package socketio
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ringdown/ringdown/gateway/socketio/internal/packet"
 )
@@ -26,10 +29,11 @@ var (
 type Ack struct {
 	socket *Socket
 	id     uint64
-	done   *atomic.Bool // nil if the client does not ask
+	done   *atomic.Bool             // nil if the client does not ask
+	server chan<- []json.RawMessage // takes the answer to another node, which then has asked; nil otherwise
 }
 
-// Wanted tells whether the client waits for an answer.
+// Wanted tells whether the client waits for an answer, or another node does.
 func (a Ack) Wanted() bool { return a.done != nil }
 
 // Send answers with arguments, from any goroutine. Only the first answer is sent; where none is wanted, nothing is. The error tells which
@@ -37,6 +41,13 @@ func (a Ack) Wanted() bool { return a.done != nil }
 func (a Ack) Send(args ...any) error {
 	if a.done == nil {
 		return nil
+	}
+	if a.server != nil {
+		elements, err := betweenServers(args)
+		if err == nil && !a.done.Swap(true) {
+			a.server <- elements
+		}
+		return err
 	}
 	e, err := encode(args, a.socket.conn.server.limits.Attachments)
 	if err != nil {
@@ -71,25 +82,34 @@ type Reply struct {
 
 // call is an event whose answers are waited for: of one socket or of many, under one id.
 type call struct {
-	id uint64
+	id    uint64
+	asked []*Socket
 
 	mu      sync.Mutex
 	waiting int // for answers; one more while the event is being sent
 	replies []Reply
-	lost    int           // sockets that have gone
+	came    int // answers
+	lost    int // sockets that have gone
+	refused int
 	done    chan struct{} // closed when waiting is 0
 }
 
-func newCall(id uint64) *call { return &call{id: id, waiting: 1, done: make(chan struct{})} }
+func newCall(id uint64, asked []*Socket) *call {
+	return &call{id: id, asked: asked, waiting: 1, done: make(chan struct{})}
+}
 
-// expect has the call wait for s, whose answer may come from now on. The error is [ErrTooManyAcks] or [ErrDisconnected].
-func (c *call) expect(s *Socket) error {
+// expect has the call wait for s, whose answer may come from now on, if it can.
+func (c *call) expect(s *Socket) (ok bool) {
 	c.count(+1)
-	if err := s.await(c); err != nil {
-		c.count(-1)
-		return err
+	switch err := s.await(c); err {
+	case nil:
+		return true
+	case ErrTooManyAcks:
+		c.miss(&c.refused)
+	default:
+		c.miss(&c.lost)
 	}
-	return nil
+	return false
 }
 
 func (c *call) count(change int) {
@@ -110,40 +130,87 @@ func (c *call) answer(s *Socket, args Args) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.replies = append(c.replies, Reply{s.id, args})
+	c.came++
 	c.settle(-1)
 }
 
 // lose notes that a socket will not answer.
-func (c *call) lose() {
+func (c *call) lose() { c.miss(&c.lost) }
+
+// miss counts a socket that will not answer.
+func (c *call) miss(what *int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lost++
+	*what++
 	c.settle(-1)
 }
 
-// result waits for all answers, for as long as ctx allows. Then nobody may answer any more.
-func (c *call) result(ctx context.Context, asked []*Socket) ([]Reply, error) {
-	c.count(-1)
-	var err error
-	select {
-	case <-c.done:
-	case <-ctx.Done():
-		err = ctx.Err()
+// tally is what has become of a question.
+type tally struct {
+	Asked   int `json:"asked"`             // sockets
+	Came    int `json:"came"`              // answers
+	Lost    int `json:"lost,omitempty"`    // sockets that have gone meanwhile
+	Refused int `json:"refused,omitempty"` // sockets of which too many answers were waited for
+}
+
+func (t *tally) add(o tally) {
+	t.Asked, t.Came, t.Lost, t.Refused = t.Asked+o.Asked, t.Came+o.Came, t.Lost+o.Lost, t.Refused+o.Refused
+}
+
+// problem is why there is not an answer of each socket; nil if there is. over is why nobody waits any more.
+func (t tally) problem(over error) error {
+	switch {
+	case t.Came+t.Lost+t.Refused < t.Asked:
+		return fmt.Errorf("%w: %d of %d have answered (%w)", ErrTimeout, t.Came, t.Asked, cmp.Or(over, context.DeadlineExceeded))
+	case t.Lost > 0:
+		return fmt.Errorf("%w: %d of %d have answered", ErrDisconnected, t.Came, t.Asked)
+	case t.Refused > 0:
+		return ErrTooManyAcks
 	}
-	for _, s := range asked {
+	return nil
+}
+
+// wait waits for all answers, for as long as ctx allows. each, if not nil, is called now and then with those that have come since.
+func (c *call) wait(ctx context.Context, each func([]Reply)) {
+	var now <-chan time.Time
+	if each != nil {
+		ticker := time.NewTicker(passOn)
+		defer ticker.Stop()
+		now = ticker.C
+	}
+	for {
+		select {
+		case <-c.done:
+			return
+		case <-ctx.Done():
+			return
+		case <-now:
+			if some := c.take(); len(some) > 0 {
+				each(some)
+			}
+		}
+	}
+}
+
+// passOn is how often a node passes on the answers of its sockets to the one that has asked for them.
+const passOn = 50 * time.Millisecond
+
+// take takes the answers that have come since it was called last.
+func (c *call) take() (some []Reply) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	some, c.replies = c.replies, nil
+	return some
+}
+
+// end has nobody answer any more. It returns the answers that were not taken, and what has become of the question.
+func (c *call) end() ([]Reply, tally) {
+	for _, s := range c.asked {
 		s.forget(c)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.waiting == 0 && c.lost == 0: // at the last moment, perhaps
-		err = nil
-	case c.waiting > 0:
-		err = fmt.Errorf("%w: %d of %d have answered (%w)", ErrTimeout, len(c.replies), len(asked), err)
-	default:
-		err = fmt.Errorf("%w: %d of %d have answered", ErrDisconnected, len(c.replies), len(asked))
-	}
-	return append([]Reply(nil), c.replies...), err
+	return c.replies, tally{len(c.asked), c.came, c.lost, c.refused}
 }
 
 // await has the socket's answer to a call go to it.

@@ -3,14 +3,10 @@
 package socketio
 
 import (
-	"cmp"
-	"context"
-	"errors"
 	"slices"
 	"time"
 
 	"github.com/ringdown/ringdown/gateway/socketio/engineio"
-	"github.com/ringdown/ringdown/gateway/socketio/internal/packet"
 	"github.com/ringdown/ringdown/hub"
 )
 
@@ -56,7 +52,7 @@ func (b Broadcast) Local() Broadcast {
 	return b
 }
 
-// Timeout is how long EmitWithAck waits at most.
+// Timeout is how long EmitWithAck waits at most, and how long the other nodes are waited for by what says so; 0 means Options.AckTimeout.
 func (b Broadcast) Timeout(d time.Duration) Broadcast {
 	b.timeout = d
 	return b
@@ -69,6 +65,9 @@ func (b Broadcast) Emit(event string, args ...any) error {
 	if err := checkEvent(event); err != nil {
 		return err
 	}
+	if _, ok := callback(args); ok {
+		return hub.Errorf(hub.BadRequest, "the event %.100q ends with a function, and is for many sockets; gather their answers by EmitWithAck", event)
+	}
 	if b.local {
 		return b.emitHere(event, args)
 	}
@@ -80,14 +79,11 @@ func (b Broadcast) Emit(event string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	if err := b.emitElsewhere(event, args); err != nil {
-		return err
-	}
 	except := append(b.exceptions(), ids...)
 	if n := len(except) + len(channels) - 1; len(channels) > 0 && n > hub.MaxExcept { // before the first room hears it
 		return hub.Errorf(hub.TooLarge, "the event is for %d rooms and would except %d; at most %d are taken; address fewer at once", len(b.rooms), n, hub.MaxExcept)
 	}
-	if err := b.emitTo(ids, channels, event, args); err != nil {
+	if err := b.emitTo(ids, event, args); err != nil {
 		return err
 	}
 	for _, channel := range channels {
@@ -153,7 +149,7 @@ func (b Broadcast) exceptions() (except []string) {
 }
 
 // emitTo sends an event to sockets that are addressed by their ids.
-func (b Broadcast) emitTo(ids, channels []string, event string, args []any) error {
+func (b Broadcast) emitTo(ids []string, event string, args []any) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -162,12 +158,20 @@ func (b Broadcast) emitTo(ids, channels []string, event string, args []any) erro
 		return err
 	}
 	own := b.namespace.marked(event, e)
+	if err := b.emitElsewhere(event, e, own.mark); err != nil {
+		return err
+	}
+	b.emitToAll(ids, own)
+	return nil
+}
+
+// emitToAll sends an event to those sockets of some ids that are here.
+func (b Broadcast) emitToAll(ids []string, own *ownEvent) {
 	m := own.prepared()
 	except := b.exceptions()
 	for _, id := range ids {
 		b.emitToOne(id, except, own, m)
 	}
-	return nil
 }
 
 // emitToOne sends an event to the socket of an id, which may be away, or on its way back. Nobody hears what is sent to one that is not there any more.
@@ -180,7 +184,7 @@ func (b Broadcast) emitToOne(id string, except []string, own *ownEvent, m *engin
 			return
 		case s == nil:
 			continue
-		case !s.isIn(except):
+		case !s.isIn(except) && !s.memory.repeated(own):
 			s.deliverIf(b.volatile, own, m)
 		}
 		return
@@ -207,21 +211,14 @@ func (b Broadcast) emitHere(event string, args []any) error {
 	}
 	own := b.namespace.marked(event, e)
 	m := own.prepared()
-	for _, s := range b.FetchSockets() {
+	for _, s := range b.Sockets() {
 		s.deliverIf(b.volatile, own, m)
 	}
 	return nil
 }
 
-// log tells that other nodes were not told, for those who have no error to return.
-func (b Broadcast) log(err error) {
-	if err != nil {
-		b.namespace.server.log.Warn("only the sockets of this node were reached", "namespace", b.namespace.name, "cause", err)
-	}
-}
-
-// FetchSockets returns the sockets of this node that are addressed, in no order.
-func (b Broadcast) FetchSockets() []*Socket {
+// Sockets returns the sockets of this node that are addressed, in no order; see [Broadcast.FetchSockets].
+func (b Broadcast) Sockets() []*Socket {
 	found := make(map[*Socket]struct{})
 	if len(b.rooms) == 0 {
 		b.namespace.mu.RLock()
@@ -252,76 +249,4 @@ func (b Broadcast) FetchSockets() []*Socket {
 		}
 	}
 	return all
-}
-
-// SocketsJoin has the sockets that are addressed join rooms, those of other nodes soon. The errors are those of [Socket.Join] on this
-// node, or that the others could not be told.
-func (b Broadcast) SocketsJoin(rooms ...string) error {
-	all := b.tell(nodeMessage{Do: joinElsewhere, Targets: rooms})
-	for _, s := range b.FetchSockets() {
-		if err := s.Join(rooms...); err != nil && !errors.Is(err, hub.ErrEnded) {
-			all = errors.Join(all, err)
-		}
-	}
-	return all
-}
-
-// SocketsLeave has the sockets that are addressed leave rooms, those of other nodes soon.
-func (b Broadcast) SocketsLeave(rooms ...string) {
-	b.log(b.tell(nodeMessage{Do: leaveElsewhere, Targets: rooms}))
-	for _, s := range b.FetchSockets() {
-		for _, room := range rooms {
-			s.Leave(room)
-		}
-	}
-}
-
-// DisconnectSockets disconnects the sockets that are addressed, those of other nodes soon, and with close their connections; see [Socket.Disconnect].
-func (b Broadcast) DisconnectSockets(close bool) {
-	b.log(b.tell(nodeMessage{Do: disconnectElsewhere, Close: close}))
-	for _, s := range b.FetchSockets() {
-		s.Disconnect(close)
-	}
-}
-
-// EmitWithAck sends an event to the sockets of this node that are addressed, under one id, and waits until all have answered, for as long as ctx and
-// [Broadcast.Timeout] allow; if neither has a bound, for Options.AckTimeout. The replies are those that came. The error is [ErrTimeout], or [ErrDisconnected] if a socket has gone meanwhile, or
-// tells what cannot be sent. The event is no publication: clients of other protocols, which could not answer, do not see it.
-func (b Broadcast) EmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
-	return b.namespace.ask(ctx, b.FetchSockets(), b.timeout, event, args)
-}
-
-// ask is EmitWithAck to some sockets.
-func (n *Namespace) ask(ctx context.Context, sockets []*Socket, timeout time.Duration, event string, args []any) ([]Reply, error) {
-	if err := checkEvent(event); err != nil {
-		return nil, err
-	}
-	e, err := encode(args, n.server.limits.Attachments)
-	if err != nil {
-		return nil, err
-	}
-	if _, bounded := ctx.Deadline(); timeout == 0 && !bounded {
-		timeout = n.server.options.AckTimeout
-	}
-	if timeout != 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
-	c := newCall(n.server.ids.Add(1))
-	m := engineio.Prepare(packetText(packet.Event, n.name, event, c.id, true, e, ""), e.attachments...)
-	var refused error
-	for _, s := range sockets {
-		if err := c.expect(s); err != nil {
-			refused = err
-			continue
-		}
-		if _, err := s.conn.engine.SendPrepared(m); err != nil {
-			if s.forget(c) { // otherwise the socket's end has been noted
-				c.lose()
-			}
-		}
-	}
-	replies, err := c.result(ctx, sockets)
-	return replies, cmp.Or(err, refused)
 }

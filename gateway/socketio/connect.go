@@ -59,8 +59,8 @@ func (s *Socket) connect(auth []byte) {
 	s.guarded(func() { err = s.begin(auth) })
 	if err != nil {
 		s.conn.forget(s)
+		s.abandon() // first, as the client may try again at once
 		s.conn.refuseConnect(s.nsp, err)
-		s.abandon()
 	}
 }
 

@@ -39,6 +39,17 @@
 // [Server.Save] and [Server.Load], over a restart. Whatever of it cannot be had makes it a new socket. Events then have one more argument, a
 // string, at their end, as with the Node server. Channels that keep no history are not recovered, and no client that is in one of them.
 //
+// # Many nodes
+//
+// With a broker between nodes, what is emitted to rooms reaches them all. For the rest give Options.Cluster a Line of package server/cluster: then
+// [Broadcast.FetchSockets], [Broadcast.SocketsJoin], [Broadcast.SocketsLeave], [Broadcast.DisconnectSockets], [Broadcast.EmitWithAck] and
+// [Namespace.ServerSideEmitWithAck] cover all nodes. They wait for these within a bound; the error that some have not answered is an [*Incomplete], beside which is
+// returned what came. What is emitted to the id of a socket is told to all nodes, and, like everything between them, at most once.
+//
+// Clients recover on any node. The one that they left hands over what it has: the trail of what it sent, data, rooms, and what was emitted to the socket's id since; if it has
+// not noticed that the client has gone, it ends the old connection first. Recovery.Store has what is needed when that node has been stopped since. When it is killed under its
+// clients they begin anew: how far each had got in each room only that node knew.
+//
 // # Bounds
 //
 // Namespaces of a connection, rooms of a socket (those of the hub's subscriptions), events and acknowledgements that wait, attachments, auth, and

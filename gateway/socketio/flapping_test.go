@@ -55,7 +55,7 @@ func TestClientsThatFlapSeeEverythingOnce(t *testing.T) {
 				return
 			}
 			if i%50 == 0 { // one that goes to each socket alone
-				for _, s := range n.FetchSockets() {
+				for _, s := range n.Sockets() {
 					s.EmitVolatile("beside", i)
 				}
 			}

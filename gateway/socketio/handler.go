@@ -183,26 +183,9 @@ func (sig *signature) invoke(fn reflect.Value, s *Socket, args Args, ack Ack) er
 	if sig.ctx {
 		in = append(in, reflect.ValueOf(s.Context()))
 	}
-	fixed := len(sig.args)
-	if sig.variadic {
-		fixed--
-	}
-	if sig.whole {
-		in, fixed = append(in, reflect.ValueOf(args)), 0
-	}
-	for i := range fixed {
-		v, err := args.value(i, sig.args[i], fixed)
-		if err != nil {
-			return err
-		}
-		in = append(in, v)
-	}
-	for i := fixed; sig.variadic && i < args.Len(); i++ {
-		v, err := args.value(i, sig.args[fixed], fixed)
-		if err != nil {
-			return err
-		}
-		in = append(in, v)
+	in, err := sig.values(in, args)
+	if err != nil {
+		return err
 	}
 	if sig.ack {
 		in = append(in, reflect.ValueOf(ack))
@@ -211,6 +194,32 @@ func (sig *signature) invoke(fn reflect.Value, s *Socket, args Args, ack Ack) er
 		return out[0].Interface().(error)
 	}
 	return nil
+}
+
+// values appends the arguments as the function takes them.
+func (sig *signature) values(in []reflect.Value, args Args) ([]reflect.Value, error) {
+	fixed := len(sig.args)
+	if sig.variadic {
+		fixed--
+	}
+	if sig.whole {
+		return append(in, reflect.ValueOf(args)), nil
+	}
+	for i := range fixed {
+		v, err := args.value(i, sig.args[i], fixed)
+		if err != nil {
+			return nil, err
+		}
+		in = append(in, v)
+	}
+	for i := fixed; sig.variadic && i < args.Len(); i++ {
+		v, err := args.value(i, sig.args[fixed], fixed)
+		if err != nil {
+			return nil, err
+		}
+		in = append(in, v)
+	}
+	return in, nil
 }
 
 // value is argument i as a type. One that has not come is nil if the type is a pointer or an interface, and otherwise an error.

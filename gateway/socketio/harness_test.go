@@ -276,6 +276,13 @@ func (p *peer) alive() {
 	p.expect(`43987[]`)
 }
 
+// alone makes sure that the server has taken what it sent before, on a connection that is in no namespace.
+func (p *peer) alone() {
+	p.t.Helper()
+	p.connect("/", "")
+	p.alive()
+}
+
 // await waits for something that a handler does.
 func await[T any](t *testing.T, c <-chan T) T {
 	t.Helper()

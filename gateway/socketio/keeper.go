@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,6 +42,8 @@ type away struct {
 	parked  []*ownEvent   // what came for it since it was claimed
 	waiting int           // bytes of parked
 	lost    bool          // there was too much of that
+	alone   bool          // it is not in the store, where it should be
+	had     []uint64      // marks of what came for it on another node, which may still come here
 }
 
 // size is what it is charged.
@@ -88,6 +91,7 @@ type keeper struct {
 	bytes  int              // what those in gone are charged
 	oldest list.List        // the same, the one that went first in front
 	timer  *time.Timer      // forgets what is out of date; nil if nothing is kept
+	strays strays
 }
 
 func newKeeper(o Recovery) *keeper {
@@ -244,7 +248,7 @@ func (k *keeper) take(pid string, s *Socket, user string) (a *away, m *memory) {
 		return nil, nil
 	}
 	k.forget(a)
-	m = &memory{pid: pid, user: user, tries: a.tries, claimed: a, finished: make(chan struct{})}
+	m = &memory{pid: pid, user: user, tries: a.tries, claimed: a, had: a.had, finished: make(chan struct{})}
 	k.here[pid] = holder{s, m}
 	return a, m
 }
@@ -274,10 +278,13 @@ func (k *keeper) deliver(id, namespace string, e *ownEvent) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.purge()
-	a := k.named[fullName(namespace, id)]
+	name := fullName(namespace, id)
+	a := k.named[name]
 	switch {
 	case a == nil:
+		k.strays.add(name, e)
 		return false
+	case slices.Contains(a.had, e.mark):
 	case a.place == nil:
 		a.park(e)
 	default:

@@ -97,13 +97,16 @@ func TestLeavingWhatIsNoRoomLeavesNothing(t *testing.T) {
 }
 
 func TestAPanicInAHandlerOfAnotherNodesEventsHarmsNobody(t *testing.T) {
-	a, b := &pair{}, &pair{}
-	a.other, b.other = b, a
-	one, two := start(t, socketio.Options{Cluster: a}), start(t, socketio.Options{Cluster: b})
+	_, one, two := neighbours(t, func() socketio.Options { return socketio.Options{} })
 	two.OnServerSide("x", func([]int) { panic("at the program") })
-	called := false
-	two.OnServerSide("x", func([]int) { called = true })
-	if err := one.ServerSideEmit("x", []int{1}); err != nil || !called {
-		t.Errorf("%v; the other handler was called: %v", err, called)
+	called := make(chan struct{}, 2)
+	two.OnServerSide("x", func([]int) { called <- struct{}{} })
+	if err := one.ServerSideEmit("x", []int{1}); err != nil {
+		t.Error(err)
 	}
+	await(t, called)
+	if _, err := one.ServerSideEmitWithAck(t.Context(), "x", []int{1}); err == nil {
+		t.Error("a handler that panics has answered")
+	}
+	await(t, called)
 }

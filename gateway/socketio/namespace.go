@@ -231,14 +231,21 @@ func (n *Namespace) EmitWithAck(ctx context.Context, event string, args ...any) 
 	return n.broadcast().EmitWithAck(ctx, event, args...)
 }
 
-// FetchSockets returns all sockets.
-func (n *Namespace) FetchSockets() []*Socket { return n.broadcast().FetchSockets() }
+// FetchSockets returns what is known of all sockets, on all nodes; see [Broadcast.FetchSockets].
+func (n *Namespace) FetchSockets(ctx context.Context) ([]RemoteSocket, error) {
+	return n.broadcast().FetchSockets(ctx)
+}
+
+// Sockets returns all sockets of this node.
+func (n *Namespace) Sockets() []*Socket { return n.broadcast().Sockets() }
 
 // SocketsJoin has all sockets join rooms; see [Broadcast.SocketsJoin].
 func (n *Namespace) SocketsJoin(rooms ...string) error { return n.broadcast().SocketsJoin(rooms...) }
 
-// SocketsLeave has all sockets leave rooms.
-func (n *Namespace) SocketsLeave(rooms ...string) { n.broadcast().SocketsLeave(rooms...) }
+// SocketsLeave has all sockets leave rooms; see [Broadcast.SocketsLeave].
+func (n *Namespace) SocketsLeave(rooms ...string) error { return n.broadcast().SocketsLeave(rooms...) }
 
-// DisconnectSockets disconnects all sockets; see [Socket.Disconnect].
-func (n *Namespace) DisconnectSockets(close bool) { n.broadcast().DisconnectSockets(close) }
+// DisconnectSockets disconnects all sockets; see [Broadcast.DisconnectSockets].
+func (n *Namespace) DisconnectSockets(close bool) error {
+	return n.broadcast().DisconnectSockets(close)
+}

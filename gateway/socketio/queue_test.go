@@ -4,6 +4,8 @@ package socketio
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,9 +54,9 @@ func TestASocketThatIsLostTwiceDoesNotHarmTheAsker(t *testing.T) {
 	n := &Namespace{server: &Server{options: Options{MaxAcks: 10}}}
 	c := &conn{server: n.server}
 	first, second := &Socket{namespace: n, conn: c}, &Socket{namespace: n, conn: c}
-	asked := newCall(1)
-	if err := asked.expect(first); err != nil {
-		t.Fatal(err)
+	asked := newCall(1, []*Socket{first, second})
+	if !asked.expect(first) {
+		t.Fatal("the first cannot be asked")
 	}
 	first.mu.Lock() // as end does
 	acks := first.acks
@@ -63,16 +65,18 @@ func TestASocketThatIsLostTwiceDoesNotHarmTheAsker(t *testing.T) {
 	for _, call := range acks {
 		call.lose()
 	}
-	if first.forget(asked) { // as ask does when it cannot send
+	if first.forget(asked) { // as put does when it cannot send
 		asked.lose()
 	}
-	if err := asked.expect(second); err != nil {
-		t.Fatal(err)
+	if !asked.expect(second) {
+		t.Fatal("the second cannot be asked")
 	}
+	asked.count(-1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := asked.result(ctx, []*Socket{first, second}); err == nil {
-		t.Error("nobody has answered")
+	asked.wait(ctx, nil)
+	if _, all := asked.end(); all != (tally{Asked: 2, Lost: 1}) || !errors.Is(all.problem(ctx.Err()), ErrTimeout) {
+		t.Errorf("%+v, %v", all, all.problem(ctx.Err()))
 	}
 }
 
@@ -109,4 +113,20 @@ func TestConnectionsInNoNamespaceAreCutInTheirTurn(t *testing.T) {
 			t.Error("one that is in a namespace is cut")
 		}
 	})
+}
+
+func TestWhatNodesAnswerComesInPartsOfSomeSize(t *testing.T) {
+	for name, c := range map[string]struct{ sizes, want []int }{
+		"nothing":       {nil, nil},
+		"a few":         {[]int{1, 2, 3}, []int{3}},
+		"many":          {make([]int, 2*partCount+1), []int{partCount, partCount, 1}},
+		"large ones":    {[]int{partBytes / 2, partBytes / 2, 1, partBytes}, []int{2, 1, 1}},
+		"one too large": {[]int{2 * partBytes, 1}, []int{1, 1}},
+	} {
+		var got []int
+		inParts(c.sizes, func(size int) int { return size }, func(some []int) error { got = append(got, len(some)); return nil })
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v instead of %v", name, got, c.want)
+		}
+	}
 }

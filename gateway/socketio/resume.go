@@ -35,7 +35,10 @@ func (s *Socket) resume(ctx context.Context, c claim, who *hub.Identity) {
 		return
 	}
 	s.takeOver(ctx, c.pid, who.User)
-	if !s.conn.server.fetch(ctx, c.pid) {
+	keeper.seek(+1)
+	found := s.conn.server.fetch(ctx, &claimant{c.pid, s.nsp, who.User})
+	keeper.seek(-1)
+	if !found {
 		return
 	}
 	a, m := keeper.take(c.pid, s, who.User)
@@ -83,16 +86,19 @@ func (t *trail) withdraw(runs []run, granted []string) []run {
 
 // takeOver ends the connection on which the client still seems to be: it has left it, without the server having noticed.
 func (s *Socket) takeOver(ctx context.Context, pid, user string) {
-	old, ok := s.conn.server.keeper.holder(pid, s.nsp, user)
-	if !ok || old.conn == s.conn {
-		return
+	if old, ok := s.conn.server.keeper.holder(pid, s.nsp, user); ok && old.conn != s.conn {
+		old.giveUp(ctx)
 	}
-	old.conn.end(string(engineio.TransportClose))
-	old.conn.engine.Close(engineio.ForcedClose)
+}
+
+// giveUp ends the connection of a socket whose client has come back on another, and waits until what it has left behind is kept.
+func (h holder) giveUp(ctx context.Context) {
+	h.conn.end(string(engineio.TransportClose))
+	h.conn.engine.Close(engineio.ForcedClose)
 	ctx, cancel := context.WithTimeout(ctx, handover)
 	defer cancel()
 	select {
-	case <-old.memory.finished:
+	case <-h.memory.finished:
 	case <-ctx.Done():
 	}
 }

@@ -100,20 +100,20 @@ func TestRoomsAreJoinedAndLeftByAddress(t *testing.T) {
 			t.Errorf("%s: %v", name, ids(all))
 		}
 	}
-	want("all", n.FetchSockets(), 0, 1, 2)
-	want("a but b", n.In("a").Except("b").FetchSockets(), 0)
+	want("all", n.Sockets(), 0, 1, 2)
+	want("a but b", n.In("a").Except("b").Sockets(), 0)
 	if err := n.In("a").SocketsJoin("c"); err != nil {
 		t.Error(err)
 	}
-	want("c", n.In("c").FetchSockets(), 0, 1)
+	want("c", n.In("c").Sockets(), 0, 1)
 	n.In("b").SocketsLeave("a", "c")
-	want("a and c", n.In("a", "c").FetchSockets(), 0)
+	want("a and c", n.In("a", "c").Sockets(), 0)
 	if rooms := m[0].Rooms(); !slices.Equal(rooms, []string{m[0].ID(), "a", "c"}) {
 		t.Error(rooms)
 	}
 	n.In("b").DisconnectSockets(false)
 	m[1].expect("41")
-	want("the rest", n.FetchSockets(), 0, 2)
+	want("the rest", n.Sockets(), 0, 2)
 }
 
 func TestABroadcastGathersAcknowledgements(t *testing.T) {
@@ -270,59 +270,4 @@ func TestEventsMaySayWhereTheyComeFrom(t *testing.T) {
 	}
 	m[0].Emit("direct")
 	m[0].expect(`42["direct"]`)
-}
-
-// pair is a cluster of two nodes.
-type pair struct {
-	other   *pair
-	receive func([]byte)
-}
-
-func (p *pair) Start(receive func([]byte)) error { p.receive = receive; return nil }
-func (p *pair) Send(message []byte) error        { p.other.receive(message); return nil }
-
-func TestNodesEmitToEachOther(t *testing.T) {
-	a, b := &pair{}, &pair{}
-	a.other, b.other = b, a
-	one, two := start(t, socketio.Options{Cluster: a}), start(t, socketio.Options{Cluster: b})
-	got := make(chan string, 2)
-	one.OnServerSide("x", func() { t.Error("the node emits to itself") })
-	two.OnServerSide("x", func(i int, b socketio.Bytes) { got <- fmt.Sprint(i, " ", string(b)) })
-	two.OnServerSide("y", func() { t.Error("it was another event") })
-	if err := one.ServerSideEmit("x", 1, []byte("b")); err != nil {
-		t.Fatal(err)
-	}
-	if got := await(t, got); got != "1 b" {
-		t.Error(got)
-	}
-	joined := make(chan *socketio.Socket, 2)
-	two.OnConnection(func(s *socketio.Socket) { joined <- s })
-	for _, name := range []string{"first", "second"} {
-		p := two.dial(t)
-		a := p.connect("/", "")
-		s := await(t, joined)
-		if err := one.To(a.SID).Emit("hello", name, []byte("b")); err != nil {
-			t.Fatal(err)
-		}
-		p.expect(`451-["hello","`+name+`",{"_placeholder":true,"num":0}]`, "b:b")
-		if err := one.To(a.SID).SocketsJoin("red", "blue"); err != nil || !slices.Contains(s.Rooms(), "red") {
-			t.Errorf("%v, %v", err, s.Rooms())
-		}
-		one.To("blue").SocketsLeave("red")
-		if slices.Contains(s.Rooms(), "red") {
-			t.Errorf("it is still in %v", s.Rooms())
-		}
-		one.To("blue").Except(a.SID).DisconnectSockets(true)
-		if !s.Connected() {
-			t.Error("who is excepted is disconnected")
-		}
-		one.To("blue").DisconnectSockets(false)
-		p.expect("41")
-	}
-	if err := one.Of("/other").ServerSideEmit("x"); err != nil {
-		t.Error(err)
-	}
-	if err := start(t, socketio.Options{}).ServerSideEmit("x"); err != nil {
-		t.Error(err)
-	}
 }

@@ -16,6 +16,7 @@ import (
 // saved is what is kept of a socket, in a file.
 type saved struct {
 	PID, ID, Namespace, User string
+	Node                     string         `json:",omitempty"` // that has it, too, and what came for it since
 	Data                     map[string]any `json:",omitempty"`
 	Until                    time.Time
 	At                       string

@@ -66,7 +66,8 @@ type Options struct {
 	// MaxAttachments is how many an event may have, in both directions. 0 means 10, which is what the official clients take.
 	MaxAttachments int
 
-	// Cluster is the way to the other nodes: for [Namespace.ServerSideEmit], and for what is done to sockets of theirs; nil if there are none.
+	// Cluster is the way to the other nodes: to sockets of theirs, to their servers' handlers, and to what they keep of clients that come back here; nil if
+	// there are none.
 	Cluster Cluster
 	// Log is told of what goes wrong; nil means slog.Default.
 	Log *slog.Logger
@@ -76,8 +77,8 @@ type Options struct {
 type Recovery struct {
 	MaxDisconnection time.Duration // 0 means DefaultMaxDisconnection
 	MaxKept          int           // sockets that are away; the one that went first is forgotten first. 0 means DefaultMaxKept
-	// Store, if not nil, lets clients recover on any node that shares it. Events that are emitted to the id of a socket that is away
-	// reach it only on the node that it left.
+	// Store, if not nil, lets clients recover on any node that shares it, also when the one that they left is no more. While that lives, Options.Cluster lets
+	// them recover as well, and then with what was emitted meanwhile to the ids of their sockets, and when it has not noticed that they have gone.
 	Store           Store
 	SkipMiddlewares bool // for clients that recover; [Options.Identify] is asked in any case
 }
@@ -104,6 +105,7 @@ type Server struct {
 	hands  hands // run handlers
 
 	strangers strangers // connections in no namespace
+	searches  searches  // for clients of other nodes
 
 	mu         sync.RWMutex // guards what follows
 	namespaces map[string]*Namespace
@@ -159,11 +161,12 @@ func New(h *hub.Hub, options Options) (*Server, error) {
 			return nil, fmt.Errorf("socketio: recovery reads what was missed from history, and the channel %q keeps none; give its rule a History, or leave Recovery out", name)
 		}
 		s.keeper = newKeeper(*options.Recovery)
-		if options.Recovery.Store != nil {
+		if options.Recovery.Store != nil || options.Cluster != nil {
 			s.marks.Store(firstMark())
 		}
 	}
 	s.hands.init()
+	s.searches.init()
 	s.strangers.patience, s.strangers.cut = options.ConnectTimeout, (*conn).estranged
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.root = s.Of("/")
@@ -173,7 +176,7 @@ func New(h *hub.Hub, options Options) (*Server, error) {
 		return nil, fmt.Errorf("socketio: %w", err)
 	}
 	if options.Cluster != nil {
-		if err := options.Cluster.Start(s.serverSide); err != nil {
+		if err := options.Cluster.Start(s.serverSide, s.answer); err != nil {
 			return nil, fmt.Errorf("socketio: %w", err)
 		}
 	}

@@ -61,6 +61,7 @@ type memory struct {
 	tries    tries         // to come back; likewise
 	claimed  *away         // what the socket goes on from, while it is on its way; guarded by the keeper's lock
 	moved    bool          // the keeper has what is kept of it
+	had      []uint64      // see away
 	left     bool          // finished is closed; for the socket's tasks
 	finished chan struct{} // closed when it is over and the hub does not know it any more
 }
@@ -195,7 +196,20 @@ func (s *Socket) Rooms() []string {
 
 // Emit sends an event to this client. What is sent to one that has gone is lost, unless it recovers. The error tells what cannot be sent, or is
 // [ErrDisconnected].
-func (s *Socket) Emit(event string, args ...any) error { return s.emit(event, args, false) }
+//
+// If the last argument is a function, the client is asked for an answer, and the function is called with it, like a handler and in turn with the socket's handlers: it takes what
+// the client answers, as that of [Socket.On] does, and perhaps an error behind it, which is one of [Socket.EmitWithAck] if no answer has come within Options.AckTimeout. Without
+// that it is called only with an answer.
+//
+//	s.Emit("question", 7, func(answer string, err error) { … })
+//
+// Such an event is not kept for a client that recovers.
+func (s *Socket) Emit(event string, args ...any) error {
+	if fn, ok := callback(args); ok {
+		return s.emitAsking(event, args[:len(args)-1], fn)
+	}
+	return s.emit(event, args, false)
+}
 
 // EmitVolatile is Emit, but if much waits for the client already, or it has gone, the event is dropped.
 func (s *Socket) EmitVolatile(event string, args ...any) error { return s.emit(event, args, true) }
@@ -216,11 +230,19 @@ func (s *Socket) emit(event string, args []any, volatile bool) error {
 
 // marked makes an event that is no publication. With recovery it has an offset, by which it is found in trails.
 func (n *Namespace) marked(event string, e arguments) *ownEvent {
-	own := &ownEvent{attachments: e.attachments, time: time.Now()}
-	last := ""
+	mark := uint64(0)
 	if n.server.keeper != nil {
-		own.mark = n.server.marks.Add(1)
-		last = markText(own.mark)
+		mark = n.server.marks.Add(1)
+	}
+	return n.markedAs(mark, event, e)
+}
+
+// markedAs is marked with a mark that another node has given, or 0 without recovery.
+func (n *Namespace) markedAs(mark uint64, event string, e arguments) *ownEvent {
+	own := &ownEvent{mark: mark, attachments: e.attachments, time: time.Now()}
+	last := ""
+	if mark != 0 {
+		last = markText(mark)
 	}
 	own.text = packetText(packet.Event, n.name, event, 0, false, e, last)
 	return own
@@ -278,11 +300,13 @@ const never = 1<<64 - 1
 // EmitWithAck sends an event to this client and waits for its answer, for as long as ctx allows; where that has no deadline, for Options.AckTimeout.
 // The error is [ErrTimeout], [ErrDisconnected] or [ErrTooManyAcks], or tells what cannot be sent.
 func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Args, error) {
-	replies, err := s.namespace.ask(ctx, []*Socket{s}, 0, event, args)
-	if len(replies) == 0 {
+	e, err := s.namespace.encoded(event, args)
+	if err != nil {
 		return Args{}, err
 	}
-	return replies[0].Args, nil
+	ctx, cancel := s.conn.server.bounded(ctx, 0)
+	defer cancel()
+	return s.namespace.put([]*Socket{s}, event, e).only(ctx)
 }
 
 // Broadcast addresses all other sockets of the namespace.

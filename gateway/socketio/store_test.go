@@ -5,6 +5,7 @@ package socketio_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -38,14 +39,14 @@ func (s *shelf) Take(_ context.Context, key string) (value []byte, ok bool, err 
 	return value, ok, nil
 }
 
-// two are nodes over one hub, which share a store.
+// two are nodes, which share a store.
 func two(t *testing.T) (one, other *node, store *shelf, sockets chan *socketio.Socket) {
 	t.Helper()
-	a, b := &pair{}, &pair{}
-	a.other, b.other = b, a
 	store = newShelf()
-	one, sockets, gone := recovering(t, socketio.Options{Cluster: a, Recovery: &socketio.Recovery{Store: store}})
-	other = over(t, one.hub, socketio.Options{Cluster: b, Recovery: &socketio.Recovery{Store: store}})
+	_, one, other = neighbours(t, func() socketio.Options { return socketio.Options{Recovery: &socketio.Recovery{Store: store}} })
+	sockets = make(chan *socketio.Socket, 20)
+	gone := make(chan string, 20)
+	one.OnConnection(joining(sockets, gone))
 	other.OnConnection(joining(sockets, gone))
 	return one, other, store, sockets
 }
@@ -108,5 +109,37 @@ func TestWhatIsKeptIsGivenOnce(t *testing.T) {
 			t.Errorf("%d: %+v after %+v", i, again, a)
 		}
 		await(t, sockets)
+		p.send("41") // it has left for good
+		p.alone()
+	}
+}
+
+func TestWhatCannotBeStoredIsKeptHere(t *testing.T) {
+	one, other, _, sockets := two(t)
+	gone := make(chan string, 3)
+	for _, n := range []*node{one, other} {
+		n.OnConnection(func(s *socketio.Socket) { s.OnDisconnect(func(reason string) { gone <- reason }) })
+	}
+	p := one.dial(t)
+	a := p.connect("/", "")
+	await(t, sockets).Set("func", func() {})
+	p.close()
+	await(t, gone)
+	p = one.dial(t)
+	if again := p.connect("/", back(a, "")); again != a {
+		t.Errorf("%+v instead of %+v", again, a)
+	}
+	s := await(t, sockets)
+	if s.Get("func") == nil {
+		t.Error("the function is lost")
+	}
+	s.Set("func", nil)
+	s.Set("large", strings.Repeat("x", 2<<20))
+	p.alive()
+	p.close()
+	await(t, gone)
+	p = other.dial(t)
+	if again := p.connect("/", back(a, "")); again != a {
+		t.Errorf("what is too large for the store is not handed over: %+v instead of %+v", again, a)
 	}
 }

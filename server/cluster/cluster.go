@@ -17,10 +17,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -54,15 +51,24 @@ const (
 	answering = 30 * time.Second
 	// maxAnswering is how many questions are being answered at once; others are told that the node is busy.
 	maxAnswering = 256
+	// maxLong is how many of those there are that are answered in parts, which may take long.
+	maxLong = 1024
 )
+
+// handler is a Handler, or a PartsHandler.
+type handler struct {
+	whole Handler
+	parts PartsHandler
+}
 
 // Cluster is a node among others. Make one with New, and give it to a hub as its broker.
 type Cluster struct {
 	Broker
 	options  Options
 	log      *slog.Logger
-	handlers map[string]Handler // not changed once started
+	handlers map[string]handler // not changed once started
 	busy     chan struct{}      // holds one for each question that is being answered
+	long     chan struct{}      // the same, of those that are answered in parts
 	doubts   chan struct{}      // holds one when something may have been missed
 	tales    chan told          // what others have told
 	lines    sparing.Lines      // of the log
@@ -75,12 +81,6 @@ type Cluster struct {
 	closing bool
 	last    uint64 // the id of the last question
 	asked   map[uint64]*question
-}
-
-// question is one that was put to some nodes.
-type question struct {
-	answers chan Answer // has room for all
-	waiting map[string]bool
 }
 
 // Answer is what one node has answered.
@@ -99,14 +99,14 @@ var (
 // New returns a node over a broker, which the hub starts and closes through it.
 func New(b Broker, o Options) *Cluster {
 	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
-	c := &Cluster{Broker: b, options: o, log: cmp.Or(o.Log, slog.Default()), handlers: make(map[string]Handler), asked: make(map[uint64]*question),
-		busy: make(chan struct{}, maxAnswering), doubts: make(chan struct{}, 1), tales: make(chan told, maxTold)}
+	c := &Cluster{Broker: b, options: o, log: cmp.Or(o.Log, slog.Default()), handlers: make(map[string]handler), asked: make(map[uint64]*question),
+		busy: make(chan struct{}, maxAnswering), long: make(chan struct{}, maxLong), doubts: make(chan struct{}, 1), tales: make(chan told, maxTold)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
 
 // Handle has a kind of message handled. It is called before the hub is made.
-func (c *Cluster) Handle(kind string, h Handler) { c.handlers[kind] = h }
+func (c *Cluster) Handle(kind string, h Handler) { c.handlers[kind] = handler{whole: h} }
 
 // Start implements [hub.Broker].
 func (c *Cluster) Start(sink hub.Sink) error {
@@ -226,49 +226,6 @@ func (c *Cluster) Others(ctx context.Context) (names []string, err error) {
 		}
 	}
 	return names, nil
-}
-
-// put asks, and returns an answer of each of the names, sorted by them.
-func (c *Cluster) put(ctx context.Context, to string, names []string, kind string, body []byte) []Answer {
-	q := &question{answers: make(chan Answer, len(names)), waiting: make(map[string]bool, len(names))}
-	for _, name := range names {
-		q.waiting[name] = true
-	}
-	id := c.enlist(q)
-	defer c.forget(id)
-	var all []Answer
-	err := c.send(ctx, to, message{act: asking, id: id, kind: kind, body: body})
-	for err == nil && len(all) < len(names) {
-		select {
-		case a := <-q.answers:
-			all = append(all, a)
-		case <-ctx.Done():
-			err = fmt.Errorf("no answer came in time: %w", ctx.Err())
-		case <-c.ctx.Done():
-			err = errors.New("this node shuts down")
-		}
-	}
-	for _, name := range names {
-		if !slices.ContainsFunc(all, func(a Answer) bool { return a.Node == name }) {
-			all = append(all, Answer{Node: name, Err: err})
-		}
-	}
-	slices.SortFunc(all, func(a, b Answer) int { return strings.Compare(a.Node, b.Node) })
-	return all
-}
-
-func (c *Cluster) enlist(q *question) (id uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.last++
-	c.asked[c.last] = q
-	return c.last
-}
-
-func (c *Cluster) forget(id uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.asked, id)
 }
 
 // complain tells the log that something between nodes went wrong, now and then.

@@ -218,8 +218,8 @@ func TestALineIsHeardByTheSamePartOfOtherNodes(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { c.Close() })
-			line.Start(func(m []byte) { heard = append(heard, name+" "+string(m)) })
-			other.Start(func(m []byte) { t.Errorf("the other line hears %s", m) })
+			line.Start(func(m []byte) { heard = append(heard, name+" "+string(m)) }, nil)
+			other.Start(func(m []byte) { t.Errorf("the other line hears %s", m) }, nil)
 			return line
 		}
 		a := join("a")
@@ -230,6 +230,66 @@ func TestALineIsHeardByTheSamePartOfOtherNodes(t *testing.T) {
 		synctest.Wait()
 		if !slices.Equal(heard, []string{"b hello"}) {
 			t.Errorf("%v", heard)
+		}
+	})
+}
+
+func TestAnAnswerMayComeInPartsAndTakeLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNet()
+		join := func(name string, parts int, pause time.Duration, last error) *Line {
+			c := New(&wire{memory.New(memory.Options{}), n, name}, Options{Log: slog.New(slog.DiscardHandler)})
+			line := c.Line("x")
+			if err := c.Start(noSink{}); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			line.Start(nil, func(_ context.Context, question []byte, part func([]byte) error) error {
+				for i := range parts {
+					part(fmt.Appendf(nil, "%s%d", question, i))
+					time.Sleep(pause)
+				}
+				return last
+			})
+			return line
+		}
+		a := join("a", 0, 0, nil)
+		join("b", 3, time.Minute, nil)
+		join("deaf", 3, 0, nil)
+		join("fails", 1, time.Second, errors.New("oh"))
+		join("nothing", 0, 0, nil)
+		join("much", 2*maxParts, 0, nil)
+		n.join(t, "old", Options{}, nil)
+		n.deaf["deaf"] = true
+		others, err := a.Others(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make(map[string]int)
+		blocked := false
+		missing := a.Ask(t.Context(), others, []byte("q"), func(node string, part []byte) bool {
+			if got[node]++; !blocked {
+				blocked = true
+				synctest.Wait() // more comes than there is room for
+			}
+			return true
+		})
+		if !slices.Equal(missing, []string{"deaf", "fails", "much", "old"}) || got["b"] != 3 || got["fails"] != 1 || got["much"] < maxParts/2 {
+			t.Errorf("missing %v, got %v", missing, got)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if missing := a.Ask(ctx, []string{"b"}, nil, func(string, []byte) bool { return true }); !slices.Equal(missing, []string{"b"}) {
+			t.Errorf("after a second %v", missing)
+		}
+		if missing := a.Ask(t.Context(), []string{"b", "fails"}, nil, func(string, []byte) bool { return false }); len(missing) != 2 {
+			t.Errorf("what was not waited for is not among %v", missing)
+		}
+		if missing := a.Ask(t.Context(), nil, nil, nil); missing != nil {
+			t.Errorf("%v of nobody", missing)
+		}
+		if len(a.cluster.asked) > 0 {
+			t.Errorf("%d questions are remembered", len(a.cluster.asked))
 		}
 	})
 }

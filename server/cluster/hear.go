@@ -10,7 +10,7 @@ import (
 	"github.com/ringdown/ringdown/hub"
 )
 
-// maxTold is how many messages without an answer wait for their handlers; what does not fit is lost, as it may be on the way.
+// maxTold is how many messages without an answer, and questions that are answered in parts, wait for their handlers; what does not fit is lost, as it may be on the way.
 const maxTold = 1024
 
 // ear is the sink of the broker: the hub's, and ours for what nodes say.
@@ -41,27 +41,30 @@ func (e ear) Told(from string, text []byte) {
 		c.complain("reading what "+from+" says", err)
 		return
 	}
-	switch m.act {
-	case telling:
+	switch {
+	case m.act == telling, m.act == asking && c.handlers[m.kind].parts != nil:
 		select {
 		case c.tales <- told{from, m}:
 		default:
 			c.complain("hearing "+from, errors.New("more is told than this node can take"))
 			c.doubt()
 		}
-	case asking:
+	case m.act == asking:
 		c.answer(from, m)
-	case answered:
+	case m.act == answered, m.act == parted:
 		c.take(from, m)
 	}
 }
 
-// hear has what was told handled, in the order in which it came.
+// hear has what was told handled, in the order in which it came, and begins to answer questions that are answered in parts when what was told before them
+// has been handled.
 func (c *Cluster) hear() {
 	for {
 		select {
 		case t := <-c.tales:
-			if h := c.handlers[t.kind]; h != nil {
+			if t.act == asking {
+				c.answer(t.from, t.message)
+			} else if h := c.handlers[t.kind].whole; h != nil {
 				if _, err := c.handle(h, t.from, t.message); err != nil {
 					c.complain("doing what "+t.from+" says", err)
 				}
@@ -76,34 +79,57 @@ func (c *Cluster) hear() {
 func (c *Cluster) handle(h Handler, from string, m message) (answer []byte, err error) {
 	ctx, cancel := context.WithTimeout(c.ctx, answering)
 	defer cancel()
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("the handler of %.60q panicked: %v", m.kind, r)
-		}
-	}()
+	defer survive(m.kind, &err)
 	return h(ctx, from, m.body)
+}
+
+// handleParts is handle for what is answered in parts, for as long as that takes.
+func (c *Cluster) handleParts(h PartsHandler, from string, m message) (err error) {
+	defer survive(m.kind, &err)
+	return h(c.ctx, from, m.body, func(part []byte) error {
+		ctx, cancel := context.WithTimeout(c.ctx, c.options.Timeout)
+		defer cancel()
+		return c.send(ctx, from, message{act: parted, id: m.id, body: part})
+	})
+}
+
+// survive is deferred: a panic is the error of the handler.
+func survive(kind string, err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("the handler of %.60q panicked: %v", kind, r)
+	}
 }
 
 // answer answers a question on a goroutine of its own.
 func (c *Cluster) answer(to string, m message) {
 	h := c.handlers[m.kind]
 	a := message{act: answered, id: m.id}
-	if h == nil {
+	places := c.busy
+	if h.parts != nil {
+		places = c.long
+	}
+	if h.whole == nil && h.parts == nil {
 		a.status = unknown
 	} else {
 		select {
-		case c.busy <- struct{}{}:
+		case places <- struct{}{}:
 		default:
-			a.status, h = busy, nil
+			a.status = busy
 		}
 	}
+	taken := a.status == done
 	started := c.work(func() {
-		if h != nil {
+		if taken {
 			var err error
-			if a.body, err = c.handle(h, to, m); err != nil {
+			if h.parts != nil {
+				err = c.handleParts(h.parts, to, m)
+			} else {
+				a.body, err = c.handle(h.whole, to, m)
+			}
+			if err != nil {
 				a.status, a.body = failed, []byte(err.Error())
 			}
-			<-c.busy
+			<-places
 		}
 		ctx, cancel := context.WithTimeout(c.ctx, c.options.Timeout)
 		defer cancel()
@@ -111,30 +137,7 @@ func (c *Cluster) answer(to string, m message) {
 			c.complain("answering "+to, err)
 		}
 	})
-	if !started && h != nil {
-		<-c.busy
+	if !started && taken {
+		<-places
 	}
-}
-
-// take gives an answer to whoever has asked. One that is late, or was not asked for, is nobody's.
-func (c *Cluster) take(from string, m message) {
-	a := Answer{Node: from}
-	switch m.status {
-	case done:
-		a.Body = m.body
-	case unknown:
-		a.Err = ErrUnknown
-	case busy:
-		a.Err = ErrBusy
-	default:
-		a.Err = fmt.Errorf("it says: %.300s", m.body)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	q := c.asked[m.id]
-	if q == nil || !q.waiting[from] {
-		return
-	}
-	delete(q.waiting, from)
-	q.answers <- a
 }

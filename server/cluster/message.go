@@ -18,6 +18,7 @@ const (
 	telling  = 'T'
 	asking   = 'A'
 	answered = 'R'
+	parted   = 'P' // a part of an answer; answered comes after the last
 )
 
 // What became of a question.

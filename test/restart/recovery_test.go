@@ -98,10 +98,14 @@ func recoverElsewhere(t *testing.T, broker string) {
 	var m message
 	nodes[2].ask(t, "POST", "/channels/lobby", "seen", &m, "Content-Type: text/plain")
 	offset := c.offset(c.next(ctx, `42["message"`))
-	for i, at := range []int{1, 2, 0, 0} { // back on the first, which has something of long ago
-		if i == 1 {
+	for i, at := range []int{1, 2, 0, 0, 2, 0} { // back on the first, which has something of long ago
+		old := c
+		switch {
+		case i == 1:
 			nodes[1].stop(t)
-		} else {
+		case i >= 4: // the node does not know that the client has gone
+			defer old.CloseNow()
+		default:
 			c.CloseNow()
 			eventually(t, "the node has noticed that the client has gone", func() bool {
 				var is whole
