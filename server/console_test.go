@@ -104,8 +104,8 @@ func TestTokensThatCanBeGuessedAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for says, change := range map[string]func(*config.Config){
-		"console.token is 5 bytes long":       func(c *config.Config) { c.Console.Token = "short" },
-		"console.token_file is given, and so": func(c *config.Config) { c.Console.Token = consoleToken; c.Console.TokenFile = file },
+		"console.token is 5 bytes long":        func(c *config.Config) { c.Console.Token = "short" },
+		"console.token_file is given, and so":  func(c *config.Config) { c.Console.Token = consoleToken; c.Console.TokenFile = file },
 		"console.token_file: the token in":     func(c *config.Config) { c.Console.TokenFile = file },
 		"console.token_file: the token cannot": func(c *config.Config) { c.Console.TokenFile = file + ".none" },
 	} {
@@ -182,6 +182,9 @@ func TestTheConsoleTellsWhyClientsHaveGone(t *testing.T) {
 		got := ended(t, node.Addr(), c.user)
 		if got.ClosedBy != c.by || got.Code != c.code || !strings.Contains(got.Cause, c.says) || !strings.Contains(got.Advice, c.advice) {
 			t.Errorf("%s: %+v", c.user, got)
+		}
+		if want := map[string]string{"listener": "sse", "poller": "socketio_polling"}[c.user]; want != "" && got.Transport != want {
+			t.Errorf("%s: the transport is %q, want %q", c.user, got.Transport, want)
 		}
 		if want := map[string]int{"said-goodbye": 1001, "thrown-out": 4007, "too-long": 1009}[c.user]; got.CloseCode != want {
 			t.Errorf("%s: the close code is %d, want %d", c.user, got.CloseCode, want)
