@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -279,6 +280,27 @@ func TestADrainIsAskedForOnTheConsole(t *testing.T) {
 	ask(t, node, 503, "GET", "/readyz", "", "")
 	if about := ask(t, node, 200, "GET", "/console/api/node", consoleToken, ""); !strings.Contains(about, `"draining":true`) {
 		t.Error(about)
+	}
+}
+
+// A stream is no answer that has to come within limits.answer_timeout.
+func TestStreamsOfTheConsoleOutliveTheTimeOfAnAnswer(t *testing.T) {
+	node := start(t, changed(func(c *config.Config) {
+		withConsole(c)
+		c.Limits.AnswerTimeout, c.Limits.RequestTimeout, c.Limits.HandshakeTimeout = 500*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond
+	}))
+	r, _ := http.NewRequestWithContext(t.Context(), "GET", fmt.Sprintf("http://%s/console/api/samples", node.Addr()), nil)
+	r.Header.Set("Authorization", "Bearer "+consoleToken)
+	response, err := http.DefaultClient.Do(r)
+	if err != nil || response.StatusCode != 200 {
+		t.Fatal(response, err)
+	}
+	defer response.Body.Close()
+	lines := bufio.NewScanner(response.Body)
+	for range 3 { // one a second
+		if !lines.Scan() || !strings.Contains(lines.Text(), `"loop_lag_seconds"`) {
+			t.Fatalf("%q, %v", lines.Text(), lines.Err())
+		}
 	}
 }
 
