@@ -16,6 +16,7 @@ type Description struct {
 	Remote    string // the client's address; "" while it is not known, or not any more
 	Waiting   int    // bytes that wait to be written
 
+	Carrier     string // what the transport rides on now, where that may change: of "engine.io", "polling" or "websocket"
 	Subprotocol string // that was agreed on, or ""
 	Compression bool   // messages may be compressed
 }

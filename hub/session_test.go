@@ -162,3 +162,48 @@ func TestShutdownIsBoundedByItsContext(t *testing.T) {
 		}
 	})
 }
+
+func TestAllMeetsEachSessionThatStaysOnceWhileOthersComeAndGo(t *testing.T) {
+	h := start(t, hub.Options{})
+	stays := make(map[*hub.Session]int)
+	for range 1000 {
+		stays[open(t, h).Session] = 0
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				if s, err := h.Open(newClient(), hub.Identity{}); err == nil {
+					s.Close()
+				}
+			}
+		}
+	}()
+	for range 20 {
+		for s := range h.All {
+			if _, known := stays[s]; known {
+				stays[s]++
+			}
+		}
+	}
+	close(stop)
+	<-stopped
+	for s, met := range stays {
+		if met != 20 {
+			t.Errorf("%s was met %d times in 20 walks", s.ID(), met)
+		}
+	}
+	met := 0
+	for range h.All {
+		if met++; met == 3 {
+			break
+		}
+	}
+	if met != 3 || h.Sessions() != 1000 {
+		t.Errorf("met %d of %d sessions", met, h.Sessions())
+	}
+}

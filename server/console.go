@@ -134,16 +134,24 @@ func (s *Server) consoleNode(version string) func(context.Context) console.Node 
 	}
 }
 
+// registryWait is how much longer than for the nodes the registry is waited for.
+const registryWait = time.Second
+
 // consoleNodes tells of all nodes: what each answers, and those of the registry that do not.
 func (s *Server) consoleNodes(ctx context.Context) ([]console.Peer, []string) {
+	ctx, cancel := context.WithTimeout(ctx, s.Config().Broker.Cluster.QueryTimeout+registryWait)
+	defer cancel()
+	heard, asked := make(map[string]hub.Node), make(chan error, 1)
+	go func() {
+		registry, err := s.peers.Nodes(ctx)
+		for _, n := range registry {
+			heard[n.Name] = n
+		}
+		asked <- err
+	}()
 	answers, missing := s.admin.api.Nodes(ctx)
-	heard := make(map[string]hub.Node)
-	registry, err := s.peers.Nodes(ctx)
-	if err != nil {
+	if err := <-asked; err != nil {
 		missing = append(missing, "*")
-	}
-	for _, n := range registry {
-		heard[n.Name] = n
 	}
 	var all []console.Peer
 	for _, n := range answers {

@@ -2,7 +2,12 @@
 
 package socketio
 
-import "github.com/ringdown/ringdown/hub"
+import (
+	"context"
+	"time"
+
+	"github.com/ringdown/ringdown/hub"
+)
 
 // receiver is what a session of the hub delivers to: a socket, without the program seeing the methods that are the hub's.
 type receiver Socket
@@ -19,5 +24,11 @@ func (r *receiver) End(cause error) { (*Socket)(r).ended(cause) }
 // Describe implements [hub.Describer]. The transport is Engine.IO, which may go over from polling to a WebSocket; see [Socket.Transport].
 func (r *receiver) Describe() hub.Description {
 	e := r.conn.engine
-	return hub.Description{Transport: "engine.io", Protocol: "socket.io", Remote: e.RemoteAddr(), Waiting: e.Waiting()}
+	return hub.Description{Transport: "engine.io", Protocol: "socket.io", Remote: e.RemoteAddr(), Waiting: e.Waiting(),
+		Carrier: e.Transport(), Compression: e.Compressed()}
+}
+
+// RoundTrip implements [hub.Pinger].
+func (r *receiver) RoundTrip(ctx context.Context) (took time.Duration, ok bool) {
+	return r.conn.engine.RoundTrip(ctx)
 }

@@ -203,7 +203,9 @@ func TestTheNodeTellsOfItself(t *testing.T) {
 	if got.Broker.OK || got.Broker.Error != "redis://user:…@db is away" {
 		t.Errorf("a broker that is away: %+v", got.Broker)
 	}
-	var values struct{ Values []struct{ Key, Value, Source, Where string } }
+	var values struct {
+		Values []struct{ Key, Value, Source, Where string }
+	}
 	n.ask(200, &values, "GET", "/config", "")
 	sources := ""
 	for _, v := range values.Values {

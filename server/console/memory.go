@@ -45,7 +45,7 @@ func (m *Memory) Ended(e hub.Ending) {
 	}
 	if s := e.Session; s != nil {
 		about := s.Connection()
-		one.ID, one.User, one.Transport, one.Protocol = s.ID(), s.User(), about.Transport, about.Protocol
+		one.ID, one.User, one.Transport, one.Protocol = s.ID(), s.User(), transportOf(about), about.Protocol
 		if one.Transport != "websocket" { // the others have no Close frame
 			one.CloseCode = 0
 		}

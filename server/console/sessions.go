@@ -132,10 +132,18 @@ func (c *Handler) name(r *request) string {
 func describe(s *hub.Session, node string) sessionAnswer {
 	about := s.Connection()
 	return sessionAnswer{
-		ID: s.ID(), Node: node, User: s.User(), Address: addressOf(s.Address(), about.Remote), Transport: about.Transport, Protocol: about.Protocol,
+		ID: s.ID(), Node: node, User: s.User(), Address: addressOf(s.Address(), about.Remote), Transport: transportOf(about), Protocol: about.Protocol,
 		Subprotocol: about.Subprotocol, Compression: about.Compression, Connected: stamp{s.Since()}, AgeSeconds: seconds(time.Since(s.Since())),
 		Expires: stampOf(s.Identity().Expires), Queue: queue{s.Lag(), about.Waiting},
 	}
+}
+
+// transportOf is what a client is connected by. Socket.IO's is called as in the samples: after what it rides on.
+func transportOf(about hub.Description) string {
+	if about.Carrier != "" {
+		return "socketio_" + about.Carrier
+	}
+	return about.Transport
 }
 
 // addressOf is where a client is: what the gateway sees may be a proxy.

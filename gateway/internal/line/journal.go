@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"syscall"
 
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/internal/sparing"
@@ -122,18 +123,22 @@ func (j *Journal) Ended(s *hub.Session, remote net.Addr, code websocket.StatusCo
 // Gone notes that a client has gone, by itself or because the line broke. The reason in its Close frame is its own affair.
 func (j *Journal) Gone(s *hub.Session, remote net.Addr, err error) {
 	cause, cure := "the client has gone", "none is needed, unless many go at once: then look at the proxies and networks between"
-	level, code, by := slog.LevelDebug, websocket.CloseStatus(err), hub.ByClient
+	level, code, by := slog.LevelDebug, max(websocket.CloseStatus(err), 0), hub.ByClient
 	switch {
 	case errors.Is(err, websocket.ErrKeepAlive):
 		level, by, cause = slog.LevelInfo, hub.ByNetwork, "the client did not answer a ping in time"
 		cure = "look whether its network is there; behind proxies that hold pings back raise keep_alive.timeout"
-	case code < 0 && s.Connection().Transport != "websocket" && (err == nil || errors.Is(err, io.EOF)):
-		code = 0 // over plain HTTP this is how clients go
-	case code < 0:
-		code, by, cause = 0, hub.ByNetwork, "the line to the client broke"
+	case code == 0 && s.Connection().Transport != "websocket" && hungUp(err): // this is how clients of plain HTTP go
+	case code == 0:
+		by, cause = hub.ByNetwork, "the line to the client broke"
 	}
 	j.hub.Told(hub.Ending{Session: s, Remote: addressOf(s, remote), By: by, Silent: errors.Is(err, websocket.ErrKeepAlive), Close: int(code), Cause: cause})
 	j.closed(level, s, remote, code, []any{"cause", cause, "cure", cure})
+}
+
+// hungUp tells whether the client's end of the line was closed, rather than lost.
+func hungUp(err error) bool {
+	return err == nil || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func (j *Journal) closed(level slog.Level, s *hub.Session, remote net.Addr, code websocket.StatusCode, why []any) {

@@ -3,9 +3,11 @@
 package engineio
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ringdown/ringdown/websocket"
 	"github.com/ringdown/ringdown/websocket/loop"
@@ -70,6 +72,25 @@ func (c *Conn) RemoteAddr() string {
 		}
 	}
 	return c.handshake.RemoteAddr
+}
+
+// RoundTrip tells how long a ping of the WebSocket takes to be answered; see [loop.Conn.RoundTrip]. ok is also false while the client
+// polls.
+func (c *Conn) RoundTrip(ctx context.Context) (took time.Duration, ok bool) {
+	c.mu.Lock()
+	socket := c.socket
+	c.mu.Unlock()
+	if socket == nil {
+		return 0, false
+	}
+	return socket.RoundTrip(ctx)
+}
+
+// Compressed reports whether messages to the client may be compressed.
+func (c *Conn) Compressed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.socket != nil && c.socket.Compressed()
 }
 
 // Send sends a message. The payload is copied. Text must be UTF-8 without the character U+001E, which polling cannot carry. seq counts
