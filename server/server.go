@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,6 +46,9 @@ type Options struct {
 	Version string
 	// Keepers have sections of their own in state.file.
 	Keepers []state.Keeper
+	// Clients makes the command of a process that runs [measure.Clients] with these arguments, for /compare/ in dev mode; nil: the page
+	// cannot simulate clients.
+	Clients func(way, url string, clients int) *exec.Cmd
 }
 
 // Server is a node that holds its listener. Make one with New; run it once.
@@ -65,6 +69,7 @@ type Server struct {
 	service  *service
 	tracer   *tracing.Tracer // nil if nothing is traced
 	keepers  []state.Keeper  // of the parts of the node, and those of Options
+	clients  func(way, url string, clients int) *exec.Cmd
 
 	mu         sync.Mutex // guards what follows
 	config     config.Config
@@ -88,7 +93,7 @@ func New(c config.Config, o Options) (*Server, error) {
 	}
 	s := &Server{
 		dev: c.Dev, log: cmp.Or(o.Log, slog.Default()), level: o.Level, front: front, config: c,
-		started: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}), version: o.Version, keepers: o.Keepers,
+		started: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}), version: o.Version, keepers: o.Keepers, clients: o.Clients,
 	}
 	if err := s.start(o.Version); err != nil {
 		s.abandon()

@@ -19,8 +19,8 @@ import (
 func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Run a node: channels for every web client, and a chat page to try them",
-		Long: `Run a node. It serves a chat page at / and channels at /channels/{channel}: what one client of
+		Short: "Run a node: channels for every web client, and pages to try them",
+		Long: `Run a node. It serves pages to try at / and channels at /channels/{channel}: what one client of
 a channel publishes, every client of it receives, over WebSocket, Server-Sent Events or polling.
 At /connect clients have many channels over one WebSocket, by the protocol of docs/protocol.md.
 
@@ -65,7 +65,7 @@ func serve(ctx context.Context, sources config.Sources, errs io.Writer) error {
 	level := new(slog.LevelVar)
 	log := newLog(loaded.Config.Log.Format, errs, level)
 	warn(log, loaded)
-	node, err := server.New(loaded.Config, server.Options{Log: log, Level: level, Version: release()})
+	node, err := server.New(loaded.Config, server.Options{Log: log, Level: level, Version: release(), Clients: compareClients})
 	if err != nil {
 		return err
 	}
