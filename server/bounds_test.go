@@ -90,7 +90,7 @@ func TestWhoTakesTooLongIsCut(t *testing.T) {
 func TestWhoDoesNotReadAnAnswerIsCut(t *testing.T) {
 	node := start(t, changed(func(c *config.Config) { c.Dev, c.Limits.AnswerTimeout = true, soon }))
 	conn := connect(t, node)
-	for many := strings.Repeat("GET /chat.js HTTP/1.1\r\nHost: localhost\r\n\r\n", 100); ; {
+	for many := strings.Repeat("GET /plain/chat.js HTTP/1.1\r\nHost: localhost\r\n\r\n", 100); ; {
 		_, err := io.WriteString(conn, many)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatal("the node waits for a client that reads nothing")

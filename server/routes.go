@@ -14,6 +14,7 @@ import (
 	"github.com/ringdown/ringdown/gateway/native"
 	"github.com/ringdown/ringdown/server/proxy"
 	"github.com/ringdown/ringdown/web"
+	"github.com/ringdown/ringdown/web/measure"
 	"github.com/ringdown/ringdown/websocket"
 )
 
@@ -72,6 +73,9 @@ func (s *Server) pageRoutes(mux *http.ServeMux) {
 	maps.Copy(pages, site.Assets())
 	if s.dev {
 		maps.Copy(pages, site.Console())
+		bench := measure.New(measure.Options{Hub: s.hub, URL: func() string { return s.front.bases()[0] }, Command: s.clients})
+		mux.HandleFunc("GET /compare/usage", bench.Usage)
+		mux.HandleFunc("POST /compare/run", bench.Run)
 	}
 	for path, page := range pages {
 		mux.Handle("GET "+path, page)

@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,6 +48,9 @@ type Options struct {
 	Source func(key string) string
 	// Keepers have sections of their own in state.file.
 	Keepers []state.Keeper
+	// Clients makes the command of a process that runs [measure.Clients] with these arguments, for /compare/ in dev mode; nil: the page
+	// cannot simulate clients.
+	Clients func(way, url string, clients int) *exec.Cmd
 }
 
 // Server is a node that holds its listener. Make one with New; run it once.
@@ -69,6 +73,7 @@ type Server struct {
 	operated operated        // the console
 	source   func(string) string
 	keepers  []state.Keeper // of the parts of the node, and those of Options
+	clients  func(way, url string, clients int) *exec.Cmd
 
 	mu         sync.Mutex // guards what follows
 	config     config.Config
@@ -100,7 +105,7 @@ func New(c config.Config, o Options) (*Server, error) {
 	s := &Server{
 		dev: c.Dev, log: log, operated: operated, level: o.Level, front: front, config: c,
 		source: o.Source, drainAsked: make(chan struct{}),
-		started: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}), version: o.Version, keepers: o.Keepers,
+		started: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}), version: o.Version, keepers: o.Keepers, clients: o.Clients,
 	}
 	if s.source == nil {
 		s.source = func(string) string { return "" }

@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	}
 	root.SetVersionTemplate("ringdown {{.Version}}\n")
 	root.AddCommand(serveCommand(), configCommand(), publishCommand(), subscribeCommand(), connectCommand(), benchCommand(), tokenCommand(), doctorCommand(),
-		versionCommand())
+		versionCommand(), compareCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help lists what there is", err, cmd.CommandPath())
 	})

@@ -20,8 +20,8 @@ import (
 func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Run a node: channels for every web client, and a chat page to try them",
-		Long: `Run a node. It serves a chat page at / and channels at /channels/{channel}: what one client of
+		Short: "Run a node: channels for every web client, and pages to try them",
+		Long: `Run a node. It serves pages to try at / and channels at /channels/{channel}: what one client of
 a channel publishes, every client of it receives, over WebSocket, Server-Sent Events or polling.
 At /connect clients have many channels over one WebSocket, by the protocol of docs/protocol.md.
 
@@ -69,7 +69,9 @@ func serve(ctx context.Context, sources config.Sources, errs io.Writer) error {
 	var current atomic.Pointer[config.Loaded]
 	current.Store(loaded)
 	source := func(key string) string { return current.Load().Source(key) }
-	node, err := server.New(loaded.Config, server.Options{Log: log, Level: level, Version: release(), Source: source})
+	node, err := server.New(loaded.Config, server.Options{
+		Log: log, Level: level, Version: release(), Source: source, Clients: compareClients,
+	})
 	if err != nil {
 		return err
 	}

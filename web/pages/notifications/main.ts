@@ -43,6 +43,7 @@ async function listen(name: string): Promise<void> {
 /** Asks once for what the server has of an inbox, and where it is now. */
 async function ask(name: string): Promise<void> {
   const { messages, cursor } = await (await fetch(channelOf(name))).json();
+  if (name !== me.value) return;
   for (const message of messages) take(name, message.data, message.cursor);
   localStorage.setItem(`cursor ${name}`, cursor);
 }
