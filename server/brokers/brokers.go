@@ -62,7 +62,10 @@ func Schemes() []string { return slices.Sorted(maps.Keys(schemes)) }
 
 // Open makes the broker at c.URL, which must be one between nodes.
 func Open(c *config.Broker, log *slog.Logger) (*Broker, error) {
-	scheme, _, _ := strings.Cut(strings.TrimSpace(c.URL), "://")
+	scheme, _, found := strings.Cut(strings.TrimSpace(c.URL), "://")
+	if !found || strings.ContainsAny(scheme, ":@") { // it may be a password
+		return nil, fmt.Errorf("broker.url: it has no scheme; use memory, or begin it with one of %s://", strings.Join(Schemes(), "://, "))
+	}
 	scheme, _, _ = strings.Cut(scheme, "+")
 	open := schemes[scheme]
 	if open == nil {
