@@ -165,7 +165,7 @@ type connection struct {
 
 	mu     sync.Mutex // held while something is handed on, so that nothing is after close
 	closed bool
-	ending map[string]struct{} // of which the server is told that they end
+	ending map[string]struct{} // of which the server is told that they end, with sharded Pub/Sub
 }
 
 func (l *link) connect() *connection {
@@ -321,7 +321,9 @@ func (c *connection) unsubscribing(names []string) rueidis.Completed {
 	c.mu.Lock()
 	for _, name := range names {
 		delete(c.subscribed, name)
-		c.ending[name] = struct{}{}
+		if c.link.part.shard.sharded { // notice takes it off
+			c.ending[name] = struct{}{}
+		}
 	}
 	c.mu.Unlock()
 	if c.link.part.shard.sharded {

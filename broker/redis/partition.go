@@ -120,7 +120,7 @@ func (p *partition) ask(all []*subscription) error {
 		return err
 	}
 	for i, s := range all {
-		s.answered(places[i])
+		s.answered(questions[i].seen, places[i])
 	}
 	return nil
 }
@@ -185,14 +185,8 @@ func (p *partition) verify(ctx context.Context) error {
 			return err
 		}
 		for i, s := range some {
-			s.looked(places[i])
+			s.looked(questions[i].seen, places[i])
 		}
 	}
 	return nil
-}
-
-// pulse is what a partition's heartbeat knows. It belongs to the goroutine that beats.
-type pulse struct {
-	registry string    // its identity
-	verified time.Time // when the channels were last verified
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/redis/rueidis"
 
@@ -19,7 +20,7 @@ import (
 type presence struct {
 	part *partition
 
-	// settling is held for writing while members are brought back and owed leaves are made good, so that no call comes between. It is
+	// settling is held for writing while some members are brought back or owed leaves are made good, so that no call comes between. It is
 	// held while a server is waited for, as all who wait for it do anyway.
 	settling sync.RWMutex
 
@@ -99,36 +100,73 @@ func (p *presence) leave(ctx context.Context, key membership) error {
 		[]string{names.channel(key.channel), s.publish, key.channel, names.owners(), key.session}).Error()
 }
 
+// settleMany is how many members are settled at the same time.
+const settleMany = 128
+
 // settle makes owed leaves good, and brings all own members back if they are not known any more; quietly if nobody was told that
-// they had gone.
+// they had gone. If that takes long, it says that this node lives, lest the others let its members leave meanwhile.
 func (p *presence) settle(ctx context.Context, restore, quietly bool) error {
+	expiry := p.part.broker.options.Expiry
+	signed := time.Now()
+	for keys := range slices.Chunk(p.unsettled(restore), settleMany) {
+		if time.Since(signed) > expiry/beats {
+			if _, _, _, err := p.part.sign(ctx); err != nil {
+				return err
+			}
+			signed = time.Now()
+		}
+		if err := p.settleSome(ctx, keys, quietly); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unsettled are the members that are to leave, and with restore those that are to be there.
+func (p *presence) unsettled(restore bool) (keys []membership) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key := range p.owed {
+		keys = append(keys, key)
+	}
+	for key := range p.own {
+		if restore {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// settleSome does it for a few at the same time. It holds up Join and Leave no longer than those would wait anyway.
+func (p *presence) settleSome(ctx context.Context, keys []membership, quietly bool) error {
 	p.settling.Lock()
 	defer p.settling.Unlock()
+	problems := make([]error, len(keys))
+	var settling sync.WaitGroup
+	for i, key := range keys {
+		settling.Go(func() { problems[i] = p.settleOne(ctx, key, quietly) })
+	}
+	settling.Wait()
+	return cmp.Or(problems...)
+}
+
+func (p *presence) settleOne(ctx context.Context, key membership, quietly bool) error {
 	p.mu.Lock()
-	var owed []membership
-	for key := range p.owed {
-		owed = append(owed, key)
-	}
-	own := make(map[membership]hub.Member)
-	if restore {
-		for key, m := range p.own {
-			own[key] = m
-		}
-	}
+	m, here := p.own[key]
+	owed := p.owed[key]
 	p.mu.Unlock()
-	for _, key := range owed {
-		if err := p.leave(ctx, key); err != nil {
-			return err
-		}
-		p.mu.Lock()
-		delete(p.owed, key)
-		p.mu.Unlock()
+	switch {
+	case here:
+		return p.join(ctx, key.channel, m, quietly)
+	case !owed: // it has left meanwhile
+		return nil
 	}
-	for key, m := range own {
-		if err := p.join(ctx, key.channel, m, quietly); err != nil {
-			return err
-		}
+	if err := p.leave(ctx, key); err != nil {
+		return err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.owed, key)
 	return nil
 }
 
