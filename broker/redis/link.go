@@ -286,6 +286,9 @@ func (l *link) catchUp(c *connection) error {
 func (l *link) take(c *connection) (in, out []string, questions []*subscription) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(l.todo) == 0 {
+		return nil, nil, nil
+	}
 	for channel := range l.todo {
 		if len(in)+len(out)+len(questions) >= batch {
 			break
@@ -303,6 +306,9 @@ func (l *link) take(c *connection) (in, out []string, questions []*subscription)
 		case subscribed:
 			out = append(out, name)
 		}
+	}
+	if len(l.todo) == 0 { // to walk over a map takes as long as it was once large
+		l.todo = make(map[string]bool)
 	}
 	return in, out, questions
 }

@@ -3,8 +3,11 @@
 package redis
 
 import (
+	"context"
 	"fmt"
 	"testing"
+
+	"github.com/redis/rueidis"
 
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/test/servers"
@@ -68,5 +71,12 @@ func TestRefusalsThatPass(t *testing.T) {
 		if passingText(text) != want {
 			t.Errorf("%q: want %v", text, want)
 		}
+	}
+}
+
+// An answer that did not come is no answer: a node that takes it for one would be deaf to the others.
+func TestWhetherPubSubIsShardedIsNotGuessed(t *testing.T) {
+	if _, err := hasSharded(rueidis.NewErrorResult(context.DeadlineExceeded)); err == nil {
+		t.Error("no answer is taken for one")
 	}
 }
