@@ -27,12 +27,13 @@ type presence struct {
 	mu   sync.Mutex // guards what follows
 	own  map[membership]hub.Member
 	owed map[membership]bool // that are to leave, but may not have
+	next map[string]*reading // by channel: what the next reading is for, nil if nobody waits for it; there only while one is under way
 }
 
 type membership struct{ channel, session string }
 
 func (p *presence) init(part *partition) {
-	p.part, p.own, p.owed = part, make(map[membership]hub.Member), make(map[membership]bool)
+	p.part, p.own, p.owed, p.next = part, make(map[membership]hub.Member), make(map[membership]bool), make(map[string]*reading)
 }
 
 // Join implements [hub.Broker].
@@ -170,7 +171,8 @@ func (p *presence) settleOne(ctx context.Context, key membership, quietly bool) 
 	return nil
 }
 
-// Presence implements [hub.Broker].
+// Presence implements [hub.Broker]. All who ask for members of a channel at the same time share one answer of the server, which takes long where
+// there are very many.
 func (b *Broker) Presence(ctx context.Context, channel string, limit int) (hub.Presence, error) {
 	ctx, leave, err := b.enter(ctx)
 	if err != nil {
@@ -178,15 +180,67 @@ func (b *Broker) Presence(ctx context.Context, channel string, limit int) (hub.P
 	}
 	defer leave()
 	var present hub.Presence
-	err = b.insist(ctx, func() (err error) { present, err = b.partition(channel).members(ctx, channel, limit); return err })
+	if limit > 0 {
+		present, err = b.partition(channel).present.shared(ctx, channel)
+	} else {
+		err = b.insist(ctx, func() (err error) { present, err = b.partition(channel).members(ctx, channel, false); return err })
+	}
 	if err != nil {
 		return hub.Presence{}, b.unavailable(err, "tell who is present", false)
 	}
+	present.Members = slices.Clone(present.Members[:min(max(0, limit), len(present.Members))])
 	return present, nil
 }
 
-func (p *partition) members(ctx context.Context, channel string, limit int) (all hub.Presence, err error) {
-	answer, err := p.shard.eval(ctx, presenceScript, []string{p.names.members(channel), p.names.users(channel)}, []string{flag(limit > 0)}).ToArray()
+// reading is an answer of the server that is waited for.
+type reading struct {
+	done chan struct{} // closed once what follows is set
+	hub.Presence
+	err error
+}
+
+// shared reads the members of a channel, one reading at a time. Who comes while one is under way waits for the next, because an answer may be from
+// before the question.
+func (p *presence) shared(ctx context.Context, channel string) (hub.Presence, error) {
+	p.mu.Lock()
+	next, under := p.next[channel]
+	if next == nil {
+		next = &reading{done: make(chan struct{})}
+		p.next[channel] = next
+	}
+	if !under {
+		p.part.broker.working.Go(func() { p.read(channel) })
+	}
+	p.mu.Unlock()
+	select {
+	case <-next.done:
+		return next.Presence, next.err
+	case <-ctx.Done():
+		return hub.Presence{}, ctx.Err()
+	}
+}
+
+// read reads until nobody has asked meanwhile.
+func (p *presence) read(channel string) {
+	b := p.part.broker
+	for {
+		p.mu.Lock()
+		r := p.next[channel]
+		if r == nil {
+			delete(p.next, channel)
+			p.mu.Unlock()
+			return
+		}
+		p.next[channel] = nil // under way
+		p.mu.Unlock()
+		r.err = b.insist(b.ctx, func() (err error) { r.Presence, err = p.part.members(b.ctx, channel, true); return err })
+		close(r.done)
+	}
+}
+
+// members asks how many are in a channel, and who, sorted.
+func (p *partition) members(ctx context.Context, channel string, who bool) (all hub.Presence, err error) {
+	answer, err := p.shard.eval(ctx, presenceScript, []string{p.names.members(channel), p.names.users(channel)}, []string{flag(who)}).ToArray()
 	if err != nil {
 		return all, err
 	}
@@ -213,6 +267,5 @@ func (p *partition) members(ctx context.Context, channel string, limit int) (all
 	slices.SortFunc(all.Members, func(a, b hub.Member) int {
 		return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Session, b.Session))
 	})
-	all.Members = slices.Clip(all.Members[:min(max(0, limit), len(all.Members))])
 	return all, nil
 }

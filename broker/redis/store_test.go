@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -270,6 +271,33 @@ func TestMembersComeBackToAServerThatForgotThem(t *testing.T) {
 	})
 	if _, _, n := sink.counts(); n != 1 {
 		t.Errorf("%d events are told of one who never left", n)
+	}
+}
+
+// Clients may ask who is in a channel of very many, all at once.
+func TestThoseWhoAskForMembersAtOnceShareAnAnswer(t *testing.T) {
+	t.Parallel()
+	r := servers.StartRedis(t, servers.RedisOptions{})
+	b, _ := start(t, options(r.URL()))
+	if err := b.Join(t.Context(), "lobby", hub.Member{Session: "s1", User: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	r.Freeze()
+	var asking sync.WaitGroup
+	for i := range 100 {
+		asking.Go(func() {
+			p, err := b.Presence(t.Context(), "lobby", 1+i)
+			if err != nil || p.Sessions != 1 || len(p.Members) != 1 || p.Members[0].User != "ann" {
+				t.Errorf("%+v, %v", p, err)
+			}
+		})
+	}
+	time.Sleep(100 * time.Millisecond)
+	r.Thaw()
+	asking.Wait()
+	n, err := strconv.Atoi(r.Do(`EVAL "return string.match(redis.call('INFO', 'commandstats'), 'cmdstat_hvals:calls=(%d+)')" 0`))
+	if err != nil || n < 1 || n > 10 {
+		t.Errorf("the server was asked %d times by 100 who ask at once, %v", n, err)
 	}
 }
 
