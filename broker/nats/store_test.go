@@ -304,6 +304,42 @@ func TestANodeThatStartsGivesStreamsItsLimitsOrSaysWhyNot(t *testing.T) {
 	}
 }
 
+// A stream would keep each key for a day, and a server has not so much room.
+func TestAKeyIsDeletedWhenItsWindowIsOver(t *testing.T) {
+	t.Parallel()
+	s := servers.StartNATS(t, "")
+	o := options(s.URL())
+	b := newBroker(t, o)
+	nats.ForgetSoon(b)
+	startBroker(t, b)
+	storing := keeps
+	for i, window := range []time.Duration{time.Second, time.Second, time.Hour} {
+		storing.IdempotencyKey, storing.Window = fmt.Sprint("key", i), window
+		say(t, b, "x", storing)
+	}
+	c, err := client.Connect(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	js, err := jetstream.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), o.Prefix+"_state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "only the key whose window is not over is there", func() bool {
+		info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(o.Prefix+".k.>"))
+		return err == nil && len(info.State.Subjects) == 1
+	})
+	storing.IdempotencyKey = "key2"
+	if done := say(t, b, "again", storing); !done.Duplicate {
+		t.Error("the key whose window is not over is forgotten")
+	}
+}
+
 func TestNobodyWaitsForLongerThanPublishWaitHoweverManyPublish(t *testing.T) {
 	t.Parallel()
 	s := servers.StartNATS(t, "")
