@@ -94,7 +94,10 @@ func (p *partition) propose(r record, insist bool, accepted func(*outcome)) *cal
 
 func (p *partition) proposeLocked(r record, insist bool, accepted func(*outcome)) *call {
 	c := &call{rec: r, insist: insist, accepted: accepted, done: make(chan struct{})}
-	switch {
+	switch tooLarge := p.broker.tooLarge(r.bound()); {
+	case tooLarge != nil:
+		c.err = tooLarge
+		close(c.done)
 	case !insist && !p.up:
 		c.err = errDown
 		close(c.done)
@@ -216,6 +219,11 @@ func (p *partition) begin() (from uint64, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.up, p.live = true, false
+	for _, c := range p.pending {
+		if err := p.broker.tooLarge(c.rec.bound()); err != nil { // it would end this session as well
+			p.finish(c, outcome{}, err)
+		}
+	}
 	p.queue, p.forgone = sortedCalls(p.pending), 0 // under their old numbers, so that what has come before is known again
 	p.caught = p.proposeLocked(record{Kind: barrier}, true, nil)
 	p.loading.begin()
