@@ -55,11 +55,14 @@ func (b *Broker) connect() error {
 // Options.Timeout at once; the wait doubles up to that.
 const firstAnswer = 500 * time.Millisecond
 
+// tellEvery is how often the log says what Start waits for.
+const tellEvery = 5 * time.Second
+
 // greet makes the streams, tells of this node, and listens to the others. A cluster that has just begun elects leaders first, so it is
 // tried for a while.
 func (b *Broker) greet() error {
-	deadline := time.Now().Add(4 * b.options.Timeout)
-	for wait := firstAnswer; ; wait *= 2 {
+	deadline, told := time.Now().Add(b.options.StartWait), time.Now()
+	for wait := firstAnswer; ; wait = min(2*wait, b.options.Timeout) {
 		ctx, cancel := context.WithTimeout(b.ctx, min(wait, b.options.Timeout)) // for all streams
 		err := b.ensure(ctx, true)
 		if err == nil {
@@ -71,6 +74,10 @@ func (b *Broker) greet() error {
 		}
 		if time.Now().After(deadline) || !passing(err) {
 			return err
+		}
+		if time.Since(told) > tellEvery {
+			told = time.Now()
+			b.options.Log.Info("nats: the server stores nothing yet; it waits until most of the servers of its cluster are there", "server", b.server.name(), "cause", err)
 		}
 		if !jitter(b.ctx, 200*time.Millisecond) {
 			return b.ctx.Err()
