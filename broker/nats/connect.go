@@ -83,7 +83,47 @@ func (b *Broker) greet() error {
 			return b.ctx.Err()
 		}
 	}
+	if err := b.watchLeaders(); err != nil {
+		return err
+	}
 	return b.listen()
+}
+
+// watchLeaders has channels looked at whenever another server begins to lead a stream: what the one before had stored, it may not have repeated.
+// Servers tell of it, if the user may hear it; otherwise the heartbeat compares.
+func (b *Broker) watchLeaders() error {
+	for _, stream := range []string{b.names.channels, b.names.members} {
+		_, err := b.conn.Subscribe("$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED."+stream, func(*nats.Msg) { b.interrupt() })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaders are the servers that lead the streams that are repeated.
+func (b *Broker) leaders(ctx context.Context) (all [2]string, err error) {
+	s := b.streams.Load()
+	for i, one := range []jetstream.Stream{s.channels, s.members} {
+		ctx, cancel := b.timed(ctx)
+		info, err := one.Info(ctx)
+		cancel()
+		if err != nil {
+			return all, err
+		}
+		if info.Cluster != nil {
+			all[i] = info.Cluster.Leader
+		}
+	}
+	return all, nil
+}
+
+// interrupt has it asked where all channels are, because something may not have come.
+func (b *Broker) interrupt() {
+	for _, s := range b.subscriptions.list() {
+		s.interrupt()
+	}
+	b.lookSoon()
 }
 
 // Refusals by the number that NATS gives them: of a cluster that has fewer servers now than there are to be replicas, and of a server that has no

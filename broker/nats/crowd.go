@@ -50,6 +50,19 @@ func decodeMember(b []byte) (here bool, run string, m hub.Member, err error) {
 
 // members reads who is in a channel.
 func (b *Broker) members(ctx context.Context, channel string) (*snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*b.options.Timeout)
+	defer cancel()
+	for {
+		all, err := b.membersNow(ctx, channel)
+		if !errors.Is(err, errLags) || !jitter(ctx, firstRetry) {
+			return all, err
+		}
+	}
+}
+
+var errLags = errors.New("a replica lags behind")
+
+func (b *Broker) membersNow(ctx context.Context, channel string) (*snapshot, error) {
 	all := &snapshot{sessions: make(map[string]hub.Member)}
 	subject := b.names.memberOf(channel) + "*"
 	seq, err := b.newestOf(ctx, b.streams.Load().members, subject)
@@ -71,7 +84,7 @@ func (b *Broker) members(ctx context.Context, channel string) (*snapshot, error)
 		return true
 	})
 	if err == nil && all.upTo < seq && broken == nil {
-		err = errors.New("a replica lags behind")
+		err = errLags
 	}
 	return all, cmp.Or(err, broken)
 }

@@ -89,5 +89,5 @@ func TestItIsABroker(t *testing.T) {
 // permissions are those of docs/brokers.md, for the prefixes of the tests.
 const permissions = `{
   publish: ["*.c.*", "*.m.*.*", "*.k.*.*", "*.v.*", "*.n.*", "*.tell.*", "*.all", "$JS.API.INFO", "$JS.API.STREAM.*.*", "$JS.API.STREAM.MSG.*.*", "$JS.API.CONSUMER.CREATE.*", "$JS.API.CONSUMER.INFO.*.*", "$JS.API.DIRECT.GET.>", "$JS.FC.>"]
-  subscribe: ["_INBOX.>", "*.live.>", "*.tell.*", "*.all"]
+  subscribe: ["_INBOX.>", "*.live.>", "*.tell.*", "*.all", "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*"]
 }`
