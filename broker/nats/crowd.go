@@ -90,9 +90,15 @@ func (b *Broker) membersNow(ctx context.Context, channel string) (*snapshot, err
 }
 
 // newestOf is the sequence of the newest message of a subject with wildcards; 0 if there is none.
-func (b *Broker) newestOf(ctx context.Context, s jetstream.Stream, subject string) (uint64, error) {
-	ctx, cancel := b.timed(ctx)
-	defer cancel()
+func (b *Broker) newestOf(ctx context.Context, s jetstream.Stream, subject string) (seq uint64, err error) {
+	err = b.again(ctx, func(ctx context.Context) (err error) {
+		seq, err = b.newestOnce(ctx, s, subject)
+		return err
+	})
+	return seq, err
+}
+
+func (b *Broker) newestOnce(ctx context.Context, s jetstream.Stream, subject string) (uint64, error) {
 	body, err := json.Marshal(map[string]string{"last_by_subj": subject})
 	if err != nil {
 		return 0, err

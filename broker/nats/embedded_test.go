@@ -64,13 +64,14 @@ func forget(t *testing.T, s *embedded.Server, prefix string) {
 	}
 }
 
-// embeddedHarness makes nodes that use a server. Each test has a prefix of its own.
-func embeddedHarness(server *embedded.Server) brokertest.Harness {
+// embeddedHarness makes nodes that use the servers in turn. Each test has a prefix of its own.
+func embeddedHarness(servers []*embedded.Server) brokertest.Harness {
 	tests, nodes := 0, 0
 	node := func(t *testing.T) *nats.Broker {
 		t.Helper()
-		o := server.BrokerOptions()
+		o := servers[nodes%len(servers)].BrokerOptions()
 		o.Prefix, o.Node, o.Timeout, o.Expiry = fmt.Sprint("test", tests), fmt.Sprint("n", nodes), 20*time.Second, 3*time.Second
+		o.Memory = len(servers) > 1 // what three have on disk, TestWhenOneOfThreeEnds needs
 		nodes++
 		b, err := nats.New(o)
 		if err != nil {
@@ -82,7 +83,7 @@ func embeddedHarness(server *embedded.Server) brokertest.Harness {
 		Cluster: func(t *testing.T) func() hub.Broker {
 			tests++
 			prefix := fmt.Sprint("test", tests)
-			t.Cleanup(func() { forget(t, server, prefix) })
+			t.Cleanup(func() { forget(t, servers[0], prefix) })
 			return func() hub.Broker { return node(t) }
 		},
 		Mortal: func(t *testing.T) (hub.Broker, func()) {
@@ -91,6 +92,13 @@ func embeddedHarness(server *embedded.Server) brokertest.Harness {
 		},
 		Quiet: quiet,
 	}
+}
+
+func threeServers(t *testing.T) (all []*embedded.Server) {
+	for _, o := range three(t) {
+		all = append(all, startEmbedded(t, o))
+	}
+	return all
 }
 
 // Servers that are to store on three elect leaders first, which takes until most of them are there.

@@ -78,8 +78,9 @@ func TestItIsABroker(t *testing.T) {
 			}, "")
 		},
 		"over an embedded server": func(t *testing.T) brokertest.Harness {
-			return embeddedHarness(startEmbedded(t, embedded.Options{Dir: t.TempDir()}))
+			return embeddedHarness([]*embedded.Server{startEmbedded(t, embedded.Options{Dir: t.TempDir()})})
 		},
+		"over three embedded servers": func(t *testing.T) brokertest.Harness { return embeddedHarness(threeServers(t)) },
 	} {
 		suites.Go(func() { t.Run(name, func(t *testing.T) { brokertest.Run(t, harness(t)) }) })
 	}
