@@ -101,6 +101,53 @@ func threeServers(t *testing.T) (all []*embedded.Server) {
 	return all
 }
 
+// joined is a sink that tells who has come.
+type joined struct {
+	recorder
+	came chan string
+}
+
+func (j *joined) Present(e hub.PresenceEvent) {
+	if e.Joined {
+		j.came <- e.Channel
+	}
+}
+
+// Servers tell each other of subscriptions without waiting for anybody, so what is stored at once is repeated by a server that may not know yet.
+func TestWhatFollowsASubscriptionComesFromEveryServer(t *testing.T) {
+	t.Parallel()
+	servers := threeServers(t)
+	var nodes []*nats.Broker
+	j := &joined{came: make(chan string, 100)}
+	for i, s := range servers {
+		o := s.BrokerOptions()
+		o.Memory, o.Timeout, o.Expiry = true, 20*time.Second, 10*time.Minute // no heartbeat compares meanwhile
+		b := newBroker(t, o)
+		if err := b.Start(map[bool]hub.Sink{true: j, false: new(recorder)}[i == 0]); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { b.Close() })
+		nodes = append(nodes, b)
+	}
+	for i := range 60 {
+		channel := fmt.Sprint("room", i)
+		if _, err := nodes[0].Subscribe(t.Context(), channel, keeps.Retention); err != nil {
+			t.Fatal(err)
+		}
+		if err := nodes[1+i%2].Join(t.Context(), channel, hub.Member{Session: "s", User: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case came := <-j.came:
+			if came != channel {
+				t.Errorf("it came in %s", came)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("the first to join the %dth channel was not told", i+1)
+		}
+	}
+}
+
 // Servers that are to store on three elect leaders first, which takes until most of them are there.
 func TestANodeWaitsForTheOthersToBegin(t *testing.T) {
 	t.Parallel()
