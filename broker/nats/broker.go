@@ -54,6 +54,7 @@ type Broker struct {
 	announced     atomic.Pointer[[]byte]
 	telling       sync.Mutex // held while a message is told in parts, so that those of two do not mix
 	counters      counters
+	echoes        echoes
 }
 
 var (

@@ -48,6 +48,9 @@ func (s *subscription) settle(ctx context.Context) error {
 			}
 			continue
 		}
+		if err := s.broker.audible(ctx); err != nil {
+			return err
+		}
 		now, members, err := s.ask(ctx, seen, twice)
 		if err != nil {
 			return err
