@@ -9,12 +9,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/ringdown/ringdown/gateway/socketio/engineio"
+	"github.com/ringdown/ringdown/server/brokers"
 	"github.com/ringdown/ringdown/server/relay"
 )
 
@@ -36,7 +36,7 @@ func (s *Server) openRelay() error {
 	if s.peers == nil || c.Listen == "" || s.sockets == nil {
 		return nil
 	}
-	secret, err := clusterSecret(string(c.Secret), c.SecretFile)
+	secret, err := brokers.ClusterSecret(c)
 	if err != nil {
 		return err
 	}
@@ -62,23 +62,6 @@ func (s *Server) openRelay() error {
 	s.peers.relaying = r
 	go r.http.Serve(listener) // until closeRelay
 	return nil
-}
-
-// clusterSecret is what nodes sign with.
-func clusterSecret(secret, file string) ([]byte, error) {
-	if file == "" {
-		return []byte(secret), nil
-	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("broker.cluster.secret_file cannot be read: %w", err)
-	}
-	content = []byte(strings.TrimRight(string(content), "\r\n"))
-	if len(content) < minBackendSecret {
-		return nil, fmt.Errorf("broker.cluster.secret_file %s holds %d bytes, which can be guessed; put %d or more there, with `openssl rand -base64 48`",
-			file, len(content), minBackendSecret)
-	}
-	return content, nil
 }
 
 // stopRelaying cuts what this node passes on: its clients come back, to nodes that stay.

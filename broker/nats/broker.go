@@ -49,10 +49,12 @@ type Broker struct {
 	holding       atomic.Int64 // bytes of messages that subscriptions hold
 	writers       writers
 	own           own
+	noted         noted
 	alive         alive
 	announced     atomic.Pointer[[]byte]
 	telling       sync.Mutex // held while a message is told in parts, so that those of two do not mix
 	counters      counters
+	echoes        echoes
 }
 
 var (
@@ -76,6 +78,7 @@ func New(o Options) (*Broker, error) {
 	if b.login, err = b.server.login(o.TLS); err != nil {
 		return nil, err
 	}
+	b.noted.margin = keyMargin
 	b.subscriptions.all = make(map[string]*subscription)
 	b.writers.all = make(map[string]*writer)
 	b.own.members, b.own.owed = make(map[membership]hub.Member), make(map[membership]bool)
@@ -104,6 +107,7 @@ func (b *Broker) Start(sink hub.Sink) error {
 	}
 	b.working.Go(b.beat)
 	b.working.Go(b.look)
+	b.working.Go(b.forgetKeys)
 	return nil
 }
 

@@ -55,11 +55,14 @@ func (b *Broker) connect() error {
 // Options.Timeout at once; the wait doubles up to that.
 const firstAnswer = 500 * time.Millisecond
 
+// tellEvery is how often the log says what Start waits for.
+const tellEvery = 5 * time.Second
+
 // greet makes the streams, tells of this node, and listens to the others. A cluster that has just begun elects leaders first, so it is
 // tried for a while.
 func (b *Broker) greet() error {
-	deadline := time.Now().Add(4 * b.options.Timeout)
-	for wait := firstAnswer; ; wait *= 2 {
+	deadline, told := time.Now().Add(b.options.StartWait), time.Now()
+	for wait := firstAnswer; ; wait = min(2*wait, b.options.Timeout) {
 		ctx, cancel := context.WithTimeout(b.ctx, min(wait, b.options.Timeout)) // for all streams
 		err := b.ensure(ctx, true)
 		if err == nil {
@@ -72,11 +75,55 @@ func (b *Broker) greet() error {
 		if time.Now().After(deadline) || !passing(err) {
 			return err
 		}
+		if time.Since(told) > tellEvery {
+			told = time.Now()
+			b.options.Log.Info("nats: the server stores nothing yet; it waits until most of the servers of its cluster are there", "server", b.server.name(), "cause", err)
+		}
 		if !jitter(b.ctx, 200*time.Millisecond) {
 			return b.ctx.Err()
 		}
 	}
+	if err := b.watchLeaders(); err != nil {
+		return err
+	}
 	return b.listen()
+}
+
+// watchLeaders has channels looked at whenever another server begins to lead a stream: what the one before had stored, it may not have repeated.
+// Servers tell of it, if the user may hear it; otherwise the heartbeat compares.
+func (b *Broker) watchLeaders() error {
+	for _, stream := range []string{b.names.channels, b.names.members} {
+		_, err := b.conn.Subscribe("$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED."+stream, func(*nats.Msg) { b.interrupt() })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaders are the servers that lead the streams that are repeated.
+func (b *Broker) leaders(ctx context.Context) (all [2]string, err error) {
+	s := b.streams.Load()
+	for i, one := range []jetstream.Stream{s.channels, s.members} {
+		ctx, cancel := b.timed(ctx)
+		info, err := one.Info(ctx)
+		cancel()
+		if err != nil {
+			return all, err
+		}
+		if info.Cluster != nil {
+			all[i] = info.Cluster.Leader
+		}
+	}
+	return all, nil
+}
+
+// interrupt has it asked where all channels are, because something may not have come.
+func (b *Broker) interrupt() {
+	for _, s := range b.subscriptions.list() {
+		s.interrupt()
+	}
+	b.lookSoon()
 }
 
 // Refusals by the number that NATS gives them: of a cluster that has fewer servers now than there are to be replicas, and of a server that has no

@@ -50,6 +50,19 @@ func decodeMember(b []byte) (here bool, run string, m hub.Member, err error) {
 
 // members reads who is in a channel.
 func (b *Broker) members(ctx context.Context, channel string) (*snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*b.options.Timeout)
+	defer cancel()
+	for {
+		all, err := b.membersNow(ctx, channel)
+		if !errors.Is(err, errLags) || !jitter(ctx, firstRetry) {
+			return all, err
+		}
+	}
+}
+
+var errLags = errors.New("a replica lags behind")
+
+func (b *Broker) membersNow(ctx context.Context, channel string) (*snapshot, error) {
 	all := &snapshot{sessions: make(map[string]hub.Member)}
 	subject := b.names.memberOf(channel) + "*"
 	seq, err := b.newestOf(ctx, b.streams.Load().members, subject)
@@ -71,15 +84,21 @@ func (b *Broker) members(ctx context.Context, channel string) (*snapshot, error)
 		return true
 	})
 	if err == nil && all.upTo < seq && broken == nil {
-		err = errors.New("a replica lags behind")
+		err = errLags
 	}
 	return all, cmp.Or(err, broken)
 }
 
 // newestOf is the sequence of the newest message of a subject with wildcards; 0 if there is none.
-func (b *Broker) newestOf(ctx context.Context, s jetstream.Stream, subject string) (uint64, error) {
-	ctx, cancel := b.timed(ctx)
-	defer cancel()
+func (b *Broker) newestOf(ctx context.Context, s jetstream.Stream, subject string) (seq uint64, err error) {
+	err = b.again(ctx, func(ctx context.Context) (err error) {
+		seq, err = b.newestOnce(ctx, s, subject)
+		return err
+	})
+	return seq, err
+}
+
+func (b *Broker) newestOnce(ctx context.Context, s jetstream.Stream, subject string) (uint64, error) {
 	body, err := json.Marshal(map[string]string{"last_by_subj": subject})
 	if err != nil {
 		return 0, err

@@ -64,13 +64,14 @@ func forget(t *testing.T, s *embedded.Server, prefix string) {
 	}
 }
 
-// embeddedHarness makes nodes that use a server. Each test has a prefix of its own.
-func embeddedHarness(server *embedded.Server) brokertest.Harness {
+// embeddedHarness makes nodes that use the servers in turn. Each test has a prefix of its own.
+func embeddedHarness(servers []*embedded.Server) brokertest.Harness {
 	tests, nodes := 0, 0
 	node := func(t *testing.T) *nats.Broker {
 		t.Helper()
-		o := server.BrokerOptions()
+		o := servers[nodes%len(servers)].BrokerOptions()
 		o.Prefix, o.Node, o.Timeout, o.Expiry = fmt.Sprint("test", tests), fmt.Sprint("n", nodes), 20*time.Second, 3*time.Second
+		o.Memory = len(servers) > 1 // what three have on disk, TestWhenOneOfThreeEnds needs
 		nodes++
 		b, err := nats.New(o)
 		if err != nil {
@@ -82,7 +83,7 @@ func embeddedHarness(server *embedded.Server) brokertest.Harness {
 		Cluster: func(t *testing.T) func() hub.Broker {
 			tests++
 			prefix := fmt.Sprint("test", tests)
-			t.Cleanup(func() { forget(t, server, prefix) })
+			t.Cleanup(func() { forget(t, servers[0], prefix) })
 			return func() hub.Broker { return node(t) }
 		},
 		Mortal: func(t *testing.T) (hub.Broker, func()) {
@@ -90,6 +91,60 @@ func embeddedHarness(server *embedded.Server) brokertest.Harness {
 			return b, func() { nats.StopHeart(b) }
 		},
 		Quiet: quiet,
+	}
+}
+
+func threeServers(t *testing.T) (all []*embedded.Server) {
+	for _, o := range three(t) {
+		all = append(all, startEmbedded(t, o))
+	}
+	return all
+}
+
+// joined is a sink that tells who has come.
+type joined struct {
+	recorder
+	came chan string
+}
+
+func (j *joined) Present(e hub.PresenceEvent) {
+	if e.Joined {
+		j.came <- e.Channel
+	}
+}
+
+// Servers tell each other of subscriptions without waiting for anybody, so what is stored at once is repeated by a server that may not know yet.
+func TestWhatFollowsASubscriptionComesFromEveryServer(t *testing.T) {
+	t.Parallel()
+	servers := threeServers(t)
+	var nodes []*nats.Broker
+	j := &joined{came: make(chan string, 100)}
+	for i, s := range servers {
+		o := s.BrokerOptions()
+		o.Memory, o.Timeout, o.Expiry = true, 20*time.Second, 10*time.Minute // no heartbeat compares meanwhile
+		b := newBroker(t, o)
+		if err := b.Start(map[bool]hub.Sink{true: j, false: new(recorder)}[i == 0]); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { b.Close() })
+		nodes = append(nodes, b)
+	}
+	for i := range 60 {
+		channel := fmt.Sprint("room", i)
+		if _, err := nodes[0].Subscribe(t.Context(), channel, keeps.Retention); err != nil {
+			t.Fatal(err)
+		}
+		if err := nodes[1+i%2].Join(t.Context(), channel, hub.Member{Session: "s", User: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case came := <-j.came:
+			if came != channel {
+				t.Errorf("it came in %s", came)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("the first to join the %dth channel was not told", i+1)
+		}
 	}
 }
 

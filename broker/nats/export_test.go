@@ -13,6 +13,9 @@ func StopHeart(b *Broker) { b.stopped.Store(true) }
 // SetLease says how long the claims of a node are respected, and for how long it respects those of others.
 func SetLease(b *Broker, d time.Duration) { b.lease = d }
 
+// ForgetSoon has a node delete the idempotency keys that it notes as soon as their windows are over.
+func ForgetSoon(b *Broker) { b.noted.margin = 0 }
+
 // ClaimKey does the first half of publishing with a key. publish does the second; that is never noted, as if the node had died.
 func ClaimKey(ctx context.Context, b *Broker, channel, key string, payload []byte) (publish func() (hub.Published, error), err error) {
 	p := &hub.Publication{Channel: channel, Payload: payload}

@@ -81,6 +81,7 @@ type rounds struct {
 	restored time.Time       // when own members were last said to be there
 	verified time.Time
 	fresh    map[*subscription]bool // what was subscribed to the last time
+	leaders  [2]string              // of the streams
 }
 
 // beat runs until the broker is closed.
@@ -114,6 +115,14 @@ func (b *Broker) beatOnce(r *rounds) error {
 	if err := b.sign(b.ctx); err != nil {
 		return err
 	}
+	leaders, err := b.leaders(b.ctx)
+	if err != nil {
+		return err
+	}
+	if silent > 2*b.options.Expiry/beats || r.leaders != leaders && r.leaders != [2]string{} {
+		b.interrupt()
+	}
+	r.leaders = leaders
 	restore := silent > b.options.Expiry/2 || time.Since(r.restored) > memberAge/3
 	if err := b.settleOwn(b.ctx, restore); err != nil {
 		return err

@@ -196,6 +196,8 @@ func (b *Broker) noteKey(r *request, subject string, o outcome) {
 			return
 		}
 		done := record{id: c.id, until: o.answer.Time.Add(window), done: true, at: o.answer.Position, when: o.answer.Time}
-		b.put(ctx, subject, done.encode(), c.seq)
+		if seq, conflict, err := b.put(ctx, subject, done.encode(), c.seq); err == nil && !conflict {
+			b.noted.add(seq, done.until)
+		}
 	})
 }

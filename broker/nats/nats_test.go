@@ -78,8 +78,9 @@ func TestItIsABroker(t *testing.T) {
 			}, "")
 		},
 		"over an embedded server": func(t *testing.T) brokertest.Harness {
-			return embeddedHarness(startEmbedded(t, embedded.Options{Dir: t.TempDir()}))
+			return embeddedHarness([]*embedded.Server{startEmbedded(t, embedded.Options{Dir: t.TempDir()})})
 		},
+		"over three embedded servers": func(t *testing.T) brokertest.Harness { return embeddedHarness(threeServers(t)) },
 	} {
 		suites.Go(func() { t.Run(name, func(t *testing.T) { brokertest.Run(t, harness(t)) }) })
 	}
@@ -89,5 +90,5 @@ func TestItIsABroker(t *testing.T) {
 // permissions are those of docs/brokers.md, for the prefixes of the tests.
 const permissions = `{
   publish: ["*.c.*", "*.m.*.*", "*.k.*.*", "*.v.*", "*.n.*", "*.tell.*", "*.all", "$JS.API.INFO", "$JS.API.STREAM.*.*", "$JS.API.STREAM.MSG.*.*", "$JS.API.CONSUMER.CREATE.*", "$JS.API.CONSUMER.INFO.*.*", "$JS.API.DIRECT.GET.>", "$JS.FC.>"]
-  subscribe: ["_INBOX.>", "*.live.>", "*.tell.*", "*.all"]
+  subscribe: ["_INBOX.>", "*.live.>", "*.tell.*", "*.all", "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*"]
 }`

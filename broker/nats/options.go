@@ -33,7 +33,8 @@ type Options struct {
 	// Node is this node's name, unique among those that live, as [hub.Cluster] wants it. By default it is made up.
 	Node string
 
-	// Replicas is on how many servers of the cluster everything is stored: 1, 3 or 5; 1 by default. With 3 of them one may be lost.
+	// Replicas is on how many servers of the cluster everything is stored: 1 to 5; 1 by default. With 3 of them one may be lost, with 2 none, but
+	// what is stored survives the loss of a disk.
 	Replicas int
 
 	// Memory has the servers store in memory instead of on disk. What was there is lost when they end.
@@ -56,6 +57,10 @@ type Options struct {
 	// PublishWait is how long Publish tries again while no server does it. By default it fails at once.
 	PublishWait time.Duration
 
+	// StartWait is how long Start waits for servers that do not store yet, as those of a cluster of which most are still missing: four times
+	// Timeout by default.
+	StartWait time.Duration
+
 	// MaxPause is the longest pause between attempts to connect, 2 s by default. Each is random, so that the nodes do not all come at once.
 	MaxPause time.Duration
 
@@ -74,6 +79,7 @@ const (
 	defaultTimeout  = 5 * time.Second
 	defaultMaxPause = 2 * time.Second
 	maxPrefix       = 32
+	maxReplicas     = 5
 )
 
 // filled returns the options with their defaults.
@@ -85,6 +91,7 @@ func (o Options) filled() (Options, error) {
 	o.MaxAge = cmp.Or(o.MaxAge, defaultMaxAge)
 	o.Expiry = cmp.Or(o.Expiry, defaultExpiry)
 	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
+	o.StartWait = cmp.Or(o.StartWait, 4*o.Timeout)
 	o.MaxPause = cmp.Or(o.MaxPause, defaultMaxPause)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -94,15 +101,15 @@ func (o Options) filled() (Options, error) {
 		return o, fmt.Errorf("nats: the prefix %.80q is not taken; use at most %d letters, digits, %q", o.Prefix, maxPrefix, "-_")
 	case len(o.Node) > hub.MaxNodeName || !plain(o.Node):
 		return o, fmt.Errorf("nats: the name of the node %.80q is not taken; use at most %d letters, digits, %q", o.Node, hub.MaxNodeName, "-_")
-	case o.Replicas != 1 && o.Replicas != 3 && o.Replicas != 5:
-		return o, fmt.Errorf("nats: %d replicas are not taken; use 1, 3 or 5", o.Replicas)
+	case o.Replicas < 1 || o.Replicas > maxReplicas:
+		return o, fmt.Errorf("nats: %d replicas are not taken; use 1 to %d", o.Replicas, maxReplicas)
 	case o.MaxCount < 1:
 		return o, fmt.Errorf("nats: a channel of at most %d messages is not taken; keep at least one", o.MaxCount)
 	case o.MaxAge < minMaxAge:
 		return o, fmt.Errorf("nats: to keep everything for at most %v is too short; use at least %v", o.MaxAge, minMaxAge)
 	case o.Expiry < minExpiry:
 		return o, fmt.Errorf("nats: an expiry of %v is too short; use at least %v", o.Expiry, minExpiry)
-	case o.Timeout < 0 || o.PublishWait < 0 || o.MaxPause < 0:
+	case o.Timeout < 0 || o.PublishWait < 0 || o.StartWait < 0 || o.MaxPause < 0:
 		return o, fmt.Errorf("nats: a negative duration is not taken; leave it zero for the default")
 	}
 	return o, nil

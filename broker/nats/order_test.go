@@ -116,6 +116,31 @@ func TestANewNumberingIsToldThoughNothingIsPublishedInIt(t *testing.T) {
 	}
 }
 
+// Whoever begins a numbering after a loss may have a clock that is behind those of the publishers before. The server knows which one is the present.
+func TestANewNumberingIsNoticedWhateverTheClockOfItsPublisher(t *testing.T) {
+	b, s, h := bench(t)
+	publication := func(epoch string, offset uint64, micro int64) {
+		at := place{Position: hub.Position{Epoch: epoch, Offset: offset}, time: time.UnixMicro(micro)}
+		m := nats.NewMsg(b.names.live + "lobby." + said)
+		m.Sub = s.coming
+		m.Data = appendSaid(appendMessage(nil, "", at), at.Position, at.time, contentOf(&hub.Publication{Payload: []byte("x")}))
+		m.Header.Set("Nats-Sequence", strconv.FormatUint(offset+100, 10))
+		b.receive(m)
+	}
+	publication("e", 1, 1000)
+	publication("f", 1, 500) // is in doubt, and the server is asked
+	publication("f", 2, 501)
+	publication("e", 2, 1001) // was on its way
+	s.answered(s.lost, place{Position: hub.Position{Epoch: "f", Offset: 1}, seq: 101, time: time.UnixMicro(500)}, new(snapshot))
+	publication("f", 3, 502)
+	if s.standing != live { // the server is asked about what was on its way
+		s.answered(s.lost, place{Position: hub.Position{Epoch: "f", Offset: 2}, seq: 102, time: time.UnixMicro(501)}, new(snapshot))
+	}
+	if !slices.Equal(h.offsets, []uint64{1, 2, 3}) || h.interrupted != 1 || s.at.Epoch != "f" || s.standing != live {
+		t.Errorf("%v is delivered, %d interruptions are told, and the channel is at %v", h.offsets, h.interrupted, s.at.Position)
+	}
+}
+
 // A hole that the stream does not fill either is delivered as one, for the hub to see.
 func TestAPublicationThatIsNoLongerKeptDoesNotStopTheNext(t *testing.T) {
 	b, s, h := bench(t)

@@ -6,6 +6,7 @@ package nats
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -35,7 +36,8 @@ type request struct {
 	ctx     context.Context
 	content []byte
 	storing hub.Storing
-	claim   *claim // of its idempotency key; nil if there is none
+	claim   *claim      // of its idempotency key; nil if there is none
+	taken   atomic.Bool // by the writer, which may have sent it
 	done    chan struct{}
 
 	outcome // set before done is closed
@@ -84,15 +86,18 @@ func contentOf(p *hub.Publication) []byte {
 	return wire.AppendContent(make([]byte, 0, len(p.Payload)+len(p.Event)+len(p.Key)+len(p.Session)+len(p.User)+48), p)
 }
 
-// publish hands a copy of a request to its channel's writer, and waits while its context goes on.
+// publish hands a copy of a request to its channel's writer, and waits while its context goes on; but no longer than one message may take, however
+// many wait before it.
 func (b *Broker) publish(asked *request, channel string) outcome {
-	r := &request{ctx: asked.ctx, content: asked.content, storing: asked.storing, claim: asked.claim, done: make(chan struct{})}
+	ctx, cancel := context.WithTimeout(asked.ctx, b.options.PublishWait+2*b.options.Timeout)
+	defer cancel()
+	r := &request{ctx: ctx, content: asked.content, storing: asked.storing, claim: asked.claim, done: make(chan struct{})}
 	b.write(r, channel)
 	select {
 	case <-r.done:
 		return r.outcome
-	case <-r.ctx.Done():
-		return outcome{err: r.ctx.Err(), maybe: true}
+	case <-ctx.Done(): // if it is taken after this, it is withdrawn
+		return outcome{err: ctx.Err(), maybe: r.taken.Load()}
 	}
 }
 

@@ -48,6 +48,9 @@ func (s *subscription) settle(ctx context.Context) error {
 			}
 			continue
 		}
+		if err := s.broker.audible(ctx); err != nil {
+			return err
+		}
 		now, members, err := s.ask(ctx, seen, twice)
 		if err != nil {
 			return err
@@ -72,7 +75,8 @@ func (s *subscription) ask(ctx context.Context, seen place, twice bool) (now pla
 }
 
 // answered ends asking: what is held and new is delivered, and the sink is told if that is not all there was. It is false if the connection
-// was lost meanwhile. Called without the lock.
+// was lost meanwhile. Nothing has been delivered since it was asked, so which of two numberings is the present one the answer says; times do not
+// tell, for the clocks of publishers differ. Called without the lock.
 func (s *subscription) answered(lost int, now place, members *snapshot) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,24 +86,22 @@ func (s *subscription) answered(lost int, now place, members *snapshot) bool {
 	if s.lost != lost {
 		return false
 	}
-	known := s.known
+	known, renumbered := s.known, s.known && now.Epoch != s.at.Epoch
 	s.standing, s.twice, s.known = live, false, true
-	if !known {
-		s.at = now
+	if !known || renumbered {
+		s.reach(now)
+	}
+	if renumbered {
+		s.interrupted()
 	}
 	s.replace(members, !known)
 	s.release()
 	s.expected = now
-	if s.standing == live && s.behind(now) {
-		s.at = now
+	if s.standing == live && now.Epoch == s.at.Epoch && now.Offset > s.at.Offset {
+		s.reach(now)
 		s.interrupted()
 	}
 	return s.standing != asking
-}
-
-// behind tells whether the channel was further at a time than what was delivered.
-func (s *subscription) behind(now place) bool {
-	return now.Epoch != s.at.Epoch && (now.time.After(s.at.time) || now.Offset == 0) || now.Epoch == s.at.Epoch && now.Offset > s.at.Offset
 }
 
 func (s *subscription) interrupted() {
@@ -110,7 +112,8 @@ func (s *subscription) interrupted() {
 // verify compares with where the channel is: another numbering of which nothing has come, or a publication that has not come since it
 // was last looked, is told. Called without the lock.
 func (s *subscription) verify(ctx context.Context) error {
-	now, members, err := s.ask(ctx, s.place(), false)
+	asked := s.place()
+	now, members, err := s.ask(ctx, asked, false)
 	if err == nil {
 		err = s.touch(ctx, now)
 	}
@@ -125,11 +128,11 @@ func (s *subscription) verify(ctx context.Context) error {
 	if members.upTo > s.crowd.newest { // what was said last has not come; if it does yet, it says nothing new
 		s.replace(members, false)
 	}
-	renumbered := s.expected.Epoch == now.Epoch && now.Epoch != s.at.Epoch && s.behind(now)
+	renumbered := s.expected.Epoch == now.Epoch && now.Epoch != s.at.Epoch && asked.Epoch == s.at.Epoch // otherwise it is from before what was delivered
 	missed := s.expected.Epoch == s.at.Epoch && s.expected.Offset > s.at.Offset
 	s.expected = now
 	if renumbered || missed {
-		s.at = now
+		s.reach(now)
 		s.interrupted()
 	}
 	return nil

@@ -14,11 +14,30 @@ import (
 	"github.com/ringdown/ringdown/hub"
 )
 
-// newest reads the newest message of a subject; found is false if there is none.
-func (b *Broker) newest(ctx context.Context, s jetstream.Stream, subject string) (m *jetstream.RawStreamMsg, found bool, err error) {
+// askingAgain is how long the first answer to a question is waited for before it is asked again, and the wait doubles: while servers elect a leader,
+// nobody takes it.
+const askingAgain = time.Second
+
+// again asks a question, which changes nothing, until it is answered or the time for an answer is over.
+func (b *Broker) again(ctx context.Context, question func(context.Context) error) error {
 	ctx, cancel := b.timed(ctx)
 	defer cancel()
-	m, err = s.GetLastMsgForSubject(ctx, subject)
+	for wait := askingAgain; ; wait *= 2 {
+		one, cancel := context.WithTimeout(ctx, wait)
+		err := question(one)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// newest reads the newest message of a subject; found is false if there is none.
+func (b *Broker) newest(ctx context.Context, s jetstream.Stream, subject string) (m *jetstream.RawStreamMsg, found bool, err error) {
+	err = b.again(ctx, func(ctx context.Context) (err error) {
+		m, err = s.GetLastMsgForSubject(ctx, subject)
+		return err
+	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, false, nil
 	}

@@ -303,3 +303,87 @@ func TestANodeThatStartsGivesStreamsItsLimitsOrSaysWhyNot(t *testing.T) {
 		t.Errorf("published at %v", done.Position)
 	}
 }
+
+// A stream would keep each key for a day, and a server has not so much room.
+func TestAKeyIsDeletedWhenItsWindowIsOver(t *testing.T) {
+	t.Parallel()
+	s := servers.StartNATS(t, "")
+	o := options(s.URL())
+	b := newBroker(t, o)
+	nats.ForgetSoon(b)
+	startBroker(t, b)
+	storing := keeps
+	for i, window := range []time.Duration{time.Second, time.Second, time.Hour} {
+		storing.IdempotencyKey, storing.Window = fmt.Sprint("key", i), window
+		say(t, b, "x", storing)
+	}
+	c, err := client.Connect(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	js, err := jetstream.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), o.Prefix+"_state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "only the key whose window is not over is there", func() bool {
+		info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(o.Prefix+".k.>"))
+		return err == nil && len(info.State.Subjects) == 1
+	})
+	storing.IdempotencyKey = "key2"
+	if done := say(t, b, "again", storing); !done.Duplicate {
+		t.Error("the key whose window is not over is forgotten")
+	}
+}
+
+func TestNobodyWaitsForLongerThanPublishWaitHoweverManyPublish(t *testing.T) {
+	t.Parallel()
+	s := servers.StartNATS(t, "")
+	o := options(s.URL())
+	o.Timeout, o.PublishWait = time.Second, 2*time.Second
+	b, _ := start(t, o)
+	say(t, b, "before", keeps)
+	s.Kill()
+	began := time.Now()
+	var publishing sync.WaitGroup
+	for range 10_000 {
+		publishing.Go(func() {
+			if _, err := publish(t.Context(), b, "during", keeps); err == nil {
+				t.Error("published without a server")
+			}
+		})
+	}
+	publishing.Wait()
+	if took := time.Since(began); took > 30*time.Second { // one after the other they would take 80
+		t.Errorf("the last of 10,000 publications has failed after %v; each was to wait for 2 s", took)
+	}
+}
+
+// The server adds to what is stored where it comes from before it repeats it.
+func TestTheLargestPublicationIsDeliveredWhateverTheChannelIsCalled(t *testing.T) {
+	t.Parallel()
+	s := servers.StartNATS(t, "max_payload: 65536")
+	o := options(s.URL())
+	b, sink := start(t, o)
+	channel := strings.Repeat("é", hub.MaxChannelName/2)
+	if _, err := b.Subscribe(t.Context(), channel, keeps.Retention); err != nil {
+		t.Fatal(err)
+	}
+	storing := keeps
+	storing.IdempotencyKey, storing.Window = "key", time.Hour
+	for size := 65536; ; size-- {
+		_, err := b.Publish(t.Context(), &hub.Publication{Channel: channel, Payload: make([]byte, size)}, storing)
+		if known, ok := errors.AsType[*hub.Error](err); ok && known.Code == hub.TooLarge {
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%d bytes: %v", size, err)
+		}
+		break
+	}
+	eventually(t, "it is delivered", func() bool { return sink.delivered.Load() == 1 })
+}

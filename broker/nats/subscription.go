@@ -41,10 +41,11 @@ type subscription struct {
 
 	mu         sync.Mutex // guards what follows; held while the sink is told, so that it is told in order
 	standing   standing
-	known      bool  // at is
-	lost       int   // how often the connection was lost, so that an answer from before is not believed
-	at         place // of what was delivered last
-	expected   place // where the channel was when it was last looked at; what is delivered gets there soon
+	known      bool   // at is
+	lost       int    // how often the connection was lost, so that an answer from before is not believed
+	at         place  // of what was delivered last
+	over       string // the epoch before that of at; what still comes of it says nothing
+	expected   place  // where the channel was when it was last looked at; what is delivered gets there soon
 	held       []*nats.Msg
 	overflowed bool // more came than can be held
 	twice      bool // the numbering is known to give offsets twice
@@ -265,7 +266,9 @@ func (s *subscription) deliver(seq uint64, body []byte, fetched bool) error {
 	case same && further != later:
 		s.doubt(m.at, true)
 		return nil
-	case !same && !later: // of a numbering that is over, or a clock is wrong
+	case !same && !later && m.at.Epoch == s.over: // it was on its way when the numbering ended
+		return nil
+	case !same && (!later || m.at.Epoch == s.over): // by a clock that is behind, or the server is back at a copy
 		s.doubt(m.at, false)
 		return nil
 	}
@@ -285,11 +288,19 @@ func (s *subscription) deliver(seq uint64, body []byte, fetched bool) error {
 		s.broker.counters.received.Add(1)
 		s.broker.sink.Deliver(p)
 	}
-	s.at = m.at
+	s.reach(m.at)
 	if !same && len(all) == 0 { // a numbering begins, and nothing is delivered that shows it
 		s.interrupted()
 	}
 	return nil
+}
+
+// reach moves the subscription to a place.
+func (s *subscription) reach(at place) {
+	if at.Epoch != s.at.Epoch {
+		s.over = s.at.Epoch
+	}
+	s.at = at
 }
 
 // place is the newest that is known of the channel. Called without the lock.

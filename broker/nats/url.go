@@ -62,8 +62,8 @@ func parseURL(text string) (s Server, err error) {
 		login, hosts = authority[:i+1], authority[i+1:]
 	}
 	u, err := url.Parse("nats://" + login + "host" + path)
-	if err != nil { // which repeats the password
-		return s, fmt.Errorf("it cannot be read; escape what is special in user and password, like %%40 for @")
+	if err != nil || u.Fragment != "" || cutsLogin(rest) { // the rest may be of the password
+		return s, fmt.Errorf("it cannot be read; escape what is special in user and password, like %%40 for @ and %%2F for /")
 	}
 	if u.Path != "" && u.Path != "/" {
 		return s, fmt.Errorf("there is something after the hosts; settings follow a question mark")
@@ -121,28 +121,42 @@ func (s *Server) setQuery(query url.Values) error {
 func complete(host string) (string, error) {
 	if h, p, err := net.SplitHostPort(host); err == nil {
 		if _, err := strconv.ParseUint(p, 10, 16); err != nil || h == "" {
-			return "", fmt.Errorf("the host %.60q has no name or no port that can be; write host:port", host)
+			return "", fmt.Errorf("a host has no name or no port that can be; write host:port, and escape what is special in a password") // which it may be a part of
 		}
 		return host, nil
 	}
 	bare := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	if bare == "" || strings.Contains(bare, ":") && net.ParseIP(bare) == nil {
-		return "", fmt.Errorf("the host %.60q cannot be read; write host:port, separated by commas", host)
+		return "", fmt.Errorf("a host cannot be read; write host:port, separated by commas")
 	}
 	return net.JoinHostPort(bare, defaultPort), nil
 }
 
-// redacted is an address without user, password and query.
+// cutsLogin tells whether what follows the scheme looks as if a password held something that ends it.
+func cutsLogin(rest string) bool {
+	path, query, _ := strings.Cut(rest, "?")
+	authority, path, _ := strings.Cut(path, "/")
+	return strings.Contains(path, "@") || strings.Contains(query, "@") && !strings.Contains(authority, "@")
+}
+
+// redacted is the scheme and the hosts of an address, if it is beyond doubt that they are.
 func redacted(text string) string {
 	scheme, rest, found := strings.Cut(text, "://")
-	if !found {
+	if !found || !plain(scheme) {
 		return "given"
 	}
-	rest, _, _ = strings.Cut(rest, "?")
-	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
-		rest = "…@" + rest[i+1:]
+	authority, _, _ := strings.Cut(rest, "?")
+	authority, _, _ = strings.Cut(authority, "/")
+	hosts := authority[strings.LastIndexByte(authority, '@')+1:]
+	for host := range strings.SplitSeq(hosts, ",") {
+		if _, err := complete(host); err != nil || cutsLogin(rest) {
+			return fmt.Sprintf("%.20s://…", scheme)
+		}
 	}
-	return fmt.Sprintf("%.20s://%.100s", scheme, rest)
+	if hosts != authority {
+		hosts = "…@" + hosts
+	}
+	return fmt.Sprintf("%.20s://%.100s", scheme, hosts)
 }
 
 // name is what logs and errors call the server.

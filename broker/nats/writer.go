@@ -72,6 +72,10 @@ func (w *writer) run() {
 func (w *writer) take() *attempt {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for len(w.queue) > 0 && w.queue[0].ctx.Err() != nil { // nobody waits any more
+		w.queue[0].finish(outcome{err: w.queue[0].ctx.Err()})
+		w.queue = w.queue[1:]
+	}
 	if len(w.queue) == 0 {
 		w.runs, w.used, w.queue = false, time.Now(), nil
 		return nil
@@ -89,6 +93,9 @@ func (w *writer) take() *attempt {
 		}
 	}
 	a := &attempt{id: id, requests: w.queue[:n:n]}
+	for _, r := range a.requests {
+		r.taken.Store(true)
+	}
 	w.queue = w.queue[n:]
 	return a
 }

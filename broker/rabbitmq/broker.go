@@ -40,6 +40,7 @@ type Broker struct {
 	announced atomic.Pointer[[]byte]
 	problem   atomic.Pointer[error] // why there is no session
 	latency   atomic.Int64          // of the last heartbeat, in nanoseconds
+	most      atomic.Int64          // bytes of a message that RabbitMQ takes, once it has refused one; 0 before
 	counters  counters
 }
 
@@ -217,6 +218,9 @@ func (b *Broker) enter(ctx context.Context) (inner context.Context, leave func()
 func (b *Broker) unavailable(err error, what string) error {
 	if b.closed.Load() {
 		return hub.Errorf(hub.Unavailable, "cannot %s, because the server shuts down; try again when it is back: %w", what, err)
+	}
+	if known, ok := errors.AsType[*hub.Error](err); ok {
+		return known
 	}
 	if _, unknown := errors.AsType[maybe](err); unknown {
 		return hub.Errorf(hub.Unavailable, "RabbitMQ was asked to %s and has not answered, so nobody knows whether it is done; "+

@@ -111,6 +111,9 @@ func (b *Broker) Tell(ctx context.Context, node string, message []byte) error {
 
 func (b *Broker) tell(ctx context.Context, key string, body []byte) error {
 	s := b.session.Load()
+	if err := b.tooLarge(int64(len(body))); err != nil {
+		return err
+	}
 	switch {
 	case s == nil:
 		return errDown

@@ -56,9 +56,11 @@ func (p *partition) beat() {
 	if !p.live {
 		return
 	}
-	p.buryDead()
-	p.rejoin(true)
-	p.touchSubscribed()
+	if !b.blocked.Load() { // or it would pile up
+		p.buryDead()
+		p.rejoin(true)
+		p.touchSubscribed()
+	}
 	p.state.sweep()
 }
 

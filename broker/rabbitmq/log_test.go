@@ -292,3 +292,42 @@ func TestACallThatIsGivenUpSaysWhetherItWasSent(t *testing.T) {
 		t.Error("what was sent cannot have been done")
 	}
 }
+
+// While RabbitMQ is away, or takes nothing, calls come and are given up.
+func TestNothingIsLeftOfCallsThatWereGivenUp(t *testing.T) {
+	for _, up := range []bool{false, true} {
+		l := &fakeLog{t: t}
+		n := l.node("a")
+		if up {
+			n.connect()
+			n.up = false // nothing is written any more
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 1000 {
+			c := n.p.propose(record{Kind: publish, Channel: "lobby", Body: make([]byte, 1000)}, true, nil)
+			if err := n.p.wait(ctx, c); !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+		}
+		if len(n.p.queue) > 10 || len(n.p.pending) > 10 {
+			t.Errorf("up %v: %d calls are queued and %d pending, though nobody waits any more", up, len(n.p.queue), len(n.p.pending))
+		}
+	}
+}
+
+// What a heartbeat has proposed and RabbitMQ does not take is not proposed again with each.
+func TestHeartbeatsDoNotPileUpWhileNothingIsTaken(t *testing.T) {
+	l := &fakeLog{t: t}
+	n := l.node("a")
+	n.connect()
+	n.up = false
+	n.blocked.Store(true)
+	n.p.owe(membership{"lobby", "s1"})
+	for range 100 {
+		n.p.beat()
+	}
+	if len(n.p.queue) > 1 || len(n.p.pending) > 1 {
+		t.Errorf("%d calls are queued and %d pending after 100 heartbeats", len(n.p.queue), len(n.p.pending))
+	}
+}

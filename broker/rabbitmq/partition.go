@@ -5,6 +5,7 @@ package rabbitmq
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ type partition struct {
 	mark    mark       // of the last record in state
 	seq     uint64     // of the last call
 	queue   []*call    // to be written, by seq
+	forgone int        // of these, at most so many that nobody waits for any more
 	pending map[uint64]*call
 	fence   *call // a barrier in queue that others may wait for as well
 	caught  *call // the barrier that this session began with
@@ -92,7 +94,10 @@ func (p *partition) propose(r record, insist bool, accepted func(*outcome)) *cal
 
 func (p *partition) proposeLocked(r record, insist bool, accepted func(*outcome)) *call {
 	c := &call{rec: r, insist: insist, accepted: accepted, done: make(chan struct{})}
-	switch {
+	switch tooLarge := p.broker.tooLarge(r.bound()); {
+	case tooLarge != nil:
+		c.err = tooLarge
+		close(c.done)
 	case !insist && !p.up:
 		c.err = errDown
 		close(c.done)
@@ -140,11 +145,22 @@ func (p *partition) wait(ctx context.Context, c *call) error {
 	if c.ended() { // both at once
 		return c.err
 	}
-	delete(p.pending, c.rec.Seq)
+	p.giveUp(c)
 	if c.sent {
 		return maybe{ctx.Err()}
 	}
 	return ctx.Err()
+}
+
+// giveUp forgets a call. While nothing is written very many may be given up, so the queue is cleared of them, once in a while since that takes
+// as long as the queue is. Called with the lock.
+func (p *partition) giveUp(c *call) {
+	delete(p.pending, c.rec.Seq)
+	if p.forgone++; p.forgone <= len(p.queue)/2 {
+		return
+	}
+	p.queue = slices.DeleteFunc(p.queue, func(c *call) bool { return p.pending[c.rec.Seq] != c })
+	p.forgone = 0
 }
 
 // maybe is an error of something that may have been done all the same.
@@ -184,7 +200,7 @@ func (p *partition) take() [][]byte {
 			all = append(all, c.rec.encode())
 		}
 	}
-	p.queue = nil
+	p.queue, p.forgone = nil, 0
 	return all
 }
 
@@ -203,7 +219,12 @@ func (p *partition) begin() (from uint64, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.up, p.live = true, false
-	p.queue = sortedCalls(p.pending) // under their old numbers, so that what has come before is known again
+	for _, c := range p.pending {
+		if err := p.broker.tooLarge(c.rec.bound()); err != nil { // it would end this session as well
+			p.finish(c, outcome{}, err)
+		}
+	}
+	p.queue, p.forgone = sortedCalls(p.pending), 0 // under their old numbers, so that what has come before is known again
 	p.caught = p.proposeLocked(record{Kind: barrier}, true, nil)
 	p.loading.begin()
 	if p.state == nil {

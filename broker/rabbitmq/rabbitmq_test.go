@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -100,6 +101,7 @@ func TestOverOneServer(t *testing.T) {
 	t.Run("a node that starts late or again knows what the logs have dropped", func(t *testing.T) { startsLate(t, r) })
 	t.Run("one deployment does not see another", func(t *testing.T) { apart(t, r) })
 	t.Run("a queue that is no log is refused", func(t *testing.T) { refuses(t, r) })
+	t.Run("a publication that is too large harms no other", func(t *testing.T) { tooLarge(t, r) })
 }
 
 func secure(t *testing.T, r *servers.RabbitMQ) {
@@ -224,5 +226,25 @@ func refuses(t *testing.T, r *servers.RabbitMQ) {
 	o.LogBytes = 8 << 20
 	if err := newBroker(t, o).Start(silent{}); err == nil || !strings.Contains(err.Error(), "LogBytes") {
 		t.Errorf("with another size than the logs have: %v", err)
+	}
+}
+
+// RabbitMQ ends the channel of who sends too much; then connections are made again, once.
+func tooLarge(t *testing.T, r *servers.RabbitMQ) {
+	r.Control("eval", "application:set_env(rabbit, max_message_size, 100000), persistent_term:erase(max_message_size).")
+	o := options(r.URL())
+	o.PublishWait = 10 * time.Second
+	b := start(t, o)
+	for range 3 {
+		_, err := b.Publish(t.Context(), &hub.Publication{Channel: "lobby", Payload: make([]byte, 100_000)}, hub.Storing{})
+		if known, ok := errors.AsType[*hub.Error](err); !ok || known.Code != hub.TooLarge {
+			t.Errorf("too large: %v", err)
+		}
+	}
+	if _, err := b.Publish(t.Context(), &hub.Publication{Channel: "lobby", Payload: make([]byte, 90_000)}, hub.Storing{}); err != nil {
+		t.Error(err)
+	}
+	if n := b.Stats().Reconnects; n > 1 {
+		t.Errorf("connected anew %d times", n)
 	}
 }

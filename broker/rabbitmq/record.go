@@ -63,6 +63,12 @@ func (r *record) encode() []byte {
 	return append(b, r.Body...)
 }
 
+// bound is not less than the size of the record as it is sent, in bytes.
+func (r *record) bound() int64 {
+	const rest = 128 // numbers and lengths
+	return int64(len(r.Owner) + len(r.Channel) + len(r.Epoch) + len(r.Key) + len(r.Body) + rest)
+}
+
 // decodeRecord reads a record, whose body is a part of b.
 func decodeRecord(b []byte) (*record, error) {
 	if len(b) < 2 {

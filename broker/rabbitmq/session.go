@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,6 +50,7 @@ type session struct {
 func (s *session) fail(err error) {
 	s.failure.Do(func() {
 		s.cause = err
+		s.broker.learn(err)
 		close(s.gone)
 		for _, c := range s.sockets {
 			c.Close()
@@ -70,6 +72,28 @@ func (b *Broker) connect() (*session, error) {
 		errs = append(errs, fmt.Errorf("rabbitmq: %s: %w", b.servers[i].Address, err))
 	}
 	return nil, errors.Join(errs...)
+}
+
+// learn notes how much RabbitMQ takes, if that is why it has ended a channel.
+func (b *Broker) learn(err error) {
+	refusal, ok := errors.AsType[*amqp.Error](err)
+	if !ok || refusal.Code != amqp.PreconditionFailed {
+		return
+	}
+	_, rest, _ := strings.Cut(refusal.Reason, "max size ")
+	digits, _, _ := strings.Cut(rest, " ")
+	if n, err := strconv.ParseInt(digits, 10, 64); err == nil && n > 0 {
+		b.most.Store(n)
+	}
+}
+
+// tooLarge is an error if RabbitMQ is known not to take so many bytes.
+func (b *Broker) tooLarge(size int64) error {
+	if most := b.most.Load(); most > 0 && size > most {
+		return hub.Errorf(hub.TooLarge, "a message of %d bytes is larger than RabbitMQ takes, which is %d; send less, or raise its max_message_size and start the nodes anew",
+			size, most)
+	}
+	return nil
 }
 
 func (s *session) open(server Server) (err error) {

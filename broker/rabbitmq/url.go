@@ -41,32 +41,39 @@ func Parse(text string) ([]Server, error) {
 	return all, nil
 }
 
+var errUnescaped = errors.New("it is not a URL; escape what is special in user and password, like %40 for @ and %2F for /")
+
 func parseURL(text string) (Server, error) {
+	scheme, rest, found := strings.Cut(text, "://")
+	switch {
+	case !found:
+		return Server{}, errors.New("it has no scheme; begin it with amqp://")
+	case scheme != "amqp" && scheme != "amqps":
+		return Server{}, fmt.Errorf("there is no scheme %.20q; use amqp or amqps", scheme)
+	case strings.LastIndexByte(rest, '@') > strings.IndexAny(rest+"/", "/?#"): // what follows may be of the password
+		return Server{}, errUnescaped
+	}
 	u, err := url.Parse(text)
 	if err != nil {
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err // without the text, which may hold a password
 		}
 		if strings.Contains(err.Error(), "userinfo") || strings.Contains(err.Error(), "port") || strings.Contains(err.Error(), "escape") {
-			err = errors.New("it is not a URL; escape what is special in user and password, like %40 for @")
+			err = errUnescaped
 		}
 		return Server{}, err
 	}
 	s := Server{User: "guest", Password: "guest", VHost: "/"}
 	port := "5672"
-	switch u.Scheme {
-	case "amqp":
-	case "amqps":
+	if scheme == "amqps" {
 		s.Secure, port = true, "5671"
-	default:
-		return Server{}, fmt.Errorf("there is no scheme %.20q; use amqp or amqps", u.Scheme)
 	}
 	if u.Hostname() == "" {
 		return Server{}, errors.New("it has no host; write it like amqp://localhost:5672")
 	}
 	if u.Port() != "" {
 		if n, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || n == 0 {
-			return Server{}, fmt.Errorf("%.20q is no port", u.Port())
+			return Server{}, errors.New("its port is no port; use a number up to 65535")
 		}
 		port = u.Port()
 	}

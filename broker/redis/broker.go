@@ -87,7 +87,9 @@ func (b *Broker) Start(sink hub.Sink) error {
 	}
 	b.listen()
 	for _, s := range b.shards {
-		b.working.Go(s.beat)
+		for _, p := range s.partitions {
+			b.working.Go(p.keepBeating)
+		}
 	}
 	return nil
 }

@@ -27,12 +27,12 @@ func (s *shard) greet(ctx context.Context) error {
 	return nil
 }
 
-// beat gives a sign of life to all partitions of a server until the broker is closed.
-func (s *shard) beat() {
-	b := s.broker
+// keepBeating gives a sign of life until the broker is closed. Each partition has a heart of its own: in a cluster one of its servers may hang.
+func (p *partition) keepBeating() {
+	b := p.broker
 	ticker := time.NewTicker(b.options.Expiry / beats)
 	defer ticker.Stop()
-	for healthy := true; ; {
+	for {
 		select {
 		case <-ticker.C:
 		case <-b.ctx.Done():
@@ -41,68 +41,86 @@ func (s *shard) beat() {
 		if b.stopped.Load() {
 			continue
 		}
-		err := s.beatAll()
-		if err != nil && b.ctx.Err() == nil && healthy {
-			b.options.Log.Warn("redis: a server does not take our sign of life; our members will be gone if that goes on", "server", s.server.name(), "cause", err)
+		err := p.beat(b.ctx)
+		if p.shard.health.set(p, err) && b.ctx.Err() == nil {
+			b.options.Log.Warn("redis: a server does not take our sign of life; our members will be gone if that goes on", "server", p.shard.server.name(), "cause", err)
 		}
-		healthy = err == nil
-		s.health.set(err)
 	}
 }
 
-func (s *shard) beatAll() (first error) {
-	began := time.Now()
-	for _, p := range s.partitions {
-		if err := p.beat(s.broker.ctx); err != nil && first == nil {
-			first = err
-		}
-	}
-	if first == nil {
-		s.health.latency.Store(int64(time.Since(began)) / int64(len(s.partitions)))
-	}
-	return first
-}
-
-// beat gives one sign of life, and sees to what has changed.
-func (p *partition) beat(ctx context.Context) error {
-	b := p.broker
+// sign gives a sign of life. It returns the registry's identity, whether this node was in it, and the nodes that are dead.
+func (p *partition) sign(ctx context.Context) (registry string, known bool, dead []string, err error) {
+	b, began := p.broker, time.Now()
 	answer, err := p.shard.eval(ctx, heartbeatScript, []string{p.names.registry()},
 		[]string{b.owner, milliseconds(b.options.Expiry), hub.NewEpoch()}).ToArray()
 	if err != nil {
-		return err
+		return "", false, nil, err
 	}
 	if len(answer) < 2 {
-		return fmt.Errorf("the server answers with %d values", len(answer))
+		return "", false, nil, fmt.Errorf("the server answers with %d values", len(answer))
 	}
-	registry, _ := answer[0].ToString()
-	known, _ := answer[1].AsInt64()
-	forgotten := p.pulse.registry != "" && p.pulse.registry != registry // the server has lost what it had
-	buried := p.pulse.registry != "" && known == 0
-	if err := p.present.settle(ctx, forgotten || buried, forgotten); err != nil {
+	p.shard.health.latency.Store(int64(time.Since(began)))
+	registry, _ = answer[0].ToString()
+	n, _ := answer[1].AsInt64()
+	for _, value := range answer[2:] {
+		if node, err := value.ToString(); err == nil {
+			dead = append(dead, node)
+		}
+	}
+	return registry, n > 0, dead, nil
+}
+
+// beat gives one sign of life, and sees to what has changed. What it does not get done the next one does.
+func (p *partition) beat(ctx context.Context) error {
+	b := p.broker
+	registry, known, dead, err := p.sign(ctx)
+	if err != nil {
 		return err
 	}
+	p.pulse.noteRegistry(registry, known)
+	if err := p.present.settle(ctx, p.pulse.gone, !p.pulse.told); err != nil {
+		return err
+	}
+	p.pulse.gone, p.pulse.told = false, false
 	// Without sharded Pub/Sub the servers of a cluster tell each other of publications, and may lose some that nobody hears of.
 	hearsay := p.shard.server.Kind == Cluster && !p.shard.sharded
-	if forgotten || hearsay || time.Since(p.pulse.verified) > b.options.Idle/2 {
+	if hearsay || time.Since(p.pulse.verified) > b.options.Idle/2 {
 		if err := p.verify(ctx); err != nil {
 			return err
 		}
 		p.pulse.verified = time.Now()
 	}
-	p.pulse.registry = registry
 	if p == b.home() {
 		if err := p.announce(ctx); err != nil {
 			return err
 		}
 	}
-	for _, dead := range answer[2:] {
-		if node, err := dead.ToString(); err == nil {
-			if err := p.bury(ctx, node, b.options.Expiry); err != nil {
-				return err
-			}
+	for _, node := range dead {
+		if err := p.bury(ctx, node, b.options.Expiry); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// pulse is what a partition's heartbeat knows. It belongs to the goroutine that beats.
+type pulse struct {
+	registry string    // its identity
+	gone     bool      // our members are not there any more, and are to be brought back
+	told     bool      // of that somebody was told
+	verified time.Time // when the channels were last verified
+}
+
+// noteRegistry compares the registry with the one before: the server may have lost what it had, or others have held us for dead.
+func (p *pulse) noteRegistry(identity string, known bool) {
+	switch {
+	case p.registry == "":
+	case identity != p.registry:
+		p.gone, p.verified = true, time.Time{}
+	case !known:
+		p.gone, p.told = true, true
+	}
+	p.registry = identity
 }
 
 // bury lets the members of a node that has been dead for some time leave, and forgets the node.

@@ -165,7 +165,7 @@ type connection struct {
 
 	mu     sync.Mutex // held while something is handed on, so that nothing is after close
 	closed bool
-	ending map[string]struct{} // of which the server is told that they end
+	ending map[string]struct{} // of which the server is told that they end, with sharded Pub/Sub
 }
 
 func (l *link) connect() *connection {
@@ -286,6 +286,9 @@ func (l *link) catchUp(c *connection) error {
 func (l *link) take(c *connection) (in, out []string, questions []*subscription) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(l.todo) == 0 {
+		return nil, nil, nil
+	}
 	for channel := range l.todo {
 		if len(in)+len(out)+len(questions) >= batch {
 			break
@@ -304,6 +307,9 @@ func (l *link) take(c *connection) (in, out []string, questions []*subscription)
 			out = append(out, name)
 		}
 	}
+	if len(l.todo) == 0 { // to walk over a map takes as long as it was once large
+		l.todo = make(map[string]bool)
+	}
 	return in, out, questions
 }
 
@@ -321,7 +327,9 @@ func (c *connection) unsubscribing(names []string) rueidis.Completed {
 	c.mu.Lock()
 	for _, name := range names {
 		delete(c.subscribed, name)
-		c.ending[name] = struct{}{}
+		if c.link.part.shard.sharded { // notice takes it off
+			c.ending[name] = struct{}{}
+		}
 	}
 	c.mu.Unlock()
 	if c.link.part.shard.sharded {

@@ -46,8 +46,12 @@ func (b *Broker) connect(ctx context.Context, server Server) (*shard, error) {
 	n := 1
 	if server.Kind == Cluster {
 		n = clusterPartitions
-		info, err := client.Do(ctx, client.B().Arbitrary("COMMAND", "INFO", "spublish").Build()).ToArray()
-		if s.sharded = err == nil && len(info) == 1 && !info[0].IsNil(); s.sharded {
+		s.sharded, err = hasSharded(client.Do(ctx, client.B().Arbitrary("COMMAND", "INFO", "spublish").Build()))
+		if err != nil {
+			client.Close()
+			return nil, fmt.Errorf("redis: %s does not tell whether it has sharded Pub/Sub: %w", server.name(), err)
+		}
+		if s.sharded {
 			s.publish = "SPUBLISH"
 		}
 	}
@@ -58,6 +62,15 @@ func (b *Broker) connect(ctx context.Context, server Server) (*shard, error) {
 		s.partitions = append(s.partitions, p)
 	}
 	return s, nil
+}
+
+// hasSharded tells whether a cluster has sharded Pub/Sub. A node that took no answer for no would not be heard by the others, nor hear them.
+func hasSharded(answer rueidis.RedisResult) (bool, error) {
+	info, err := answer.ToArray()
+	if _, refused := rueidis.IsRedisErr(err); err != nil && !refused {
+		return false, err
+	}
+	return err == nil && len(info) == 1 && !info[0].IsNil(), nil
 }
 
 func (b *Broker) clientOptions(server Server) rueidis.ClientOption {
@@ -120,7 +133,7 @@ func (p *partition) ask(all []*subscription) error {
 		return err
 	}
 	for i, s := range all {
-		s.answered(places[i])
+		s.answered(questions[i].seen, places[i])
 	}
 	return nil
 }
@@ -185,14 +198,8 @@ func (p *partition) verify(ctx context.Context) error {
 			return err
 		}
 		for i, s := range some {
-			s.looked(places[i])
+			s.looked(questions[i].seen, places[i])
 		}
 	}
 	return nil
-}
-
-// pulse is what a partition's heartbeat knows. It belongs to the goroutine that beats.
-type pulse struct {
-	registry string    // its identity
-	verified time.Time // when the channels were last verified
 }

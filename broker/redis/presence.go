@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/redis/rueidis"
 
@@ -19,19 +20,20 @@ import (
 type presence struct {
 	part *partition
 
-	// settling is held for writing while members are brought back and owed leaves are made good, so that no call comes between. It is
+	// settling is held for writing while some members are brought back or owed leaves are made good, so that no call comes between. It is
 	// held while a server is waited for, as all who wait for it do anyway.
 	settling sync.RWMutex
 
 	mu   sync.Mutex // guards what follows
 	own  map[membership]hub.Member
 	owed map[membership]bool // that are to leave, but may not have
+	next map[string]*reading // by channel: what the next reading is for, nil if nobody waits for it; there only while one is under way
 }
 
 type membership struct{ channel, session string }
 
 func (p *presence) init(part *partition) {
-	p.part, p.own, p.owed = part, make(map[membership]hub.Member), make(map[membership]bool)
+	p.part, p.own, p.owed, p.next = part, make(map[membership]hub.Member), make(map[membership]bool), make(map[string]*reading)
 }
 
 // Join implements [hub.Broker].
@@ -99,40 +101,78 @@ func (p *presence) leave(ctx context.Context, key membership) error {
 		[]string{names.channel(key.channel), s.publish, key.channel, names.owners(), key.session}).Error()
 }
 
+// settleMany is how many members are settled at the same time.
+const settleMany = 128
+
 // settle makes owed leaves good, and brings all own members back if they are not known any more; quietly if nobody was told that
-// they had gone.
+// they had gone. If that takes long, it says that this node lives, lest the others let its members leave meanwhile.
 func (p *presence) settle(ctx context.Context, restore, quietly bool) error {
-	p.settling.Lock()
-	defer p.settling.Unlock()
-	p.mu.Lock()
-	var owed []membership
-	for key := range p.owed {
-		owed = append(owed, key)
-	}
-	own := make(map[membership]hub.Member)
-	if restore {
-		for key, m := range p.own {
-			own[key] = m
+	expiry := p.part.broker.options.Expiry
+	signed := time.Now()
+	for keys := range slices.Chunk(p.unsettled(restore), settleMany) {
+		if time.Since(signed) > expiry/beats {
+			if _, _, _, err := p.part.sign(ctx); err != nil {
+				return err
+			}
+			signed = time.Now()
 		}
-	}
-	p.mu.Unlock()
-	for _, key := range owed {
-		if err := p.leave(ctx, key); err != nil {
-			return err
-		}
-		p.mu.Lock()
-		delete(p.owed, key)
-		p.mu.Unlock()
-	}
-	for key, m := range own {
-		if err := p.join(ctx, key.channel, m, quietly); err != nil {
+		if err := p.settleSome(ctx, keys, quietly); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Presence implements [hub.Broker].
+// unsettled are the members that are to leave, and with restore those that are to be there.
+func (p *presence) unsettled(restore bool) (keys []membership) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key := range p.owed {
+		keys = append(keys, key)
+	}
+	for key := range p.own {
+		if restore {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// settleSome does it for a few at the same time. It holds up Join and Leave no longer than those would wait anyway.
+func (p *presence) settleSome(ctx context.Context, keys []membership, quietly bool) error {
+	p.settling.Lock()
+	defer p.settling.Unlock()
+	problems := make([]error, len(keys))
+	var settling sync.WaitGroup
+	for i, key := range keys {
+		settling.Go(func() { problems[i] = p.settleOne(ctx, key, quietly) })
+	}
+	settling.Wait()
+	return cmp.Or(problems...)
+}
+
+func (p *presence) settleOne(ctx context.Context, key membership, quietly bool) error {
+	p.mu.Lock()
+	m, here := p.own[key]
+	owed := p.owed[key]
+	p.mu.Unlock()
+	switch {
+	case here:
+		return p.join(ctx, key.channel, m, quietly)
+	case !owed: // it has left meanwhile
+		return nil
+	}
+	if err := p.leave(ctx, key); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.owed, key)
+	return nil
+}
+
+// Presence implements [hub.Broker]. All who ask for members of a channel at the same time share one answer of the server, which takes long where
+// there are very many.
 func (b *Broker) Presence(ctx context.Context, channel string, limit int) (hub.Presence, error) {
 	ctx, leave, err := b.enter(ctx)
 	if err != nil {
@@ -140,15 +180,67 @@ func (b *Broker) Presence(ctx context.Context, channel string, limit int) (hub.P
 	}
 	defer leave()
 	var present hub.Presence
-	err = b.insist(ctx, func() (err error) { present, err = b.partition(channel).members(ctx, channel, limit); return err })
+	if limit > 0 {
+		present, err = b.partition(channel).present.shared(ctx, channel)
+	} else {
+		err = b.insist(ctx, func() (err error) { present, err = b.partition(channel).members(ctx, channel, false); return err })
+	}
 	if err != nil {
 		return hub.Presence{}, b.unavailable(err, "tell who is present", false)
 	}
+	present.Members = slices.Clone(present.Members[:min(max(0, limit), len(present.Members))])
 	return present, nil
 }
 
-func (p *partition) members(ctx context.Context, channel string, limit int) (all hub.Presence, err error) {
-	answer, err := p.shard.eval(ctx, presenceScript, []string{p.names.members(channel), p.names.users(channel)}, []string{flag(limit > 0)}).ToArray()
+// reading is an answer of the server that is waited for.
+type reading struct {
+	done chan struct{} // closed once what follows is set
+	hub.Presence
+	err error
+}
+
+// shared reads the members of a channel, one reading at a time. Who comes while one is under way waits for the next, because an answer may be from
+// before the question.
+func (p *presence) shared(ctx context.Context, channel string) (hub.Presence, error) {
+	p.mu.Lock()
+	next, under := p.next[channel]
+	if next == nil {
+		next = &reading{done: make(chan struct{})}
+		p.next[channel] = next
+	}
+	if !under {
+		p.part.broker.working.Go(func() { p.read(channel) })
+	}
+	p.mu.Unlock()
+	select {
+	case <-next.done:
+		return next.Presence, next.err
+	case <-ctx.Done():
+		return hub.Presence{}, ctx.Err()
+	}
+}
+
+// read reads until nobody has asked meanwhile.
+func (p *presence) read(channel string) {
+	b := p.part.broker
+	for {
+		p.mu.Lock()
+		r := p.next[channel]
+		if r == nil {
+			delete(p.next, channel)
+			p.mu.Unlock()
+			return
+		}
+		p.next[channel] = nil // under way
+		p.mu.Unlock()
+		r.err = b.insist(b.ctx, func() (err error) { r.Presence, err = p.part.members(b.ctx, channel, true); return err })
+		close(r.done)
+	}
+}
+
+// members asks how many are in a channel, and who, sorted.
+func (p *partition) members(ctx context.Context, channel string, who bool) (all hub.Presence, err error) {
+	answer, err := p.shard.eval(ctx, presenceScript, []string{p.names.members(channel), p.names.users(channel)}, []string{flag(who)}).ToArray()
 	if err != nil {
 		return all, err
 	}
@@ -175,6 +267,5 @@ func (p *partition) members(ctx context.Context, channel string, limit int) (all
 	slices.SortFunc(all.Members, func(a, b hub.Member) int {
 		return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Session, b.Session))
 	})
-	all.Members = slices.Clip(all.Members[:min(max(0, limit), len(all.Members))])
 	return all, nil
 }

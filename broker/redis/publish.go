@@ -136,12 +136,18 @@ func ambiguous(err error) bool {
 // passing tells whether trying again may help.
 func passing(err error) bool {
 	refusal, refused := rueidis.IsRedisErr(err)
-	if !refused {
-		return true
+	return !refused || passingText(refusal.Error())
+}
+
+func passingText(refusal string) bool {
+	code, rest, _ := strings.Cut(refusal, " ")
+	if code == "ERR" && strings.HasPrefix(rest, "Error running script") { // Redis 6.2 wraps what a command of the script was refused with
+		if _, cause, wrapped := strings.Cut(rest, ": -"); wrapped {
+			code, _, _ = strings.Cut(cause, " ")
+		}
 	}
-	code, _, _ := strings.Cut(refusal.Error(), " ")
 	switch code {
-	case "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "NOREPLICAS", "BUSY", "UNBLOCKED":
+	case "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "NOREPLICAS", "BUSY", "UNBLOCKED", "OOM", "MISCONF":
 		return true
 	}
 	return false

@@ -15,24 +15,38 @@ type counters struct {
 	publishing                                                                atomic.Int64
 }
 
-// health is how a server is, as the last heartbeat found it.
+// health is how a server is, as the last heartbeats found it.
 type health struct {
 	latency atomic.Int64 // of one call, in nanoseconds
 
-	mu  sync.Mutex // guards what follows
-	err error
+	mu       sync.Mutex // guards what follows
+	problems map[*partition]error
 }
 
-func (h *health) set(err error) {
+// set notes what a heartbeat has come to. It reports whether all was well before and is not now.
+func (h *health) set(p *partition, err error) (fell bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.err = err
+	if err == nil {
+		delete(h.problems, p)
+		return false
+	}
+	if h.problems == nil {
+		h.problems = make(map[*partition]error)
+	}
+	fell = len(h.problems) == 0
+	h.problems[p] = err
+	return fell
 }
 
+// get is a problem, or nil.
 func (h *health) get() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.err
+	for _, err := range h.problems {
+		return err
+	}
+	return nil
 }
 
 // Stats is what a broker is doing now, and has done since it was made.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -125,6 +126,46 @@ func TestAServerThatHasForgottenTheNewestGetsANewEpoch(t *testing.T) {
 	}
 }
 
+// A server that comes back with nothing may have a clock that is behind the one of the server before.
+func TestANewNumberingIsNoticedAlthoughTheClockHasGoneBack(t *testing.T) {
+	t.Parallel()
+	r := servers.StartRedis(t, servers.RedisOptions{})
+	o := options(r.URL())
+	b, sink := start(t, o)
+	other, _ := start(t, o)
+	if _, err := b.Subscribe(t.Context(), "lobby", keeps.Retention); err != nil {
+		t.Fatal(err)
+	}
+	r.Do(fmt.Sprint("HSET ", o.Prefix, ":{0}:n:lobby t ", time.Now().Add(time.Hour).UnixMicro()))
+	say(t, other, "by a clock that is ahead", keeps)
+	eventually(t, "it is delivered", func() bool { n, _, _ := sink.counts(); return n == 1 })
+	r.Flush()
+	say(t, other, "by a clock that is right", keeps)
+	eventually(t, "it is delivered, or an interruption is told", func() bool { n, interrupted, _ := sink.counts(); return n+interrupted > 1 })
+	before, _, _ := sink.counts()
+	say(t, other, "and another", keeps)
+	eventually(t, "what follows is delivered", func() bool { n, _, _ := sink.counts(); return n > before })
+}
+
+// A server that may evict what it likes, or somebody who tidies up, can leave publications of a numbering that is gone.
+func TestANewNumberingHasNothingOfTheOneBefore(t *testing.T) {
+	t.Parallel()
+	r := servers.StartRedis(t, servers.RedisOptions{})
+	o := options(r.URL())
+	b, _ := start(t, o)
+	for range 3 {
+		say(t, b, "before", keeps)
+	}
+	r.Do("DEL " + o.Prefix + ":{0}:n:lobby")
+	for range 2 {
+		say(t, b, "after", keeps)
+	}
+	h, err := b.History(t.Context(), "lobby", hub.Query{Limit: 10, Retention: keeps.Retention})
+	if err != nil || h.Top.Offset != 2 || len(h.Publications) != 2 {
+		t.Errorf("two were published, and the history is %+v, %v", h, err)
+	}
+}
+
 func TestAPublicationWaitsForTheServerAndIsPublishedOnce(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, servers.RedisOptions{Durable: true})
@@ -160,6 +201,26 @@ func TestAPublicationWaitsForTheServerAndIsPublishedOnce(t *testing.T) {
 	if h.Top.Offset != 100 || len(h.Publications) != 100 {
 		t.Errorf("100 publications are at %v, %d are kept", h.Top, len(h.Publications))
 	}
+}
+
+// A server that is full may be given more room, or room may be made in it.
+func TestAPublicationWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	r := servers.StartRedis(t, servers.RedisOptions{})
+	o := options(r.URL())
+	impatient, _ := start(t, o)
+	o.PublishWait = time.Minute
+	b, _ := start(t, o)
+	r.Do("CONFIG SET maxmemory 1")
+	_, err := impatient.Publish(t.Context(), &hub.Publication{Channel: "lobby"}, keeps)
+	if known, ok := errors.AsType[*hub.Error](err); !ok || known.Code != hub.Unavailable {
+		t.Errorf("publishing to a server that is full: %v", err)
+	}
+	var publishing sync.WaitGroup
+	publishing.Go(func() { say(t, b, "x", keeps) })
+	eventually(t, "it is tried again", func() bool { return b.Stats().Retries > 0 })
+	r.Do("CONFIG SET maxmemory 0")
+	publishing.Wait()
 }
 
 func TestAnOutageIsToldAndAnErrorSaysWhatToDo(t *testing.T) {
@@ -210,6 +271,33 @@ func TestMembersComeBackToAServerThatForgotThem(t *testing.T) {
 	})
 	if _, _, n := sink.counts(); n != 1 {
 		t.Errorf("%d events are told of one who never left", n)
+	}
+}
+
+// Clients may ask who is in a channel of very many, all at once.
+func TestThoseWhoAskForMembersAtOnceShareAnAnswer(t *testing.T) {
+	t.Parallel()
+	r := servers.StartRedis(t, servers.RedisOptions{})
+	b, _ := start(t, options(r.URL()))
+	if err := b.Join(t.Context(), "lobby", hub.Member{Session: "s1", User: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	r.Freeze()
+	var asking sync.WaitGroup
+	for i := range 100 {
+		asking.Go(func() {
+			p, err := b.Presence(t.Context(), "lobby", 1+i)
+			if err != nil || p.Sessions != 1 || len(p.Members) != 1 || p.Members[0].User != "ann" {
+				t.Errorf("%+v, %v", p, err)
+			}
+		})
+	}
+	time.Sleep(100 * time.Millisecond)
+	r.Thaw()
+	asking.Wait()
+	n, err := strconv.Atoi(r.Do(`EVAL "return string.match(redis.call('INFO', 'commandstats'), 'cmdstat_hvals:calls=(%d+)')" 0`))
+	if err != nil || n < 1 || n > 10 {
+		t.Errorf("the server was asked %d times by 100 who ask at once, %v", n, err)
 	}
 }
 

@@ -37,10 +37,11 @@ type subscription struct {
 	mu        sync.Mutex // guards what follows; held while the sink is told, so that it is told in order
 	retention hub.Retention
 	standing  standing
-	known     bool  // at is: this is not the first time that the position is asked for
-	at        place // of what was delivered last
-	expected  place // where the channel was when it was last looked at; what is delivered gets there soon
-	twice     bool  // the numbering is known to be given twice
+	known     bool   // at is: this is not the first time that the position is asked for
+	at        place  // of what was delivered last
+	over      string // the epoch before that of at; what still comes of it says nothing
+	expected  place  // where the channel was when it was last looked at; what is delivered gets there soon
+	twice     bool   // the numbering is known to be given twice
 	held      []string
 	dropped   bool          // more came than can be held
 	begun     chan struct{} // closed once the position is known for the first time
@@ -56,6 +57,9 @@ type newest struct {
 
 // reach moves the subscription to a place. Called with the lock.
 func (s *subscription) reach(at place) {
+	if at.Epoch != s.at.Epoch {
+		s.over = s.at.Epoch
+	}
 	s.at = at
 	s.newest.mu.Lock()
 	defer s.newest.mu.Unlock()
@@ -111,7 +115,9 @@ func (s *subscription) deliver(p *hub.Publication) {
 	case same && further != later:
 		s.doubt(p, true)
 		return
-	case !same && !later: // of a numbering that is over, or the clock was set back
+	case !same && !later && now.Epoch == s.over: // it was on its way when the numbering ended
+		return
+	case !same && (!later || now.Epoch == s.over): // by a clock that was set back, or the server is back at a copy
 		s.doubt(p, false)
 		return
 	}
@@ -145,18 +151,26 @@ func (s *subscription) question() question {
 	return question{s.channel, s.retention, s.at, s.twice}
 }
 
-// answered ends asking: what is held and new is delivered, and the sink is told if that is not all there was.
-func (s *subscription) answered(now place) {
+// answered ends asking, if nothing has been delivered since the position was asked for: what is held and new is delivered, and the sink is
+// told if that is not all there was. Which of two numberings is the present one the server alone knows; times do not tell, for the clock of one that
+// has lost everything may be behind.
+func (s *subscription) answered(asked, now place) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.standing != asking {
+	if s.standing != asking || s.at != asked { // otherwise it is asked again
 		return
 	}
-	held, dropped, known := s.held, s.dropped, s.known
-	s.standing, s.held, s.dropped, s.twice, s.known = live, nil, false, false, true
-	if !known {
+	held, dropped, renumbered := s.held, s.dropped, s.known && now.Epoch != s.at.Epoch
+	s.standing, s.held, s.dropped, s.twice = live, nil, false, false
+	if !s.known || renumbered {
 		s.reach(now)
+	}
+	if !s.known {
+		s.known = true
 		close(s.begun)
+	}
+	if renumbered {
+		s.interrupted()
 	}
 	for _, message := range held {
 		if s.standing != live { // in doubt again
@@ -169,18 +183,12 @@ func (s *subscription) answered(now place) {
 		return
 	}
 	s.expected = now
-	if behind := s.behind(now); behind || dropped {
+	if behind := now.Epoch == s.at.Epoch && now.Offset > s.at.Offset; behind || dropped {
 		if behind {
 			s.reach(now)
 		}
 		s.interrupted()
 	}
-}
-
-// behind tells whether the channel was further at a time than what was delivered.
-func (s *subscription) behind(now place) bool {
-	return now.Epoch != s.at.Epoch && now.time >= s.at.time || now.Epoch == s.at.Epoch && now.Offset > s.at.Offset ||
-		now.Epoch != s.at.Epoch && now.Offset == 0
 }
 
 func (s *subscription) interrupted() {
@@ -190,13 +198,13 @@ func (s *subscription) interrupted() {
 
 // looked compares with where the channel is, while it is live: another numbering of which nothing has come, or a publication
 // that has not come since it was last looked, is told.
-func (s *subscription) looked(now place) {
+func (s *subscription) looked(asked, now place) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.standing != live {
 		return
 	}
-	renumbered := now.Epoch != s.at.Epoch && s.behind(now)
+	renumbered := now.Epoch != s.at.Epoch && asked.Epoch == s.at.Epoch // otherwise the answer is from before what was delivered
 	missed := s.expected.Epoch == s.at.Epoch && s.expected.Offset > s.at.Offset
 	s.expected = now
 	if renumbered || missed {

@@ -3,6 +3,7 @@
 package brokers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -60,9 +61,15 @@ var schemes = map[string]opener{
 // Schemes are those that Open takes, sorted.
 func Schemes() []string { return slices.Sorted(maps.Keys(schemes)) }
 
-// Open makes the broker at c.URL, which must be one between nodes.
+// Open makes the broker at c.URL, which must be one between nodes, or that of the nodes' own servers, of which it starts this node's.
 func Open(c *config.Broker, log *slog.Logger) (*Broker, error) {
-	scheme, _, _ := strings.Cut(strings.TrimSpace(c.URL), "://")
+	if c.Embedded.On() {
+		return openEmbedded(c, log)
+	}
+	scheme, _, found := strings.Cut(strings.TrimSpace(c.URL), "://")
+	if !found || strings.ContainsAny(scheme, ":@") { // it may be a password
+		return nil, fmt.Errorf("broker.url: it has no scheme; use memory, or begin it with one of %s://", strings.Join(Schemes(), "://, "))
+	}
 	scheme, _, _ = strings.Cut(scheme, "+")
 	open := schemes[scheme]
 	if open == nil {
@@ -98,7 +105,7 @@ func openRedis(c *config.Broker, log *slog.Logger) (*Broker, error) {
 
 func openRabbitMQ(c *config.Broker, log *slog.Logger) (*Broker, error) {
 	b, err := rabbitmq.New(rabbitmq.Options{URL: c.URL, Prefix: c.Prefix, Node: c.Node, Timeout: c.Timeout, PublishWait: c.PublishWait,
-		Expiry: c.NodeTimeout, Log: log})
+		Expiry: c.NodeTimeout, LogBytes: int(c.RabbitMQ.LogBytes), Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -110,12 +117,23 @@ func openRabbitMQ(c *config.Broker, log *slog.Logger) (*Broker, error) {
 }
 
 func openNATS(c *config.Broker, log *slog.Logger) (*Broker, error) {
-	b, err := nats.New(nats.Options{URL: c.URL, Prefix: c.Prefix, Node: c.Node, Timeout: c.Timeout, PublishWait: c.PublishWait,
-		Expiry: c.NodeTimeout, Log: log})
+	b, err := newNATS(c, nats.Options{URL: c.URL, Node: c.Node}, log)
 	if err != nil {
 		return nil, err
 	}
-	return &Broker{b, "nats", func() Stats {
+	return natsBroker(b, b), nil
+}
+
+// newNATS makes a broker with what the configuration says beside the server and the name of the node.
+func newNATS(c *config.Broker, o nats.Options, log *slog.Logger) (*nats.Broker, error) {
+	o.Prefix, o.Timeout, o.PublishWait, o.Expiry, o.Log = c.Prefix, c.Timeout, c.PublishWait, c.NodeTimeout, log
+	o.Replicas, o.MaxCount, o.MaxAge = cmp.Or(c.NATS.Replicas, o.Replicas), c.NATS.MaxCount, c.NATS.MaxAge
+	return nats.New(o)
+}
+
+// natsBroker is b, which is watched, as the hub uses it.
+func natsBroker(b *nats.Broker, used Shared) *Broker {
+	return &Broker{used, "nats", func() Stats {
 		n := b.Stats()
 		stats := Stats{Links: 1, Waiting: n.Waiting, Publishing: n.Publishing, Latency: n.Latency, Published: n.Published, Failed: n.Failed,
 			Retried: n.Retries, Reconnects: n.Reconnects, Interrupts: n.Interrupted}
@@ -123,5 +141,5 @@ func openNATS(c *config.Broker, log *slog.Logger) (*Broker, error) {
 			stats.Connected = 1
 		}
 		return stats
-	}}, nil
+	}}
 }

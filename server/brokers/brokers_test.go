@@ -23,6 +23,23 @@ func TestAnAddressThatIsNoneIsRefusedWithoutItsPassword(t *testing.T) {
 	}
 }
 
+// Whoever forgets to escape a password is told so, and the log does not tell the password.
+func TestAPasswordThatIsNotEscapedIsNotTold(t *testing.T) {
+	for _, scheme := range append(brokers.Schemes(), "redis+cluster", "redis+sentinel", "kafka", "") {
+		for _, special := range []string{"/", "?", "#", "@", ":", "%", "%zz", " ", ",", "/?", "&x=", "?insecure=", "://", "\n"} {
+			for _, rest := range []string{"@host:1/main", "@host?db=x", "@host:port"} {
+				address := strings.TrimPrefix(scheme+"://", "://") + "me:hunt" + special + "zz2" + rest
+				b, err := brokers.Open(&config.Broker{URL: address}, slog.New(slog.DiscardHandler))
+				if err == nil {
+					b.Close()
+				} else if strings.Contains(err.Error(), "hunt") || strings.Contains(err.Error(), "zz2") {
+					t.Errorf("%q: %v", address, err)
+				}
+			}
+		}
+	}
+}
+
 func TestEachSchemeOpensItsBroker(t *testing.T) {
 	for _, scheme := range brokers.Schemes() {
 		b, err := brokers.Open(&config.Broker{URL: scheme + "://localhost:1", Node: "n1"}, slog.New(slog.DiscardHandler))

@@ -14,6 +14,7 @@ var flagKeys = map[string]string{
 	"max-message":     "limits.message_size",
 	"max-connections": "limits.connections",
 	"broker":          "broker.url",
+	"cluster":         "broker.embedded.nodes",
 }
 
 // AddFlags adds the flags that [Load] reads.
@@ -26,5 +27,6 @@ func AddFlags(flags *pflag.FlagSet) {
 	flags.String("max-message", d.Limits.MessageSize.String(), "longest message from a client, in `bytes`, or as 64KiB")
 	flags.Int("max-connections", d.Limits.Connections, "most clients at once, a `number`; fewer where the limit on open files is lower")
 	flags.String("broker", d.Broker.URL, "`address` of what several nodes share, as redis://localhost:6379; memory is a node by itself")
+	flags.String("cluster", "", "`addresses` of nodes that share with nothing else installed, as nats://10.0.0.1:6222,nats://10.0.0.2:6222,nats://10.0.0.3:6222; the same on all")
 	flags.StringArray("set", nil, "any `key=value` of the configuration, as limits.subscriptions=100; repeatable")
 }

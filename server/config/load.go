@@ -230,6 +230,9 @@ func (l *loader) readFlags(flags *pflag.FlagSet) {
 			return "", nil
 		}
 		named[path] = f.Name
+		if f.Name == "cluster" && strings.Trim(f.Value.String(), ", ") == "" { // as of a variable that is not set
+			l.refuse("--cluster", 0, "", "it names no node, and this one would be by itself; name them, as nats://10.0.0.1:%s, or leave it out", NATSRoutePort)
+		}
 		if list, ok := f.Value.(pflag.SliceValue); ok {
 			return path, slices.Clone(list.GetSlice())
 		}

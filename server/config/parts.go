@@ -164,6 +164,8 @@ func Default() Config {
 		Drain:     Drain{Window: 10 * time.Second},
 		State:     State{MaxAge: time.Hour},
 		Broker: Broker{URL: Memory, Prefix: "ringdown", Timeout: 5 * time.Second, NodeTimeout: 30 * time.Second,
-			Cluster: Cluster{QueryTimeout: 2 * time.Second}},
+			Cluster:  Cluster{QueryTimeout: 2 * time.Second},
+			NATS:     NATS{MaxCount: 10_000, MaxAge: 7 * 24 * time.Hour},
+			RabbitMQ: RabbitMQ{LogBytes: 256 << 20}},
 	}
 }

@@ -54,13 +54,23 @@ type process struct {
 	address string
 	logged  chan struct{}   // closed at the end of the log
 	log     strings.Builder // to be read behind logged
+
+	listening chan string // its address, once
 }
 
 // serve starts ringdown serve, and waits until it listens.
 func serve(t *testing.T, address string, flags ...string) *process {
 	t.Helper()
+	p := launch(t, address, flags...)
+	p.listens(t)
+	return p
+}
+
+// launch starts ringdown serve.
+func launch(t *testing.T, address string, flags ...string) *process {
+	t.Helper()
 	node.DependOn(t, command)
-	p := &process{logged: make(chan struct{})}
+	p := &process{logged: make(chan struct{}), listening: make(chan string, 1)}
 	p.cmd = exec.Command(binary, append([]string{"serve", "--dev", "--listen", address}, flags...)...)
 	p.cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // its last second would be ours
 	stderr, err := p.cmd.StderrPipe()
@@ -70,8 +80,7 @@ func serve(t *testing.T, address string, flags ...string) *process {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	listening := make(chan string, 1)
-	go p.follow(stderr, listening)
+	go p.follow(stderr, p.listening)
 	t.Cleanup(func() {
 		p.cmd.Process.Kill()
 		<-p.logged
@@ -80,14 +89,19 @@ func serve(t *testing.T, address string, flags ...string) *process {
 			t.Logf("a node wrote:\n%s", p.log.String())
 		}
 	})
+	return p
+}
+
+// listens waits until it does.
+func (p *process) listens(t *testing.T) {
+	t.Helper()
 	select {
-	case p.address = <-listening:
+	case p.address = <-p.listening:
 	case <-p.logged:
 		t.Fatal("the node ended before it listened")
 	case <-time.After(patience):
 		t.Fatalf("the node does not listen after %v", patience)
 	}
-	return p
 }
 
 func (p *process) follow(stderr io.Reader, listening chan<- string) {

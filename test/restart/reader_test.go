@@ -218,7 +218,12 @@ func (r *reader) native(ctx context.Context) error {
 			r.saw(m.Data, m.Cursor, m.Offset)
 		case "disconnect":
 			return r.goodbye(seconds(m.RetryAfter))
-		case "gap", "error":
+		case "error":
+			if m.Code != "unavailable" {
+				r.note(simulation.Entry{What: simulation.Nonsense, Text: string(text)})
+			}
+			return fmt.Errorf("the answer is %s", text)
+		case "gap":
 			r.note(simulation.Entry{What: simulation.Nonsense, Text: string(text)})
 		}
 	}

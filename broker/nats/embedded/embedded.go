@@ -4,8 +4,8 @@
 //	b, err := nats.New(s.BrokerOptions())
 //
 // Each node connects to its own server without a network; the servers connect to each other by routes. With three nodes or more everything
-// is stored on three of them, and one may be lost; with two the loss of either stops publishing until it is back, and with one there is
-// nothing to lose but what is in Dir.
+// is stored on three of them, and one may be lost; with two it is stored on both, and the loss of either stops publishing until it is back; with
+// one there is nothing to lose but what is in Dir.
 //
 // Routes carry everything that is published. They are open to whoever can reach the port and knows the secret; without a secret or TLS
 // they belong into a network of their own.
@@ -13,8 +13,10 @@ package embedded
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -62,6 +64,9 @@ type Server struct {
 // clusterName is the name that servers of one cluster have in common.
 const clusterName = "ringdown"
 
+// mostReplicas is on how many nodes everything is stored at most, unless a broker's options say more.
+const mostReplicas = 3
+
 // patience is how long a server may take to begin.
 const patience = 30 * time.Second
 
@@ -71,19 +76,50 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := o.tryListening(); err != nil {
+		return nil, err
+	}
 	s, err := server.NewServer(config)
 	if err != nil {
 		return nil, fmt.Errorf("embedded: the NATS server does not take its configuration: %w", err)
 	}
-	if o.Log != nil {
-		s.SetLoggerV2(&logger{o.Log}, false, false, false)
-	}
+	fatal := make(chan string, 1)
+	s.SetLoggerV2(&logger{o.Log, fatal}, false, false, false)
 	s.Start()
-	if !s.ReadyForConnections(patience) {
+	if err := begun(s, fatal); err != nil {
 		s.Shutdown()
-		return nil, fmt.Errorf("embedded: the NATS server has not begun within %v; see that %s can be written and that nobody else listens at %q", patience, o.Dir, o.Listen)
+		s.WaitForShutdown()
+		return nil, fmt.Errorf("embedded: the NATS server has not begun; see that %s can be written and that nobody else listens at %q: %w", o.Dir, o.Listen, err)
 	}
 	return &Server{s, o, config.Authorization}, nil
+}
+
+// tryListening finds out whether somebody else listens where the server is to, before it opens its store: that may be the store of the same node,
+// which was started twice.
+func (o *Options) tryListening() error {
+	if o.Listen == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", o.Listen)
+	if err != nil {
+		return fmt.Errorf("embedded: cannot listen for the routes of the other nodes; is this node running already?: %w", err)
+	}
+	return l.Close()
+}
+
+// begun waits until a server has begun, or says why it cannot.
+func begun(s *server.Server, fatal <-chan string) error {
+	ready := make(chan bool, 1)
+	go func() { ready <- s.ReadyForConnections(patience) }()
+	select {
+	case ok := <-ready:
+		if !ok {
+			return fmt.Errorf("it has taken longer than %v", patience)
+		}
+	case text := <-fatal:
+		return errors.New(text)
+	}
+	return nil
 }
 
 // config is the server's configuration.
@@ -95,7 +131,7 @@ func (o *Options) config() (*server.Options, error) {
 		return nil, fmt.Errorf("embedded: a node with routes needs a name that stays the same, and an address to listen at for the routes of the others")
 	}
 	config := &server.Options{ServerName: cmp.Or(o.Node, "ringdown"), DontListen: true, NoSigs: true, JetStream: true, StoreDir: filepath.Clean(o.Dir),
-		MaxPayload: cmp.Or(o.MaxPayload, 1<<20), NoLog: o.Log == nil, DisableJetStreamBanner: true}
+		MaxPayload: cmp.Or(o.MaxPayload, 1<<20), DisableJetStreamBanner: true}
 	if o.Listen == "" {
 		return config, nil
 	}
@@ -135,13 +171,11 @@ func split(address string) (host string, port int, err error) {
 
 // BrokerOptions are those with which a broker uses this server. More may be set.
 func (s *Server) BrokerOptions() nats.Options {
-	o := nats.Options{InProcess: s.server, Node: s.options.Node, Replicas: 1, Log: s.options.Log}
+	o := nats.Options{InProcess: s.server, Node: s.options.Node, Log: s.options.Log}
 	if s.token != "" {
 		o.URL = "nats://" + s.token + "@127.0.0.1" // the address is not used
 	}
-	if cmp.Or(s.options.Nodes, 1+len(s.options.Routes)) >= 3 {
-		o.Replicas = 3
-	}
+	o.Replicas = min(cmp.Or(s.options.Nodes, 1+len(s.options.Routes)), mostReplicas)
 	return o
 }
 
@@ -151,16 +185,37 @@ func (s *Server) Close() {
 	s.server.WaitForShutdown()
 }
 
-// logger has the server's log go to ours.
-type logger struct{ to *slog.Logger }
+// logger has the server's log go to ours, if there is one. The server's way to give up is to log why.
+type logger struct {
+	to    *slog.Logger
+	fatal chan<- string
+}
 
-func (l *logger) Noticef(format string, values ...any) { l.to.Debug("nats: " + line(format, values)) }
-func (l *logger) Warnf(format string, values ...any)   { l.to.Warn("nats: " + line(format, values)) }
-func (l *logger) Errorf(format string, values ...any)  { l.to.Error("nats: " + line(format, values)) }
-func (l *logger) Fatalf(format string, values ...any)  { l.to.Error("nats: " + line(format, values)) }
+func (l *logger) log(level slog.Level, format string, values []any) (text string) {
+	text = strings.TrimSpace(fmt.Sprintf(format, values...))
+	if l.to != nil {
+		l.to.Log(context.Background(), level, "nats: "+text)
+	}
+	return text
+}
+
+func (l *logger) Noticef(format string, values ...any) { l.log(slog.LevelDebug, format, values) }
+func (l *logger) Warnf(format string, values ...any)   { l.log(slog.LevelWarn, format, values) }
 func (l *logger) Debugf(string, ...any)                {}
 func (l *logger) Tracef(string, ...any)                {}
 
-func line(format string, values []any) string {
-	return strings.TrimSpace(fmt.Sprintf(format, values...))
+// Errorf takes a node that is not there for nothing worse than a warning: it may be about to start.
+func (l *logger) Errorf(format string, values ...any) {
+	level := slog.LevelError
+	if strings.HasPrefix(format, "Error trying to connect to route") {
+		level = slog.LevelWarn
+	}
+	l.log(level, format, values)
+}
+
+func (l *logger) Fatalf(format string, values ...any) {
+	select {
+	case l.fatal <- l.log(slog.LevelError, format, values):
+	default:
+	}
 }

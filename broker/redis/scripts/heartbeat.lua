@@ -8,6 +8,8 @@ local all, answer = redis.call('HGETALL', KEYS[1]), {'', known}
 for i = 1, #all, 2 do
   if all[i] == '' then
     answer[1] = all[i + 1]
+  elseif tonumber(all[i + 1]) > now then -- by a clock that was ahead: its node has from now on to be heard
+    redis.call('HSET', KEYS[1], all[i], text(now))
   elseif now - tonumber(all[i + 1]) > tonumber(ARGV[2]) then
     answer[#answer + 1] = all[i]
   end

@@ -16,15 +16,16 @@ local function numbering(meta)
   return {e = m[1], o = tonumber(m[2] or 0), t = tonumber(m[3] or 0), x = tonumber(m[4] or 0), h = m[5]}
 end
 
--- begin starts a new numbering in place of what n was.
+-- begin starts a new numbering in place of what n was. There may be a list although nothing is known of it, if the server was told to evict.
+-- What needs memory comes first: a server that is full refuses nothing any more once a script has written.
 local function begin(n, meta, list, epoch)
+  n.e, n.o = epoch, 0
+  redis.call('HSET', meta, 'e', epoch, 'o', '0', 't', text(n.t))
+  redis.call('DEL', list)
   if n.h then
-    redis.call('DEL', list)
     redis.call('HDEL', meta, 'h')
     n.h = false
   end
-  n.e, n.o = epoch, 0
-  redis.call('HSET', meta, 'e', epoch, 'o', '0', 't', text(n.t))
 end
 
 -- touch lets the keys live for at least ttl milliseconds from now on. It writes once in a while only.

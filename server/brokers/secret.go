@@ -1,0 +1,31 @@
+// What nodes know each other by.
+
+package brokers
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/ringdown/ringdown/server/config"
+)
+
+// minSecret is as many bytes as the configuration asks of a secret, which cannot look into files.
+const minSecret = 32
+
+// ClusterSecret is the secret of the nodes, or nil if there is none.
+func ClusterSecret(c *config.Cluster) ([]byte, error) {
+	if c.SecretFile == "" {
+		return []byte(c.Secret), nil
+	}
+	content, err := os.ReadFile(c.SecretFile)
+	if err != nil {
+		return nil, fmt.Errorf("broker.cluster.secret_file cannot be read: %w", err)
+	}
+	content = []byte(strings.TrimRight(string(content), "\r\n"))
+	if len(content) < minSecret {
+		return nil, fmt.Errorf("broker.cluster.secret_file %s holds %d bytes, which can be guessed; put %d or more there, with `openssl rand -base64 48`",
+			c.SecretFile, len(content), minSecret)
+	}
+	return content, nil
+}
