@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,7 +119,7 @@ func TestWhatFollowsASubscriptionComesFromEveryServer(t *testing.T) {
 	t.Parallel()
 	servers := threeServers(t)
 	var nodes []*nats.Broker
-	j := &joined{came: make(chan string, 100)}
+	j := &joined{came: make(chan string, 1000)}
 	for i, s := range servers {
 		o := s.BrokerOptions()
 		o.Memory, o.Timeout, o.Expiry = true, 20*time.Second, 10*time.Minute // no heartbeat compares meanwhile
@@ -129,21 +130,27 @@ func TestWhatFollowsASubscriptionComesFromEveryServer(t *testing.T) {
 		t.Cleanup(func() { b.Close() })
 		nodes = append(nodes, b)
 	}
-	for i := range 60 {
-		channel := fmt.Sprint("room", i)
-		if _, err := nodes[0].Subscribe(t.Context(), channel, keeps.Retention); err != nil {
-			t.Fatal(err)
-		}
-		if err := nodes[1+i%2].Join(t.Context(), channel, hub.Member{Session: "s", User: "ann"}); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case came := <-j.came:
-			if came != channel {
-				t.Errorf("it came in %s", came)
+	const rooms, atOnce = 320, 16
+	var busy sync.WaitGroup
+	for k := range atOnce {
+		busy.Go(func() {
+			for i := range rooms / atOnce {
+				channel := fmt.Sprintf("room%d-%d", k, i)
+				if _, err := nodes[0].Subscribe(t.Context(), channel, keeps.Retention); err != nil {
+					t.Error(err)
+				}
+				if err := nodes[1+i%2].Join(t.Context(), channel, hub.Member{Session: "s", User: "ann"}); err != nil {
+					t.Error(err)
+				}
 			}
+		})
+	}
+	busy.Wait()
+	for n := range rooms {
+		select {
+		case <-j.came:
 		case <-time.After(30 * time.Second):
-			t.Fatalf("the first to join the %dth channel was not told", i+1)
+			t.Fatalf("the first to join was told in %d channels, not in %d", n, rooms)
 		}
 	}
 }
