@@ -72,7 +72,9 @@ func embeddedHarness(servers []*embedded.Server) brokertest.Harness {
 		t.Helper()
 		o := servers[nodes%len(servers)].BrokerOptions()
 		o.Prefix, o.Node, o.Timeout, o.Expiry = fmt.Sprint("test", tests), fmt.Sprint("n", nodes), 20*time.Second, 3*time.Second
-		o.Memory = len(servers) > 1 // what three have on disk, TestWhenOneOfThreeEnds needs
+		if len(servers) > 1 { // what is on several of three, and on disk, TestWhenOneOfThreeEnds needs; here each stream is led by another server
+			o.Memory, o.Replicas = true, 1
+		}
 		nodes++
 		b, err := nats.New(o)
 		if err != nil {
