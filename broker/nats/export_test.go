@@ -29,3 +29,11 @@ func ClaimKey(ctx context.Context, b *Broker, channel, key string, payload []byt
 		return done.answer, done.err
 	}, nil
 }
+
+// Echo waits until what is stored comes to a node, as it does after it has subscribed where there are several servers.
+func Echo(b *Broker) error {
+	b.echoes.turn.Lock()
+	defer b.echoes.turn.Unlock()
+	defer b.forgetEchoes()
+	return b.echo()
+}

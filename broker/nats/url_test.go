@@ -80,7 +80,7 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		{Prefix: strings.Repeat("a", maxPrefix+1)},
 		{Node: "a.b"},
 		{Node: strings.Repeat("a", 33)},
-		{Replicas: 2},
+		{Replicas: 6},
 		{Replicas: -1},
 		{MaxCount: -1},
 		{MaxAge: time.Minute},
