@@ -2,7 +2,7 @@
 
 // The node as a process.
 
-package restart
+package faults
 
 import (
 	"bufio"
@@ -30,7 +30,7 @@ var binary string
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	folder, err := os.MkdirTemp("", "ringdown-restart")
+	folder, err := os.MkdirTemp("", "ringdown-faults")
 	if err != nil {
 		log.Print(err)
 		return 1
@@ -122,4 +122,17 @@ func (p *process) kill(t *testing.T) {
 	}
 	<-p.logged
 	p.cmd.Wait() // says that it was killed
+}
+
+// freeze stops the process in its tracks: the kernel still takes connections for it, and it answers nothing.
+func (p *process) freeze(t *testing.T) { p.signal(t, syscall.SIGSTOP) }
+
+// thaw lets a frozen process go on.
+func (p *process) thaw(t *testing.T) { p.signal(t, syscall.SIGCONT) }
+
+func (p *process) signal(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Fatalf("sending a node the signal %v: %v", s, err)
+	}
 }

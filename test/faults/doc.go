@@ -9,4 +9,4 @@
 // other or killed, Redis is killed, stands still or forgets everything, and to the checker all of it is one life of one node.
 //
 // The clients are the test's own, but for package client, which is one of them.
-package restart
+package faults
