@@ -48,6 +48,7 @@ type Broker struct {
 	subscriptions subscriptions
 	holding       atomic.Int64 // bytes of messages that subscriptions hold
 	writers       writers
+	watches       watches
 	own           own
 	alive         alive
 	announced     atomic.Pointer[[]byte]
@@ -78,6 +79,7 @@ func New(o Options) (*Broker, error) {
 	}
 	b.subscriptions.all = make(map[string]*subscription)
 	b.writers.all = make(map[string]*writer)
+	b.watches.all = make(map[string]watch)
 	b.own.members, b.own.owed = make(map[membership]hub.Member), make(map[membership]bool)
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b, nil

@@ -45,7 +45,8 @@ type request struct {
 type outcome struct {
 	answer hub.Published
 	err    error
-	maybe  bool // it may have been stored all the same
+	maybe  bool     // it may have been stored all the same
+	later  *request // what knows in the end, where nobody waited for that; nil otherwise
 }
 
 // Publish implements [hub.Broker]. An attempt of which the answer is lost is repeated, within Options.PublishWait, such that at most one is stored.
@@ -92,7 +93,7 @@ func (b *Broker) publish(asked *request, channel string) outcome {
 	case <-r.done:
 		return r.outcome
 	case <-r.ctx.Done():
-		return outcome{err: r.ctx.Err(), maybe: true}
+		return outcome{err: r.ctx.Err(), maybe: true, later: r}
 	}
 }
 
