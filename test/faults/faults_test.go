@@ -5,6 +5,7 @@
 package faults
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/ringdown/ringdown/test/servers"
@@ -52,14 +53,13 @@ var faultsOfAll = []fault{
 		f.ready(t, 503, f.nodes...)
 		s.Start()
 	}},
-	{"the server forgets everything", func(t *testing.T, f *fleet, s *shared, _ *servers.Link) {
-		if s.forget == nil {
-			t.Skip("it cannot")
-		}
-		f.forget()
-		s.forget()
-	}},
 }
+
+// After this nobody has what was published before, and is told so.
+var oblivion = fault{"the server forgets everything", func(_ *testing.T, f *fleet, s *shared, _ *servers.Link) {
+	f.forget()
+	s.forget()
+}}
 
 // cutOff separates c from the server for a while.
 func cutOff(t *testing.T, f *fleet, cut, mend func()) {
@@ -76,10 +76,14 @@ func TestOverEachBroker(t *testing.T) {
 			t.Parallel()
 			s := start(t)
 			l := servers.NewLink(t, s.address)
-			f := assemble(t, s.url(s.address), s.url(s.address), s.url(l.Addr))
+			f := assemble(t, s.flags, s.url(s.address), s.url(s.address), s.url(l.Addr))
 			t.Run("what is published on one node is heard on the other", func(t *testing.T) { hearEachOther(t, f) })
 			t.Run("a Socket.IO client recovers on another node", func(t *testing.T) { recoverElsewhere(t, f) })
-			for _, fault := range faultsOfAll {
+			faults := faultsOfAll
+			if s.forget != nil {
+				faults = append(slices.Clip(faults), oblivion)
+			}
+			for _, fault := range faults {
 				t.Run(fault.name, func(t *testing.T) {
 					f.under(t, func() { fault.happens(t, f, s, l) })
 					f.ready(t, 200, f.nodes...)
@@ -94,7 +98,7 @@ func TestOverEachBroker(t *testing.T) {
 func TestWhenSentinelsFailOver(t *testing.T) {
 	t.Parallel()
 	s := servers.StartSentinels(t)
-	f := assemble(t, s.URL(), s.URL(), s.URL())
+	f := assemble(t, nil, s.URL(), s.URL(), s.URL())
 	f.under(t, func() {
 		f.forget()
 		s.Servers[0].Kill()

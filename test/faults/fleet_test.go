@@ -6,6 +6,7 @@ package faults
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -34,7 +35,9 @@ func join(t *testing.T, name, address, broker string, more ...string) *process {
 // ask sends a request to a node and reads its answer.
 func (p *process) ask(t *testing.T, method, path, body string, into any, header ...string) (status int) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+p.address+path, bytes.NewReader([]byte(body)))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+p.address+path, bytes.NewReader([]byte(body)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +78,7 @@ type shared struct {
 	address string
 	url     func(address string) string // the address for brokers, directly or by a link
 	forget  func()                      // loses everything at once; nil if it cannot
+	flags   []string                    // of the nodes
 	settle  func()                      // has it write down what a kill would lose; nil if there is no such thing
 }
 
@@ -87,7 +91,9 @@ var brokers = map[string]func(*testing.T) *shared{
 	"nats": func(t *testing.T) *shared {
 		n := servers.StartNATS(t, "")
 		return &shared{Process: n.Process, address: n.Addr, url: func(address string) string { return "nats://" + address },
-			forget: func() { n.Kill(); n.Forget(); n.Start() }}
+			forget: func() { n.Kill(); n.Forget(); n.Start() },
+			// A writer whose idempotency key belongs to a node that does not go on waits for four times as long.
+			flags: []string{"--set", "broker.timeout=1s"}}
 	},
 	"rabbitmq": func(t *testing.T) *shared {
 		r := servers.StartRabbitMQ(t)
@@ -105,6 +111,7 @@ type fleet struct {
 	*traffic
 	t     *testing.T // outlives that of a fault
 	urls  []string   // of the server, as each node is given it
+	flags []string
 	nodes []*process
 	names []string
 }
@@ -113,9 +120,9 @@ type fleet struct {
 var everyTransport = []simulation.Transport{simulation.Raw, simulation.Native, simulation.SSE, simulation.LongPoll, goClient, socketIO, socketIOPolling}
 
 // assemble starts a node for each address of a server.
-func assemble(t *testing.T, urls ...string) *fleet {
+func assemble(t *testing.T, flags []string, urls ...string) *fleet {
 	t.Helper()
-	f := &fleet{t: t, urls: urls, nodes: make([]*process, len(urls))}
+	f := &fleet{t: t, flags: flags, urls: urls, nodes: make([]*process, len(urls))}
 	for i := range urls {
 		f.names = append(f.names, string(rune('a'+i)))
 		f.join(i, "127.0.0.1:0")
@@ -132,7 +139,7 @@ func assemble(t *testing.T, urls ...string) *fleet {
 // join starts a node.
 func (f *fleet) join(i int, address string) {
 	f.t.Helper()
-	f.nodes[i] = join(f.t, f.names[i], address, f.urls[i])
+	f.nodes[i] = join(f.t, f.names[i], address, f.urls[i], f.flags...)
 }
 
 // rejoin starts a node that has ended.

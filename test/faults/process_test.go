@@ -6,6 +6,7 @@ package faults
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -43,6 +44,11 @@ func run(m *testing.M) int {
 	}
 	if output, err := exec.Command("go", append(args, command)...).CombinedOutput(); err != nil {
 		log.Printf("go build ringdown: %v\n%s", err, output)
+		return 1
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // these tests wait more than they compute
+		log.Print(err)
 		return 1
 	}
 	return m.Run()
