@@ -98,11 +98,16 @@ func TestOverEachBroker(t *testing.T) {
 func TestWhenSentinelsFailOver(t *testing.T) {
 	t.Parallel()
 	s := servers.StartSentinels(t)
+	master, replica := s.Servers[0], s.Servers[1]
 	f := assemble(t, nil, s.URL(), s.URL(), s.URL())
 	f.under(t, func() {
 		f.forget()
-		s.Servers[0].Kill()
-		s.AwaitMaster(s.Servers[1])
+		replica.Freeze()
+		master.Do("CLIENT KILL TYPE replica")
+		f.writers.until(t, f.writers.count()+enough/2) // which the replica does not hear of
+		master.Kill()
+		replica.Thaw()
+		s.AwaitMaster(replica)
 	})
 	f.ready(t, 200, f.nodes...)
 	f.stop(t)
