@@ -155,6 +155,24 @@ func TestAReplayIsTriedAgain(t *testing.T) {
 	})
 }
 
+// A node may be the last to hear that a numbering is over. A cursor of the new one is not to blame for that.
+func TestACursorOfANumberingThatTheNodeHasNotHeardOfIsRecovered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &scripted{at: hub.Position{Epoch: oldEpoch, Offset: 5}}
+		b.history = func(_ int, q hub.Query) (hub.History, error) {
+			if q.Newest {
+				return hub.History{Top: hub.Position{Epoch: newEpoch, Offset: 3}}, nil
+			}
+			return hub.History{Top: hub.Position{Epoch: newEpoch, Offset: 3}, Publications: published(newEpoch, q.After+1, 3)}, nil
+		}
+		h, _ := scene(t, b, hub.Disconnect)
+		c := open(t, h)
+		c.subscribe(t, "lobby", after(hub.Position{Epoch: newEpoch, Offset: 2}))
+		synctest.Wait()
+		c.expect(t, "(recovered at 2) 3")
+	})
+}
+
 // Whoever finds somebody else subscribing at the broker waits as long as its own context says.
 func TestSubscribeWaitsForAnothersNoLongerThanAsked(t *testing.T) {
 	asked, once := make(chan struct{}), sync.Once{}

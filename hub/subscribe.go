@@ -5,6 +5,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // subscription ties a session to a channel. It is on the session's list from when its Subscribe begins until whoever takes it out
@@ -307,15 +308,42 @@ func (h *Hub) beginning(ctx context.Context, ch *channel, o SubscribeOptions) (b
 
 // recovery tells whether everything after the cursor can be had.
 func (h *Hub) recovery(ctx context.Context, ch *channel, cursor Cursor) (b beginning, err error) {
-	epoch := ch.epoch()
-	after, ok := cursor.In(epoch)
-	if !ok {
-		return beginning{}, nil
+	for waited := false; ; waited = true {
+		epoch := ch.epoch()
+		q := Query{Limit: 1, Retention: ch.rule.History}
+		after, ok := cursor.In(epoch)
+		if q.After = after; !ok {
+			q = Query{Newest: true, Limit: 1, Retention: ch.rule.History}
+		}
+		history, err := h.broker.History(ctx, ch.name, q)
+		if err != nil || history.Top.Epoch == epoch {
+			return beginning{epoch: epoch, recovered: ok && after <= history.Top.Offset && history.Lost == 0, after: after}, err
+		}
+		// There is another numbering, of which this node has heard nothing yet. A client that brings a cursor of it comes from a node that has, and
+		// would otherwise be sent back into the one that is over.
+		if _, newer := cursor.In(history.Top.Epoch); !newer || waited || !h.renumbered(ctx, ch, epoch) {
+			return beginning{}, nil
+		}
 	}
-	history, err := h.broker.History(ctx, ch.name, Query{After: after, Limit: 1, Retention: ch.rule.History})
-	complete := history.Top.Epoch == epoch && after <= history.Top.Offset && history.Lost == 0
-	return beginning{epoch: epoch, recovered: complete, after: after}, err
 }
+
+// renumbered has a channel healed of which an epoch is over, and waits until it has left that. It reports false if that takes too long.
+func (h *Hub) renumbered(ctx context.Context, ch *channel, epoch string) bool {
+	h.doubt(ch)
+	ctx, cancel := context.WithTimeout(ctx, healTimeout)
+	defer cancel()
+	for ch.epoch() == epoch {
+		select {
+		case <-time.After(renumberedPause):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// renumberedPause is after how long it is looked again whether a channel has been healed; that takes a round trip to the broker.
+const renumberedPause = 5 * time.Millisecond
 
 func (ch *channel) epoch() string {
 	ch.mu.Lock()

@@ -48,6 +48,7 @@ type Broker struct {
 	subscriptions subscriptions
 	holding       atomic.Int64 // bytes of messages that subscriptions hold
 	writers       writers
+	watches       watches
 	own           own
 	noted         noted
 	alive         alive
@@ -81,6 +82,7 @@ func New(o Options) (*Broker, error) {
 	b.noted.margin = keyMargin
 	b.subscriptions.all = make(map[string]*subscription)
 	b.writers.all = make(map[string]*writer)
+	b.watches.all = make(map[string]watch)
 	b.own.members, b.own.owed = make(map[membership]hub.Member), make(map[membership]bool)
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b, nil

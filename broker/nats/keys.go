@@ -8,7 +8,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/ringdown/ringdown/broker/internal/wire"
@@ -114,6 +116,11 @@ func (b *Broker) claim(r *request, channel, subject string) (earlier *record, er
 	var found record
 	var seq, watched uint64
 	var since time.Time // when the claim of somebody else, watched, was first seen
+	defer func() {
+		if err == nil {
+			b.watches.end(subject)
+		}
+	}()
 	for first := true; ; first = false {
 		if !first {
 			if found, seq, err = b.readKey(r.ctx, subject); err != nil {
@@ -129,7 +136,7 @@ func (b *Broker) claim(r *request, channel, subject string) (earlier *record, er
 			r.claim.seq = seq
 			return nil, nil
 		case watched != seq:
-			watched, since = seq, time.Now()
+			watched, since = seq, b.watches.since(subject, seq, b.lease)
 			fallthrough
 		case time.Since(since) < b.lease:
 			if !jitter(r.ctx, 2*firstRetry) {
@@ -161,6 +168,47 @@ func (b *Broker) claim(r *request, channel, subject string) (earlier *record, er
 	}
 }
 
+// watches are the claims of others that calls wait for, or waited for until their callers gave up. It is what makes a key free in the end for
+// callers of whom none waits as long as a claim is respected.
+type watches struct {
+	mu  sync.Mutex       // guards what follows
+	all map[string]watch // by the key's subject
+}
+
+type watch struct {
+	seq         uint64 // of the claim
+	since, last time.Time
+}
+
+// maxWatches bounds the keys that are remembered. Beyond it a call waits for itself.
+const maxWatches = 4096
+
+// since is when a claim was first seen. Claims that nobody has asked about for as long as one is respected give way if there are very many.
+func (w *watches) since(subject string, seq uint64, lease time.Duration) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	one, known := w.all[subject]
+	if !known && len(w.all) >= maxWatches {
+		maps.DeleteFunc(w.all, func(_ string, o watch) bool { return now.Sub(o.last) > lease })
+	}
+	if !known && len(w.all) >= maxWatches {
+		return now
+	}
+	if one.seq != seq {
+		one = watch{seq: seq, since: now}
+	}
+	one.last = now
+	w.all[subject] = one
+	return one.since
+}
+
+func (w *watches) end(subject string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.all, subject)
+}
+
 func (b *Broker) readKey(ctx context.Context, subject string) (r record, seq uint64, err error) {
 	m, found, err := b.newest(ctx, b.streams.Load().state, subject)
 	if err != nil || !found {
@@ -185,10 +233,20 @@ func (b *Broker) search(ctx context.Context, channel string, claimed *record) (n
 // noteKey notes where a publication went, or that the key is free again, without having the publisher wait.
 func (b *Broker) noteKey(r *request, subject string, o outcome) {
 	c, window := *r.claim, r.storing.Window
-	if o.maybe { // who looks for it will find it, or not
+	if o.maybe && o.later == nil { // who looks for it will find it, or not
 		return
 	}
 	b.working.Go(func() {
+		if o.later != nil {
+			select {
+			case <-o.later.done:
+			case <-b.ctx.Done():
+				return
+			}
+			if o = o.later.outcome; o.maybe {
+				return
+			}
+		}
 		ctx, cancel := b.timed(context.WithoutCancel(b.ctx))
 		defer cancel()
 		if o.err != nil {

@@ -47,7 +47,8 @@ type request struct {
 type outcome struct {
 	answer hub.Published
 	err    error
-	maybe  bool // it may have been stored all the same
+	maybe  bool     // it may have been stored all the same
+	later  *request // what knows in the end, where nobody waited for that; nil otherwise
 }
 
 // Publish implements [hub.Broker]. An attempt of which the answer is lost is repeated, within Options.PublishWait, such that at most one is stored.
@@ -97,7 +98,7 @@ func (b *Broker) publish(asked *request, channel string) outcome {
 	case <-r.done:
 		return r.outcome
 	case <-ctx.Done(): // if it is taken after this, it is withdrawn
-		return outcome{err: ctx.Err(), maybe: r.taken.Load()}
+		return outcome{err: ctx.Err(), maybe: r.taken.Load(), later: r}
 	}
 }
 

@@ -158,6 +158,21 @@ func TestAKeyIsTakenOverFromANodeThatDied(t *testing.T) {
 			t.Errorf("kept are %s", got)
 		}
 	})
+	t.Run("before it published, and no caller waits as long as its claim is respected", func(t *testing.T) {
+		dead, other := begin(t, time.Second)
+		if _, err := nats.ClaimKey(t.Context(), dead, "lobby", "key", []byte("late")); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "one of many calls publishes", func() bool {
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			_, err := other.Publish(ctx, &hub.Publication{Channel: "lobby", Payload: []byte("again")}, storing)
+			return err == nil
+		})
+		if got := fmt.Sprint(kept(t, other)); got != "[before again]" {
+			t.Errorf("kept are %s", got)
+		}
+	})
 	t.Run("after it published", func(t *testing.T) {
 		dead, other := begin(t, time.Hour)
 		publish, err := nats.ClaimKey(t.Context(), dead, "lobby", "key", []byte("first"))

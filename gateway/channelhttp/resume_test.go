@@ -4,6 +4,8 @@ package channelhttp_test
 
 import (
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -199,4 +201,34 @@ func TestAPollAnswersNoMoreThanFits(t *testing.T) {
 			t.Fatalf("heard %s when %d was due", got, i)
 		}
 	}
+}
+
+// atGoodbye is a log of whose writer something else gets the time when a line is closed.
+type atGoodbye func()
+
+func (f atGoodbye) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), "cannot be recovered") {
+		f()
+	}
+	return len(b), nil
+}
+
+// What is published while a client is told that its cursor is not good any more must not come first: a client that counts would take it for
+// what followed its cursor.
+func TestNothingComesBeforeTheWordThatACursorCannotBeGoneOnFrom(t *testing.T) {
+	var n *node
+	said := make(chan struct{})
+	n = start(t, hub.Options{}, channelhttp.Options{Log: slog.New(slog.NewTextHandler(atGoodbye(func() {
+		go func() { n.publish("lobby", "meanwhile"); close(said) }()
+		select {
+		case <-said:
+		case <-time.After(100 * time.Millisecond): // the publication may have to wait for the goodbye
+		}
+	}), nil))})
+	n.publish("lobby", "before")
+	raw := n.joinPath("lobby", "?after=aaaaaaaa-1")
+	if _, payload, err := raw.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusTryAgainLater {
+		t.Errorf("the first that comes is %q, %v", payload, err)
+	}
+	<-said
 }

@@ -170,13 +170,14 @@ func (l *Line) open(c *loop.Conn) bool {
 			}
 		}
 	}
+	if e != nil && e.cause != nil { // before anybody else gets at the connection: nothing follows a goodbye
+		l.goodbye(c, e.cause)
+		l.conn.Store(c)
+		return false
+	}
 	l.conn.Store(c) // what comes from now on follows
 	if l.behind.Load() != 0 {
 		c.NotifyDrained(l.lines.outbox / 4)
-	}
-	if e != nil && e.cause != nil {
-		l.goodbye(c, e.cause)
-		return false
 	}
 	return true
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package restart
+package faults
 
 import (
 	"context"
@@ -80,23 +80,17 @@ func (c *talk) offset(packet string) string {
 	return fmt.Sprint(args[len(args)-1])
 }
 
-func TestASocketIOClientRecoversOnAnotherNode(t *testing.T) {
-	for name, start := range brokers {
-		t.Run(name, func(t *testing.T) { recoverElsewhere(t, start(t)) })
-	}
-}
-
-// recoverElsewhere has a client go from node to node over a broker.
-func recoverElsewhere(t *testing.T, broker string) {
-	nodes := []*process{join(t, "a", "127.0.0.1:0", broker), join(t, "b", "127.0.0.1:0", broker), join(t, "c", "127.0.0.1:0", broker)}
+// recoverElsewhere has a client go from node to node.
+func recoverElsewhere(t *testing.T, f *fleet) {
+	nodes := f.nodes
 	ctx, cancel := newPatience(t)
 	defer cancel()
 	c, _ := comeTo(ctx, t, nodes[0], "")
 	first := *c
-	c.say(ctx, `420["join","lobby"]`)
+	c.say(ctx, `420["join","hall"]`)
 	c.next(ctx, "430")
 	var m message
-	nodes[2].ask(t, "POST", "/channels/lobby", "seen", &m, "Content-Type: text/plain")
+	nodes[2].ask(t, "POST", "/channels/hall", "seen", &m, "Content-Type: text/plain")
 	offset := c.offset(c.next(ctx, `42["message"`))
 	for i, at := range []int{1, 2, 0, 0, 2, 0} { // back on the first, which has something of long ago
 		old := c
@@ -113,7 +107,7 @@ func recoverElsewhere(t *testing.T, broker string) {
 			})
 		}
 		data := fmt.Sprint("missed-", i)
-		nodes[2].ask(t, "POST", "/channels/lobby", data, &m, "Content-Type: text/plain")
+		nodes[2].ask(t, "POST", "/channels/hall", data, &m, "Content-Type: text/plain")
 		var before []string
 		c, before = comeTo(ctx, t, nodes[at], fmt.Sprintf(`{"pid":%q,"offset":%q}`, first.pid, offset))
 		if c.pid != first.pid || c.sid != first.sid {
@@ -123,11 +117,12 @@ func recoverElsewhere(t *testing.T, broker string) {
 			t.Fatalf("step %d: what was missed is %v", i, before)
 		}
 		live := fmt.Sprint("live-", i)
-		nodes[2].ask(t, "POST", "/channels/lobby", live, &m, "Content-Type: text/plain")
+		nodes[2].ask(t, "POST", "/channels/hall", live, &m, "Content-Type: text/plain")
 		if packet := c.next(ctx, `42["message"`); !strings.Contains(packet, live) {
 			t.Fatalf("step %d: %s came instead of %s", i, packet, live)
 		} else {
 			offset = c.offset(packet)
 		}
 	}
+	f.rejoin(1)
 }

@@ -2,12 +2,14 @@
 
 // Nodes with a NATS server each, and nothing else.
 
-package restart
+package faults
 
 import (
 	"net"
 	"strings"
 	"testing"
+
+	"github.com/ringdown/ringdown/test/simulation"
 )
 
 // routes are addresses for so many nodes' servers.
@@ -28,34 +30,30 @@ func routes(t *testing.T, n int) (all []string) {
 func launchOwn(t *testing.T, all []string, i int, address, dir string) *process {
 	t.Helper()
 	own := append(append([]string{}, all[i:]...), all[:i]...)
-	return launch(t, address, "--cluster", strings.Join(own, ","), "--set", "broker.embedded.dir="+dir, "--set", "drain.window="+window.String())
+	return launch(t, address, "--cluster", strings.Join(own, ","), "--set", "broker.embedded.dir="+dir, "--set", "drain.window=1s")
 }
 
 // Each is killed in turn, and returns to what it had stored; in between the other two must have everything, so in the end what the last one
 // killed does not have would be missing.
 func TestNothingIsLostWhenNodesThatHaveNothingButEachOtherAreKilled(t *testing.T) {
+	t.Parallel()
 	all, dir := routes(t, 3), t.TempDir()
-	var nodes []*process
+	f := &fleet{t: t}
 	for i := range all {
-		nodes = append(nodes, launchOwn(t, all, i, "127.0.0.1:0", dir))
+		f.nodes = append(f.nodes, launchOwn(t, all, i, "127.0.0.1:0", dir))
 	}
-	for _, n := range nodes {
+	for _, n := range f.nodes {
 		n.listens(t)
 	}
-	f := begin(t, balance(t, nodes...), 3)
+	f.traffic = begin(t, balance(t, f.nodes...).address(), len(channels), simulation.Raw, simulation.Native, simulation.SSE, simulation.LongPoll, goClient, socketIO)
 	for i := range 2 {
-		f.writers.until(t, publishers*items*(2*i+1)/8)
-		nodes[i].kill(t)
-		f.writers.until(t, publishers*items*(2*i+2)/8)
-		nodes[i] = launchOwn(t, all, i, nodes[i].address, dir)
-		nodes[i].listens(t)
-		eventually(t, "the node that is back is ready", func() bool {
-			var text string
-			return nodes[i].ask(t, "GET", "/readyz", "", &text) == 200
+		f.under(t, func() {
+			f.nodes[i].kill(t)
+			f.writers.until(t, f.writers.count()+enough)
+			f.nodes[i] = launchOwn(t, all, i, f.nodes[i].address, dir)
+			f.nodes[i].listens(t)
+			f.ready(t, 200, f.nodes[i])
 		})
 	}
-	f.settle()
-	for _, n := range nodes {
-		n.stop(t)
-	}
+	f.stop(t)
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package restart
+package faults
 
 import (
 	"context"
@@ -75,10 +75,10 @@ func (p *polls) next(ctx context.Context, prefix string) string {
 }
 
 func TestPollingNeedsNoStickySessions(t *testing.T) {
+	t.Parallel()
 	broker := redis(t)
 	start := func(name string) *process {
-		return join(t, name, "127.0.0.1:0", broker.URL(), "--set", "broker.cluster.listen=127.0.0.1:0",
-			"--set", "broker.cluster.secret=correct-horse-battery-staple-32-bytes-at-least")
+		return join(t, name, "127.0.0.1:0", broker.URL())
 	}
 	a, b := start("a"), start("b")
 	nodes := map[string]*process{"a": a, "b": b}

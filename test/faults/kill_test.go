@@ -1,6 +1,6 @@
 //go:build unix
 
-package restart
+package faults
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 
 // A node that is killed has used offsets since it was started, which must not be given again in the same numbering.
 func TestAStateIsNotUsedAgainAfterANodeWasKilled(t *testing.T) {
+	t.Parallel()
 	flags := []string{"--set", "state.file=" + filepath.Join(t.TempDir(), "state")}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
@@ -31,7 +32,7 @@ func TestAStateIsNotUsedAgainAfterANodeWasKilled(t *testing.T) {
 		t.Errorf("the third process goes on with the numbering of one that was killed: %s, then %s", lost, anew)
 	}
 	for _, cursor := range []string{saved, lost} {
-		if a := ask(ctx, t, third, http.MethodGet, "?after="+cursor, ""); a.Recovered == nil || *a.Recovered {
+		if a := ask(ctx, t, third, http.MethodGet, "?after="+cursor, ""); !a.lost() {
 			t.Errorf("%s is said to be recovered: %+v", cursor, a)
 		}
 	}
@@ -46,8 +47,7 @@ func publishAt(ctx context.Context, t *testing.T, p *process, text string) (curs
 // ask sends a request for a channel.
 func ask(ctx context.Context, t *testing.T, p *process, method, query, body string) (answer message) {
 	t.Helper()
-	w := &writers{address: p.address}
-	if err := w.exchange(ctx, method, "lobby"+query, "", body, &answer); err != nil || answer.Cursor == "" {
+	if err := new(writers).exchange(ctx, p.address, method, "lobby"+query, "", body, &answer); err != nil || answer.Cursor == "" {
 		t.Fatalf("%s: %+v, %v", method, answer, err)
 	}
 	return answer

@@ -2,10 +2,11 @@
 
 // The node as a process.
 
-package restart
+package faults
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -30,7 +31,7 @@ var binary string
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	folder, err := os.MkdirTemp("", "ringdown-restart")
+	folder, err := os.MkdirTemp("", "ringdown-faults")
 	if err != nil {
 		log.Print(err)
 		return 1
@@ -43,6 +44,11 @@ func run(m *testing.M) int {
 	}
 	if output, err := exec.Command("go", append(args, command)...).CombinedOutput(); err != nil {
 		log.Printf("go build ringdown: %v\n%s", err, output)
+		return 1
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // these tests wait more than they compute
+		log.Print(err)
 		return 1
 	}
 	return m.Run()
@@ -136,4 +142,17 @@ func (p *process) kill(t *testing.T) {
 	}
 	<-p.logged
 	p.cmd.Wait() // says that it was killed
+}
+
+// freeze stops the process in its tracks: the kernel still takes connections for it, and it answers nothing.
+func (p *process) freeze(t *testing.T) { p.signal(t, syscall.SIGSTOP) }
+
+// thaw lets a frozen process go on.
+func (p *process) thaw(t *testing.T) { p.signal(t, syscall.SIGCONT) }
+
+func (p *process) signal(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Fatalf("sending a node the signal %v: %v", s, err)
+	}
 }
