@@ -94,6 +94,12 @@ func (p *partition) beat(ctx context.Context) error {
 		if err := p.announce(ctx); err != nil {
 			return err
 		}
+		if _, err := p.registry(ctx); err != nil { // so that it is known if the server forgets it
+			return err
+		}
+		if forgotten || buried {
+			b.unheard()
+		}
 	}
 	for _, dead := range answer[2:] {
 		if node, err := dead.ToString(); err == nil {

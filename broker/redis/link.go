@@ -237,6 +237,7 @@ func (l *link) serve(c *connection) error {
 		if err := c.say(c.subscribing(fixed)); err != nil {
 			return err
 		}
+		l.part.broker.hears()
 	}
 	for {
 		if err := l.catchUp(c); err != nil {

@@ -33,6 +33,9 @@ func (e ear) Interrupted(channel string) {
 	}
 }
 
+// Unheard implements [hub.ClusterSink].
+func (e ear) Unheard() { e.cluster.doubt() }
+
 // Told implements [hub.ClusterSink]. What cannot be read, or is of a kind that only later versions know, is passed over.
 func (e ear) Told(from string, text []byte) {
 	c := e.cluster
