@@ -50,6 +50,15 @@ func (s *Server) openBroker() (hub.Broker, error) {
 	return &farewellBroker{Broker: nodes, save: s.saveState}, nil
 }
 
+// describe is for the log: by which name the others know this node, and how they reach it.
+func (p *peers) describe() []any {
+	about := []any{"node", p.Node(), "broker", p.broker.Name}
+	if p.relaying != nil {
+		about = append(about, "listens_to_nodes", p.relaying.listener.Addr().String(), "advertised", p.relaying.address)
+	}
+	return about
+}
+
 // Ask implements [api.Peers].
 func (p *peers) Ask(ctx context.Context, text []byte) (answers [][]byte, missing []string) {
 	all, missing := p.Cluster.Ask(ctx, askAPI, text)

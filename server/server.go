@@ -225,6 +225,9 @@ func (s *Server) announce() {
 	} else if limited != "" {
 		s.log.Info(limited)
 	}
+	if s.peers != nil {
+		s.log.Info("one of several nodes", s.peers.describe()...)
+	}
 	s.log.Info("listening", append(places(bases[0]), "max_connections", connections)...)
 	for _, base := range bases[1:] {
 		s.log.Info("listening as well", places(base)[:2]...)

@@ -46,6 +46,12 @@ func (e ear) Told(from string, text []byte) {
 	}
 	switch m.act {
 	case telling:
+		if m.kind == claim {
+			if from == c.Node() {
+				c.claimed(m.body)
+			}
+			return
+		}
 		select {
 		case c.tales <- told{from, m}:
 		default:
@@ -105,6 +111,8 @@ func (c *Cluster) answer(to string, m message) {
 			var err error
 			if a.body, err = c.handle(h, to, m); err != nil {
 				a.status, a.body = failed, []byte(err.Error())
+			} else if n := len(a.body); n > maxBody { // who asks need not wait for what cannot be sent
+				a.status, a.body = failed, fmt.Appendf(nil, "its answer has %d bytes, and at most %d can be sent; ask for less at a time", n, maxBody)
 			}
 			<-c.busy
 		}
