@@ -64,6 +64,7 @@ type Server struct {
 	service  *service
 	tracer   *tracing.Tracer // nil if nothing is traced
 	keepers  []state.Keeper  // of the parts of the node, and those of Options
+	loaded   bool            // the keepers have what the process before has left; set before the node is started
 
 	mu         sync.Mutex // guards what follows
 	config     config.Config
