@@ -96,7 +96,7 @@ func (p *presence) join(ctx context.Context, channel string, m hub.Member, quiet
 func (p *presence) leave(ctx context.Context, key membership) error {
 	names, s := &p.part.names, p.part.shard
 	return s.eval(ctx, leaveScript, []string{names.members(key.channel), names.users(key.channel)},
-		[]string{names.channel(key.channel), s.publish, key.channel, names.owners(), key.session}).Error()
+		[]string{names.channel(key.channel), s.publish, key.channel, names.owners(), key.session, p.part.broker.owner}).Error()
 }
 
 // settle makes owed leaves good, and brings all own members back if they are not known any more; quietly if nobody was told that

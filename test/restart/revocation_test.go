@@ -5,8 +5,12 @@
 package restart
 
 import (
+	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -60,7 +64,7 @@ func TestARevocationReachesNodesThatWereAwayAndThoseThatCome(t *testing.T) {
 	}
 	<-here.ended
 	<-there.ended
-	b.cmd.Process.Signal(syscall.SIGSTOP)
+	b.freeze(t)
 	var late whole
 	if a.ask(t, "POST", "/api/v1/revoke", `{"user":"bob"}`, &late); !late.Revoked || !slices.Equal(late.Incomplete, []string{"b"}) {
 		t.Errorf("with a node that stands still: %+v", late)
@@ -130,4 +134,21 @@ func TestANodeThatRedisHasForgottenIsNotLeftOutOfAnswers(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// freeze sends SIGSTOP, and waits until every thread stands still.
+func (p *process) freeze(t *testing.T) {
+	t.Helper()
+	p.cmd.Process.Signal(syscall.SIGSTOP)
+	eventually(t, "the node stands still", func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return !slices.ContainsFunc(threads, func(path string) bool {
+			text, err := os.ReadFile(path)
+			_, state, found := strings.Cut(string(text), ") ")
+			return err == nil && found && !strings.HasPrefix(state, "T")
+		})
+	})
 }
