@@ -71,13 +71,14 @@ func (s *Server) loadState() error {
 		return fmt.Errorf("state.file: %w", err)
 	}
 	file.Load(s.keepers...)
+	s.loaded = true
 	return nil
 }
 
-// saveState leaves the state to the next process.
+// saveState leaves the state to the next process. A node that has not started leaves what the process before has left.
 func (s *Server) saveState() {
 	file := s.stateFile()
-	if file == nil {
+	if file == nil || !s.loaded {
 		return
 	}
 	began := time.Now()
