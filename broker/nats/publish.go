@@ -56,9 +56,8 @@ func (b *Broker) Publish(ctx context.Context, p *hub.Publication, s hub.Storing)
 	}
 	defer leave()
 	content := contentOf(p)
-	if limit := int(b.conn.MaxPayload()); len(content)+overhead > limit {
-		return hub.Published{}, hub.Errorf(hub.TooLarge, "a publication of %d bytes is larger than the NATS server takes, which is %d; send less, or raise its max_payload",
-			len(content), limit-overhead)
+	if err := b.fits(content); err != nil {
+		return hub.Published{}, err
 	}
 	b.counters.publishing.Add(1)
 	defer b.counters.publishing.Add(-1)
@@ -80,6 +79,15 @@ func (b *Broker) Publish(ctx context.Context, p *hub.Publication, s hub.Storing)
 	return done.answer, nil
 }
 
+// fits refuses what the server would not take.
+func (b *Broker) fits(content []byte) error {
+	if limit := int(b.conn.MaxPayload()); len(content)+overhead > limit {
+		return hub.Errorf(hub.TooLarge, "a publication of %d bytes is larger than the NATS server takes, which is %d; send less, or raise its max_payload",
+			len(content), limit-overhead)
+	}
+	return nil
+}
+
 func contentOf(p *hub.Publication) []byte {
 	return wire.AppendContent(make([]byte, 0, len(p.Payload)+len(p.Event)+len(p.Key)+len(p.Session)+len(p.User)+48), p)
 }
@@ -87,7 +95,12 @@ func contentOf(p *hub.Publication) []byte {
 // publish hands a copy of a request to its channel's writer, and waits while its context goes on.
 func (b *Broker) publish(asked *request, channel string) outcome {
 	r := &request{ctx: asked.ctx, content: asked.content, storing: asked.storing, claim: asked.claim, done: make(chan struct{})}
-	b.write(r, channel)
+	b.write(channel, r)
+	return r.await()
+}
+
+// await waits for the outcome while the context goes on.
+func (r *request) await() outcome {
 	select {
 	case <-r.done:
 		return r.outcome
