@@ -154,7 +154,7 @@ func (c *crowd) stuck() string {
 
 // open connects, which on loopback takes no time, and sends the request, if any.
 func (c *crowd) open(node netip.AddrPort, stream Stream, exchanges []Exchange, request []byte) (*session, error) {
-	fd, err := connect(node)
+	fd, err := connect(node, len(c.sessions))
 	if err != nil {
 		return nil, fmt.Errorf("connection %d: %w", len(c.sessions), err)
 	}

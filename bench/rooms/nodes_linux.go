@@ -313,7 +313,7 @@ func (m *many) open(node *process, count int) (*hall, error) {
 			heard, err := nextHearing(in, count)
 			if err != nil {
 				_ = h.cmd.Wait() // how it ended is in what it said
-				m.ended <- fmt.Errorf("the subscribers of %v have ended: %s", node.address, h.said)
+				m.ended <- fmt.Errorf("the subscribers of %v have ended: %s; the node said last: %s", node.address, h.said, node.said)
 				return
 			}
 			m.hearings <- heard

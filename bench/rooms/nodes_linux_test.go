@@ -136,3 +136,11 @@ func TestNodesAreGivenTheirBrokerLast(t *testing.T) {
 		}
 	}
 }
+
+func TestConnectionsLeaveSeveralAddresses(t *testing.T) {
+	for i, want := range map[int][4]byte{0: {127, 0, 0, 1}, perSource - 1: {127, 0, 0, 1}, perSource: {127, 0, 0, 2}, 17_000: {127, 0, 0, 3}} {
+		if got := sourceOf(i); got != want {
+			t.Errorf("connection %d leaves %v, want %v", i, got, want)
+		}
+	}
+}
