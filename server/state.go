@@ -3,6 +3,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -24,6 +25,11 @@ type farewellBroker struct {
 	hub.Broker
 	save func()
 	once sync.Once
+}
+
+// PublishSeries implements [hub.Series], as far as the broker does.
+func (b *farewellBroker) PublishSeries(ctx context.Context, all []*hub.Publication, s hub.Storing) ([]hub.Published, error) {
+	return hub.PublishSeries(ctx, b.Broker, all, s)
 }
 
 func (b *farewellBroker) Close() error {

@@ -54,15 +54,15 @@ func (b *Broker) hears() {
 // unheard tells the sink, in order with what other nodes say.
 func (b *Broker) unheard() {
 	if to, ok := b.sink.(hub.ClusterSink); ok {
-		b.lanes[0].add(item{deaf{to}, ""})
+		b.lanes[0].add(item{silence{to}, ""})
 	}
 }
 
-// deaf is a target that stands for what was not heard.
-type deaf struct{ hub.ClusterSink }
+// silence is a target that stands for what was not heard.
+type silence struct{ hub.ClusterSink }
 
 // receive implements target.
-func (d deaf) receive(string) { d.Unheard() }
+func (s silence) receive(string) { s.Unheard() }
 
 // ear is what listens under one name.
 type ear struct {

@@ -247,3 +247,8 @@ func (c *Cluster) complain(what string, err error) {
 		c.log.Warn("the nodes do not all hear each other", "while", what, "cause", err, "unlogged", unlogged)
 	}
 }
+
+// PublishSeries implements [hub.Series], as far as the broker does.
+func (c *Cluster) PublishSeries(ctx context.Context, all []*hub.Publication, s hub.Storing) ([]hub.Published, error) {
+	return hub.PublishSeries(ctx, c.Broker, all, s)
+}

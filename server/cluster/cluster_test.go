@@ -300,7 +300,7 @@ func TestAnAnswerMayComeInPartsAndTakeLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNet()
 		join := func(name string, parts int, pause time.Duration, last error) *Line {
-			c := New(&wire{memory.New(memory.Options{}), n, name}, Options{Log: slog.New(slog.DiscardHandler)})
+			c := New(&wire{Broker: memory.New(memory.Options{}), net: n, name: name, key: name}, Options{Log: slog.New(slog.DiscardHandler)})
 			line := c.Line("x")
 			if err := c.Start(noSink{}); err != nil {
 				t.Fatal(err)
