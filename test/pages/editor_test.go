@@ -19,6 +19,7 @@ func (p *tab) types(at int, text string) {
 }
 
 func TestTheEditorMergesWhatTwoType(t *testing.T) {
+	t.Parallel()
 	server, ann, bob := start(t, "/editor/")
 	ann.is("open")
 	bob.is("open")
@@ -46,6 +47,7 @@ func TestTheEditorMergesWhatTwoType(t *testing.T) {
 }
 
 func TestTheEditorMergesWhatWasTypedApartAndWhatTheServerForgot(t *testing.T) {
+	t.Parallel()
 	server, ann, bob := start(t, "/editor/#plans")
 	ann.is("open")
 	bob.is("open")

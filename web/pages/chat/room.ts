@@ -32,8 +32,10 @@ export class Room {
       changed(this);
     });
     this.#channel.on('gap', ({ from, to, cursor }) => {
-      this.#insert({ kind: 'gap', id: `gap ${cursor}`, text: from ? `${to - from + 1} messages are missing here.` : 'Messages may be missing here.' });
+      const gap: Entry = { kind: 'gap', id: `gap ${cursor}`, text: from ? `${to - from + 1} messages are missing here.` : 'Messages may be missing here.' };
+      this.#insert(gap);
       changed(this);
+      if (!from) void this.#fill(() => this.entries.indexOf(gap) + 1); // what was said since the server forgot, it has
     });
     this.#channel.on('presence', () => void this.#look());
     this.#channel.on('subscribed', () => void this.#look());
@@ -41,7 +43,7 @@ export class Room {
       this.#insert({ kind: 'gap', id: `end ${++this.#last}`, text: `You are not in this room: ${message}` });
       changed(this);
     });
-    void this.#before();
+    void this.#fill(() => 0);
   }
 
   /** Says something. It is shown at once, and settled when everybody has it; until then it waits for the line, however long that takes. */
@@ -60,19 +62,25 @@ export class Room {
     this.#changed(this);
   }
 
-  // What was said before anybody here listened. It goes above whatever has come meanwhile.
-  async #before(): Promise<void> {
+  // What was said while nobody here listened. It goes above whatever has come meanwhile.
+  async #fill(place: () => number): Promise<void> {
     const { messages } = await this.#channel.history({ limit: asked }).catch(() => ({ messages: [] }));
-    const older = messages.filter(({ cursor }) => !this.#has(cursor)).map(entryOf);
-    this.entries.unshift(...older);
+    const missing = messages.filter(({ cursor }) => !this.#has(cursor)).map(entryOf);
+    this.entries.splice(place(), 0, ...missing);
+    for (const { id } of missing) this.#settle(id);
     this.#changed(this);
   }
 
   #heard(message: Message): void {
     if (this.#has(message.cursor)) return; // the history had it
-    this.#remove(this.#settled.get(message.cursor));
-    this.#settled.delete(message.cursor);
+    this.#settle(message.cursor);
     this.#insert(entryOf(message));
+  }
+
+  // A pending entry has come back, under its cursor.
+  #settle(cursor: string): void {
+    this.#remove(this.#settled.get(cursor));
+    this.#settled.delete(cursor);
   }
 
   #insert(entry: Entry): void {
