@@ -4,6 +4,7 @@ import type { Channel, Client, Message } from '@ringdown/client';
 
 const kept = 500; // entries of a room
 const asked = 50; // messages of before
+const pause = 200; // ms until somebody looks who is here
 
 /** What a room shows, in its order. Pending entries are the last ones. */
 export type Entry =
@@ -21,6 +22,7 @@ export class Room {
   #changed: (room: Room) => void;
   #settled = new Map<string, string>(); // pending entries that are published, by the cursor under which they will come
   #last = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(client: Client, name: string, changed: (room: Room) => void) {
     this.name = name;
@@ -37,8 +39,8 @@ export class Room {
       changed(this);
       if (!from) void this.#fill(() => this.entries.indexOf(gap) + 1); // what was said since the server forgot, it has
     });
-    this.#channel.on('presence', () => void this.#look());
-    this.#channel.on('subscribed', () => void this.#look());
+    this.#channel.on('presence', () => this.#lookSoon());
+    this.#channel.on('subscribed', () => this.#lookSoon());
     this.#channel.on('unsubscribed', ({ message }) => {
       this.#insert({ kind: 'gap', id: `end ${++this.#last}`, text: `You are not in this room: ${message}` });
       changed(this);
@@ -89,7 +91,13 @@ export class Room {
     this.entries.splice(0, this.entries.length - kept);
   }
 
+  // Once for many who come and go at the same time.
+  #lookSoon(): void {
+    this.#timer ??= setTimeout(() => void this.#look(), pause);
+  }
+
   async #look(): Promise<void> {
+    this.#timer = undefined;
     const { members, sessions } = await this.#channel.presence().catch(() => ({ members: [], sessions: 0 })); // a poll has none
     this.people = [...new Set(members.map(({ user }) => user ?? '').filter(Boolean))].sort();
     this.nameless = sessions - members.filter(({ user }) => user).length;
