@@ -25,6 +25,7 @@ func (p *tab) log(texts ...string) {
 }
 
 func TestTheChatHasRoomsPeopleAndHistory(t *testing.T) {
+	t.Parallel()
 	server, ann, bob := start(t, "/chat/")
 	ann.is("open")
 	bob.is("open")
@@ -75,6 +76,7 @@ func (p *tab) gaps() int {
 }
 
 func TestTheChatSurvivesAKilledServer(t *testing.T) {
+	t.Parallel()
 	server, ann, bob := chatters(t)
 	server.Kill()
 	ann.is("waiting", "connecting")
@@ -98,6 +100,7 @@ func TestTheChatSurvivesAKilledServer(t *testing.T) {
 }
 
 func TestTheChatSurvivesAPausedServer(t *testing.T) {
+	t.Parallel()
 	server, ann, bob := chatters(t)
 	server.Freeze()
 	ann.says("into the silence")
@@ -125,6 +128,7 @@ func TestTheChatSurvivesAPausedServer(t *testing.T) {
 }
 
 func TestTheChatIsNotFooledByAProxyThatEatsFrames(t *testing.T) {
+	t.Parallel()
 	server := servers.StartRingdown(t, binary)
 	b := browser(t)
 	eater := servers.StartEater(t, server.Addr)
@@ -141,6 +145,7 @@ func TestTheChatIsNotFooledByAProxyThatEatsFrames(t *testing.T) {
 }
 
 func TestTheChatMissesNothingOfflineAndInTheCache(t *testing.T) {
+	t.Parallel()
 	server := servers.StartRingdown(t, binary)
 	b, link := browser(t), servers.NewLink(t, server.Addr)
 	ann, bob := open(t, b, "ann", server.Addr, "/chat/"), open(t, b, "bob", link.Addr, "/chat/")
