@@ -89,6 +89,13 @@ func (n *net) join(t *testing.T, name string, o Options, handlers map[string]Han
 	return c
 }
 
+// deafen has a node hear nothing any more.
+func (n *net) deafen(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.deaf[name] = true
+}
+
 func newNet() *net { return &net{sinks: make(map[string]hub.ClusterSink), deaf: make(map[string]bool)} }
 
 func TestAQuestionIsAnsweredByAllThatCanAndTheRestIsNamed(t *testing.T) {
@@ -104,7 +111,7 @@ func TestAQuestionIsAnsweredByAllThatCanAndTheRestIsNamed(t *testing.T) {
 		n.join(t, "broken", Options{}, map[string]Handler{"name": func(context.Context, string, []byte) ([]byte, error) { panic("oh") }})
 		n.join(t, "deaf", Options{}, name("deaf"))
 		n.join(t, "old", Options{}, nil)
-		n.deaf["deaf"] = true
+		n.deafen("deaf")
 		began := time.Now()
 		answers, missing := a.Ask(t.Context(), "name", []byte("?"))
 		if len(answers) != 1 || string(answers[0].Body) != "b to a: ?" || !slices.Equal(missing, []string{"broken", "deaf", "old"}) {
@@ -322,7 +329,7 @@ func TestAnAnswerMayComeInPartsAndTakeLong(t *testing.T) {
 		join("nothing", 0, 0, nil)
 		join("much", 2*maxParts, 0, nil)
 		n.join(t, "old", Options{}, nil)
-		n.deaf["deaf"] = true
+		n.deafen("deaf")
 		others, err := a.Others(t.Context())
 		if err != nil {
 			t.Fatal(err)
