@@ -34,7 +34,14 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 	}()
 	messages, bytes, told := 0, 0, 0
 	for len(in) > 0 && c.at() <= stateClosing && !c.pausing.Load() {
-		n, ev, err := c.messages.Next(in)
+		var n int
+		var ev wire.Event
+		var err error
+		if t := c.tapped(); t == nil {
+			n, ev, err = c.messages.Next(in)
+		} else {
+			n, ev, err = t.Next(&c.messages, in)
+		}
 		in = in[n:]
 		if err != nil {
 			c.received(messages - told)
