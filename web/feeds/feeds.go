@@ -33,7 +33,7 @@ type Item struct {
 }
 
 // All returns the feeds of all pages.
-func All() []Feed { return []Feed{compareFeed()} }
+func All() []Feed { return []Feed{compareFeed(), pricesFeed(), metricsFeed()} }
 
 const (
 	idle     = 200 * time.Millisecond // between two looks whether somebody listens
