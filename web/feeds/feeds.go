@@ -33,7 +33,7 @@ type Item struct {
 }
 
 // All returns the feeds of all pages.
-func All() []Feed { return []Feed{compareFeed(), pricesFeed(), metricsFeed()} }
+func All() []Feed { return []Feed{compareFeed(), pricesFeed(), metricsFeed(), gameFeed()} }
 
 const (
 	idle     = 200 * time.Millisecond // between two looks whether somebody listens

@@ -11,7 +11,7 @@ export interface Pointer {
 }
 
 const stills = 5_000; // ms without news until a pointer fades
-const gone = 60_000; // ms until it is taken for gone
+const gone = 600_000; // ms until one that no presence speaks for is taken for gone
 
 export class Pointers {
   #field: HTMLElement;
