@@ -33,7 +33,9 @@ type Item struct {
 }
 
 // All returns the feeds of all pages.
-func All() []Feed { return []Feed{compareFeed(), pricesFeed(), metricsFeed(), gameFeed()} }
+func All() []Feed {
+	return []Feed{compareFeed(), pricesFeed(), metricsFeed(), gameFeed(), scoresFeed()}
+}
 
 const (
 	idle     = 200 * time.Millisecond // between two looks whether somebody listens
