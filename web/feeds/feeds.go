@@ -34,7 +34,7 @@ type Item struct {
 
 // All returns the feeds of all pages.
 func All() []Feed {
-	return []Feed{compareFeed(), pricesFeed(), metricsFeed(), gameFeed(), scoresFeed()}
+	return []Feed{compareFeed(), pricesFeed(), metricsFeed(), gameFeed(), scoresFeed(), sensorsFeed()}
 }
 
 const (
