@@ -29,6 +29,13 @@ func TestDevicesAreSeenAndTheirSilenceIs(t *testing.T) {
 	answer.Body.Close()
 	ann.measures("Attic", "21.5 °C", true)
 	bob.until(`() => document.querySelectorAll('.gauge').length === 7`, nil)
+	if dash := value[string](ann, `() => {
+		const gauge = [...document.querySelectorAll('.gauge')].find((gauge) => gauge.querySelector('h3').textContent === 'Attic');
+		for (const animation of document.getAnimations()) animation.finish();
+		return getComputedStyle(gauge.querySelector('.value')).strokeDasharray;
+	}`, nil); dash != "46px, 200px" {
+		t.Errorf("the gauge of 21.5 between 10 and 35 is a dash of %s, want 46 of a hundred", dash)
+	}
 
 	ann.fill("#name", "Ann's")
 	ann.click("#measure")

@@ -61,11 +61,16 @@ function wave(): void {
   soon();
 }
 
-field.addEventListener('pointermove', (event) => {
+function follow({ clientX, clientY }: PointerEvent): void {
   const { left, top, width, height } = field.getBoundingClientRect();
-  move((event.clientX - left) / width, (event.clientY - top) / height);
+  move((clientX - left) / width, (clientY - top) / height);
+}
+
+field.addEventListener('pointermove', follow);
+field.addEventListener('pointerdown', (event) => {
+  follow(event); // a tap moves nothing before
+  wave();
 });
-field.addEventListener('pointerdown', wave);
 field.addEventListener('keydown', (event) => {
   const by = moves[event.key];
   if (by) move(own.x + by[0] * step, own.y + by[1] * step);

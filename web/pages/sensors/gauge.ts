@@ -32,7 +32,7 @@ export class Gauge {
     this.#put('h3', name);
     this.#put('b', ticks.format(value));
     this.#put('.reading span', unit);
-    this.element.querySelector('.value')!.setAttribute('stroke-dasharray', `${(share * 100).toFixed(1)} 200`);
+    this.element.style.setProperty('--percent', (share * 100).toFixed(1));
     this.#heard = at;
   }
 
