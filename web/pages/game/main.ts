@@ -52,9 +52,11 @@ function frame(now: number): void {
   requestAnimationFrame(frame);
 }
 
+let counted = performance.now();
 setInterval(() => {
-  $('rate').textContent = String(heard);
-  heard = 0;
+  const now = performance.now();
+  $('rate').textContent = ((heard * 1000) / (now - counted)).toFixed(0);
+  [heard, counted] = [0, now];
 }, 1000);
 
 setInterval(() => {

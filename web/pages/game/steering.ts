@@ -3,7 +3,8 @@
 const keys: Record<string, [number, number]> = {
   ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], KeyA: [-1, 0], KeyD: [1, 0], KeyW: [0, -1], KeyS: [0, 1],
 };
-const near = 0.01; // of the width: there already
+const near = 0.01; // of the height: there already
+const slower = 0.12; // of the height: from here on, so as not to go past it, for what is seen is late
 
 export class Steering {
   #canvas: HTMLCanvasElement;
@@ -34,7 +35,8 @@ export class Steering {
     if (this.#aim && own) {
       const [dx, dy] = [(this.#aim.x - own.x) * 1.6, this.#aim.y - own.y];
       const away = Math.hypot(dx, dy);
-      return away < near ? [0, 0] : [dx / away, dy / away];
+      const speed = Math.min(1, away / slower);
+      return away < near ? [0, 0] : [(dx / away) * speed, (dy / away) * speed];
     }
     const held = [...this.#pressed].map((code) => keys[code]!);
     const sign = (axis: 0 | 1) => Math.sign(held.reduce((sum, by) => sum + by[axis], 0));
