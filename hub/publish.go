@@ -183,8 +183,8 @@ func (s *Session) History(ctx context.Context, channel string, q Query) (History
 	return s.hub.History(ctx, channel, q)
 }
 
-// newestOfEachKey keeps of a part of a history the newest publication of each key, in order.
-func newestOfEachKey(all []*Publication) []*Publication {
+// NewestOfEachKey keeps of a part of a history the newest publication of each key, in order.
+func NewestOfEachKey(all []*Publication) []*Publication {
 	newest := make(map[string]uint64)
 	for _, p := range all {
 		newest[p.Key] = p.Offset

@@ -303,7 +303,7 @@ func (h *Hub) beginning(ctx context.Context, ch *channel, o SubscribeOptions) (b
 		q.Limit = max(1, ch.rule.History.Count)
 	}
 	history, err := h.broker.History(ctx, ch.name, q)
-	return beginning{epoch: history.Top.Epoch, last: newestOfEachKey(history.Publications)}, err
+	return beginning{epoch: history.Top.Epoch, last: NewestOfEachKey(history.Publications)}, err
 }
 
 // recovery tells whether everything after the cursor can be had.

@@ -43,6 +43,9 @@ func rules(c *config.Config) []hub.Rule {
 	return append(all, hub.Rule{Pattern: "*", MaxPayload: int(c.Limits.MessageSize)})
 }
 
+// newestOnly are the channels in dev mode that conflate by key: those to try what that does, and those of the demonstration pages.
+var newestOnly = []string{"ticker:*", "demo:prices", "demo:metrics", "demo:sensors", "cursors:*"}
+
 func builtin(c *config.Config) []hub.Rule {
 	if !c.Dev {
 		return []hub.Rule{{
@@ -59,7 +62,13 @@ func builtin(c *config.Config) []hub.Rule {
 		Presence:   true,
 		MaxPayload: int(c.Limits.MessageSize),
 	}
-	ticker := everything // to try what conflation does
-	ticker.Pattern, ticker.Slow, ticker.Last = "ticker:*", hub.Conflate, true
-	return []hub.Rule{ticker, everything}
+	var all []hub.Rule
+	for _, pattern := range newestOnly {
+		newest := everything
+		newest.Pattern, newest.Slow, newest.Last = pattern, hub.Conflate, true
+		all = append(all, newest)
+	}
+	game := everything // where every publication is all there is to know, thirty times a second
+	game.Pattern, game.Slow, game.History = "demo:game*", hub.Conflate, hub.Retention{}
+	return append(all, game, everything)
 }

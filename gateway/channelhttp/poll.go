@@ -205,7 +205,11 @@ func (p *poll) read(ctx context.Context, channel string) error {
 	if history.Lost > 0 {
 		p.missing(channel, after+1, hub.Position{Epoch: top.Epoch, Offset: after + history.Lost})
 	}
-	for _, publication := range history.Publications {
+	missed := history.Publications
+	if p.gateway.hub.Rule(channel).Slow == hub.Conflate { // who asks seldom reads slowly
+		missed = hub.NewestOfEachKey(missed)
+	}
+	for _, publication := range missed {
 		p.take(publication)
 	}
 	return nil

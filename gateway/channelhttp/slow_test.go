@@ -122,6 +122,37 @@ func TestASlowListenerGetsTheNewestOfEachKeyWhereTheyAreConflated(t *testing.T) 
 	}
 }
 
+func TestAPollBringsTheNewestOfEachKeyWhereTheyAreConflated(t *testing.T) {
+	rule := open
+	rule.Slow, rule.History = hub.Conflate, hub.Retention{Count: 100}
+	n := start(t, hub.Options{Rules: []hub.Rule{rule}}, channelhttp.Options{})
+	cursor := n.poll(path("lobby")).Cursor
+	for _, key := range strings.Fields("a b a c a b") {
+		n.mustPost(path("lobby")+"key="+key, "", key)
+	}
+	whole := n.poll(path("lobby") + "after=" + cursor)
+	if got := fmt.Sprint(offsets(whole)); got != "[4 5 6]" {
+		t.Errorf("of six a poll brought those at %s", got)
+	}
+	if after := n.poll(path("lobby") + "after=" + whole.Cursor); len(after.Messages) > 0 || after.Recovered != nil {
+		t.Errorf("the next poll brought %+v", after)
+	}
+	part := n.poll(path("lobby") + "limit=3&after=" + cursor)
+	rest := n.poll(path("lobby") + "limit=3&after=" + part.Cursor)
+	if got := fmt.Sprint(offsets(part), offsets(rest)); got != "[2 3] [4 5 6]" {
+		t.Errorf("three at a time, the polls brought those at %s", got)
+	}
+}
+
+func offsets(a answer) (all []uint64) {
+	for _, m := range a.Messages {
+		var o object
+		json.Unmarshal(m, &o) // what is none has no offset
+		all = append(all, o.Offset)
+	}
+	return all
+}
+
 func TestASlowListenerIsCutAndComesBackWithoutLossWhereTheRuleSaysSo(t *testing.T) {
 	for carried, listen := range streams {
 		t.Run(carried, func(t *testing.T) {

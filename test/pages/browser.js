@@ -48,6 +48,8 @@ serve(
 
     fill: ({ name, selector, text }) => at(name).page.fill(selector, text, { timeout: patience }),
     type: ({ name, text }) => at(name).page.keyboard.type(text),
+    down: ({ name, key }) => at(name).page.keyboard.down(key),
+    up: ({ name, key }) => at(name).page.keyboard.up(key),
     press: ({ name, key }) => at(name).page.keyboard.press(key),
     click: ({ name, selector }) => at(name).page.click(selector, { timeout: patience }),
     focus: ({ name, selector }) => at(name).page.focus(selector, { timeout: patience }),

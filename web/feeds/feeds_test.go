@@ -102,3 +102,32 @@ func TestEveryFeedHasSomethingToSay(t *testing.T) {
 		})
 	}
 }
+
+func TestSharesAreTradedAgainAndAgainAndStayWorthSomething(t *testing.T) {
+	for _, feed := range feeds.All() {
+		if feed.Channel != "demo:prices" {
+			continue
+		}
+		traded := map[string]int{}
+		for range 100_000 / 10 {
+			for _, item := range feed.Next(time.Now()) {
+				traded[item.Key]++
+				data, _ := json.Marshal(item.Data)
+				var p struct{ Price float64 }
+				if err := json.Unmarshal(data, &p); err != nil || p.Price < 1 || p.Price > 3000 {
+					t.Fatalf("%s is traded at %s", item.Key, data)
+				}
+			}
+		}
+		if len(traded) != 30 {
+			t.Errorf("%d shares are traded", len(traded))
+		}
+		for symbol, times := range traded {
+			if times < 1000 {
+				t.Errorf("%s is traded %d times of 100,000", symbol, times)
+			}
+		}
+		return
+	}
+	t.Error("there is no market")
+}
