@@ -18,6 +18,10 @@ interface Props {
   times: number[];
   lines: Line[];
   format: (value: number) => string;
+  /** The same on the axis; format if there is none. */
+  axis?: (value: number) => string;
+  /** Steps of the axis are powers of 2 of it, if they are not of 10. */
+  binary?: boolean;
   /** What the axis shows at least. */
   least: number;
   /** One upon the other, with the sum as the outline. */
@@ -27,8 +31,10 @@ interface Props {
 }
 
 const height = 150; // pixels
+const fewest = 60; // seconds that are drawn at least, however new the node is
+const twos = Array.from({ length: 48 }, (_, i) => 2 ** i);
 
-export function Chart({ title, times, lines, format, least, stack = false, note }: Props) {
+export function Chart({ title, times, lines, format, axis = format, binary = false, least, stack = false, note }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const [at, setAt] = useState<number | null>(null);
@@ -39,7 +45,7 @@ export function Chart({ title, times, lines, format, least, stack = false, note 
 
   useLayoutEffect(() => {
     const box = place.current!;
-    const made = new uPlot(options(box, lines, { format, least, stack, onMove: setAt }), data, box);
+    const made = new uPlot(options(box, lines, { axis, binary, least, stack, onMove: setAt }), data, box);
     plot.current = made;
     const watch = new ResizeObserver(() => made.setSize({ width: box.clientWidth, height }));
     watch.observe(box);
@@ -75,13 +81,14 @@ export function Chart({ title, times, lines, format, least, stack = false, note 
 }
 
 interface Looks {
-  format: (value: number) => string;
+  axis: (value: number) => string;
+  binary: boolean;
   least: number;
   stack: boolean;
   onMove: (at: number | null) => void;
 }
 
-function options(box: HTMLElement, lines: Line[], { format, least, stack, onMove }: Looks): uPlot.Options {
+function options(box: HTMLElement, lines: Line[], { axis: written, binary, least, stack, onMove }: Looks): uPlot.Options {
   const style = getComputedStyle(box);
   const color = (name: string) => style.getPropertyValue(name).trim();
   const axis: uPlot.Axis = {
@@ -93,16 +100,16 @@ function options(box: HTMLElement, lines: Line[], { format, least, stack, onMove
   return {
     width: box.clientWidth,
     height,
-    padding: [8, 4, 0, 0],
+    padding: [8, 16, 0, 0],
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, points: { size: 6 }, y: false, sync: { key: 'overview', setSeries: false } },
     scales: {
-      x: { time: true, range: (_, from, to) => [Math.min(from ?? to, to - kept + 1), to] },
+      x: { time: true, range: (_, from, to) => [Math.max(to - kept + 1, Math.min(from, to - fewest)), to] },
       y: { range: (_, __, max) => [0, Math.max(max ?? 0, least) * 1.08] },
     },
     axes: [
-      { ...axis, space: 70, size: 24, gap: 4, values: (_, ticks) => ticks.map((tick) => time(tick * 1000).slice(0, 5)), incrs: [60, 120, 180, 300] },
-      { ...axis, space: 36, size: 56, gap: 4, values: (_, ticks) => ticks.map((tick) => (tick === 0 ? '0' : format(tick))) },
+      { ...axis, space: 70, size: 24, gap: 4, values: (_, ticks) => ticks.map((tick) => time(tick * 1000).slice(0, (ticks[1] ?? 0) - (ticks[0] ?? 0) < 60 ? 8 : 5)), incrs: [10, 15, 30, 60, 120, 180, 300] },
+      { ...axis, space: 36, size: 58, gap: 4, values: (_, ticks) => ticks.map((tick) => (tick === 0 ? '0' : written(tick))), ...(binary ? { incrs: twos } : {}) },
     ],
     series: [
       {},

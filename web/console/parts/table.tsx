@@ -38,7 +38,7 @@ export function Table<T>({ label, columns, rows, id, onOpen, below, opened, busy
       event.preventDefault();
       const next = Math.max(0, Math.min(rows.length - 1, to));
       walk(next);
-      body.current?.querySelectorAll<HTMLElement>('tr.row')[next]?.focus();
+      body.current?.querySelectorAll<HTMLElement>('tr.entry')[next]?.focus();
     } else if (event.key === 'Enter' && onOpen) {
       event.preventDefault();
       onOpen(row);
@@ -69,7 +69,7 @@ export function Table<T>({ label, columns, rows, id, onOpen, below, opened, busy
           const open = below && opened === id(row);
           return [
             <tr
-              key={id(row)} role="row" class="row" tabIndex={i === focused ? 0 : -1} aria-expanded={below ? open : undefined}
+              key={id(row)} role="row" class="entry" tabIndex={i === focused ? 0 : -1} aria-expanded={below ? open : undefined}
               onKeyDown={(event) => key(event, row, i)} onFocus={() => walk(i)} onClick={(event) => click(event, row)}
             >
               {columns.map(({ title, number, wide, cell }) => (

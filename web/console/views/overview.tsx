@@ -95,22 +95,25 @@ function Charts({ samples }: { samples: Samples }) {
   return (
     <div class="charts">
       <Chart title="Connections" note="by transport" times={times} lines={connections} format={short} least={4} stack />
-      <Chart title="Messages" note="a second" times={times} format={perSecond} least={4} lines={[
+      <Chart title="Messages" note="a second" times={times} format={perSecond} axis={short} least={4} lines={[
         line('in', 1, samples.rate((s) => s.messages_in)), line('out', 2, samples.rate((s) => s.messages_out)),
       ]} />
-      <Chart title="Bytes" note="a second" times={times} format={bytesPerSecond} least={1024} lines={[
+      <Chart title="Bytes" note="a second" times={times} format={bytesPerSecond} axis={bytes} binary least={1024} lines={[
         line('in', 1, samples.rate((s) => s.bytes_in)), line('out', 2, samples.rate((s) => s.bytes_out)),
       ]} />
-      <Chart title="Fan-out" note="a second" times={times} format={perSecond} least={4} lines={[
+      <Chart title="Fan-out" note="a second" times={times} format={perSecond} axis={short} least={4} lines={[
         line('publications', 3, samples.rate((s) => s.publications)), line('deliveries', 2, samples.rate((s) => s.deliveries)),
       ]} />
-      <Chart title="Trouble" note="a second" times={times} format={perSecond} least={4} lines={[
+      <Chart title="Trouble" note="a second" times={times} format={perSecond} axis={short} least={4} lines={[
         line('drops', 7, samples.rate((s) => s.drops)), line('gaps', 5, samples.rate((s) => s.gaps)), line('refusals', 2, samples.rate((s) => s.refusals)),
+      ]} />
+      <Chart title="Channels" note="with a subscriber" times={times} format={short} least={4} lines={[
+        line('channels', 4, samples.level((s) => s.channels)), line('subscriptions', 6, samples.level((s) => s.subscriptions)),
       ]} />
       <Chart title="Event loops" note="the slowest" times={times} format={duration} least={0.005} lines={[
         line('lag', 5, samples.level((s) => s.loop_lag_seconds)),
       ]} />
-      <Chart title="Memory" note="of the process" times={times} format={bytes} least={16 << 20} lines={[
+      <Chart title="Memory" note="of the process" times={times} format={bytes} binary least={16 << 20} lines={[
         line('resident', 3, samples.level((s) => s.memory_bytes)), line('heap', 1, samples.level((s) => s.heap_bytes)),
       ]} />
       <Chart title="CPU" note="of one processor" times={times} format={percent} least={10} lines={[
