@@ -88,6 +88,7 @@ func (c *Conn) sendClose(ctx context.Context, code StatusCode, reason string) er
 	if !c.closing.Send() {
 		return nil
 	}
+	c.tapSent(frame)
 	frame = c.behindHeld(frame)
 	return c.send(ctx, frame, false)
 }

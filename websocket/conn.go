@@ -13,6 +13,7 @@ import (
 	"github.com/ringdown/ringdown/websocket/internal/bridge"
 	"github.com/ringdown/ringdown/websocket/internal/deflate"
 	"github.com/ringdown/ringdown/websocket/internal/line"
+	"github.com/ringdown/ringdown/websocket/internal/tap"
 	"github.com/ringdown/ringdown/websocket/internal/turn"
 	"github.com/ringdown/ringdown/websocket/wire"
 )
@@ -40,7 +41,8 @@ type Conn struct {
 	line        line.Line
 	set         *settings
 	subprotocol string
-	windowBits  uint8 // of the deflator
+	windowBits  uint8     // of the deflator
+	tap         tap.Point // nil while nobody watches; changes under mu
 
 	// For the goroutine that has the turn to read.
 	readTurn   turn.Turn

@@ -78,6 +78,7 @@ func (c *Conn) writeControl(ctx context.Context, op wire.Opcode, payload []byte)
 	}
 	buf := wire.AppendControl(buffers.Get(wire.MaxHeaderSize+len(payload)), c.set.role, op, payload)
 	defer buffers.Put(buf)
+	c.tapSent(buf)
 	return c.send(ctx, buf, true)
 }
 
@@ -120,6 +121,7 @@ func (c *Conn) takePongs() bool {
 	c.waiting.And(^duePongs)
 	c.mu.Unlock()
 	if pongs != nil && c.closing.MaySend() {
+		c.tapSent(pongs)
 		c.hold(buffers.Append(c.out, pongs))
 	}
 	buffers.Put(pongs)

@@ -92,8 +92,15 @@ func (c *Conn) writePrepared(ctx context.Context, m *PreparedMessage) error {
 		c.deflator.Remember(m.payload)
 		h.RSV1, payload, frame = true, b, b
 	}
+	t := c.tap.Load()
 	if c.set.role == wire.Client {
+		if t != nil && h.RSV1 {
+			t.Plain(m.payload)
+		}
 		return c.writeFrame(ctx, h, payload)
+	}
+	if t != nil {
+		t.Sent(frame, m.payload)
 	}
 	if len(c.out)+len(frame) <= corkLimit && c.corking() {
 		c.hold(buffers.Append(c.out, frame))

@@ -106,7 +106,11 @@ func (c *Conn) next(ctx context.Context, lends bool) (ev wire.Event, err error) 
 	}
 	for err == nil {
 		var n int
-		n, ev, err = c.messages.Next(c.in)
+		if t := c.tap.Load(); t == nil {
+			n, ev, err = c.messages.Next(c.in)
+		} else {
+			n, ev, err = t.Next(&c.messages, c.in)
+		}
 		c.in = c.in[n:]
 		if ev.Kind == wire.Data && err == nil {
 			if c.set.corkBursts {

@@ -122,7 +122,7 @@ func (r *messageReader) inflate(packed []byte) error {
 func (r *messageReader) receive() (wire.Event, error) {
 	c := r.conn
 	for {
-		n, ev, err := c.messages.Decoder.Next(c.in)
+		n, ev, err := c.piece()
 		c.in = c.in[n:]
 		if ev.Kind == wire.Data && err == nil {
 			if r.progress += len(ev.Payload); r.progress >= streamStep {
@@ -138,6 +138,14 @@ func (r *messageReader) receive() (wire.Event, error) {
 			return ev, err
 		}
 	}
+}
+
+// piece takes the next piece from what was received.
+func (c *Conn) piece() (int, wire.Event, error) {
+	if t := c.tap.Load(); t != nil {
+		return t.Piece(&c.messages.Decoder, c.in)
+	}
+	return c.messages.Decoder.Next(c.in)
 }
 
 // advance makes sure that there is a piece, or returns io.EOF at the message's end.

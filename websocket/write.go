@@ -57,6 +57,9 @@ func errType(typ MessageType) error {
 func (c *Conn) writePacked(ctx context.Context, h wire.Header, payload []byte) error {
 	packed := c.deflator.Append(buffers.Get(len(payload)), payload)
 	h.RSV1 = true
+	if t := c.tap.Load(); t != nil {
+		t.Plain(payload)
+	}
 	err := c.writeFrame(ctx, h, packed)
 	buffers.Put(packed)
 	return err
@@ -70,6 +73,9 @@ func (c *Conn) writeFrame(ctx context.Context, h wire.Header, payload []byte) er
 	h.Length = uint64(len(payload))
 	if c.set.role == wire.Client {
 		h.Masked, h.Key = true, wire.NewMaskKey()
+	}
+	if t := c.tap.Load(); t != nil {
+		t.Frame(h, payload)
 	}
 	buf, held := c.out, len(c.out)
 	if held+wire.MaxHeaderSize+len(payload) > chunk {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ringdown/ringdown/gateway/internal/line"
 	"github.com/ringdown/ringdown/hub"
 )
 
@@ -21,6 +22,7 @@ type flow struct {
 	bound   int           // bytes that may wait
 	age     time.Duration // that a listener may take to read what is written in one go
 	news    chan struct{} // 1 if there is something to write, or nothing more will be
+	taps    line.Taps     // those who watch
 
 	mu      sync.Mutex // guards what follows
 	queue   [][]byte
@@ -87,6 +89,12 @@ func (f *flow) Describe() hub.Description {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return hub.Description{Transport: "sse", Protocol: "events", Fixed: true, Remote: f.remote, Waiting: f.waiting}
+}
+
+// Tap implements [hub.Tapper].
+func (f *flow) Tap(tell func(hub.Frame)) (stop func(), ok bool) {
+	events := &line.Events{Tell: tell}
+	return f.taps.Add(func(seen hub.Frame) { events.Write(seen.Payload) }), true
 }
 
 // End implements [hub.Receiver].
@@ -179,6 +187,9 @@ func (f *flow) run(w http.ResponseWriter, r *http.Request, pace time.Duration) {
 
 // write writes and flushes, and gives the client its time. A client that lets it pass is to blame for its end.
 func (f *flow) write(w http.ResponseWriter, pieces ...[]byte) error {
+	for _, piece := range pieces {
+		f.taps.Tell(hub.Frame{Payload: piece})
+	}
 	err := writeWithin(f.age, w, pieces...)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		f.mu.Lock()

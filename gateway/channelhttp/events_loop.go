@@ -27,6 +27,9 @@ func (s *stream) Describe() hub.Description {
 	return d
 }
 
+// Tap implements [hub.Tapper].
+func (s *stream) Tap(f func(hub.Frame)) (stop func(), ok bool) { return s.TapEvents(f) }
+
 // End implements [hub.Receiver].
 func (s *stream) End(cause error) {
 	s.Send(s.gateway.lastWords(cause), nil)

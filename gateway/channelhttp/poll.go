@@ -26,6 +26,7 @@ type poll struct {
 	session *hub.Session
 	remote  string
 	news    chan struct{} // closed when there is something to answer, or nothing will come
+	taps    line.Taps     // those who watch
 
 	mu       sync.Mutex // guards what follows
 	told     bool       // news is closed
@@ -60,7 +61,10 @@ func (g *Gateway) servePoll(w http.ResponseWriter, r *http.Request, q *request) 
 	if retry > 0 {
 		w.Header().Set("Retry-After", line.WholeSeconds(retry))
 	}
-	answerJSON(w, http.StatusOK, p.answer(retry))
+	answer := p.answer(retry)
+	n := int64(len(answer))
+	p.taps.Tell(hub.Frame{Sent: true, Opcode: "poll", Fin: true, Wire: n, Size: n, Payload: answer})
+	answerJSON(w, http.StatusOK, answer)
 	return nil
 }
 
@@ -291,6 +295,9 @@ func (p *poll) something() bool {
 func (p *poll) Describe() hub.Description {
 	return hub.Description{Transport: "poll", Protocol: "json", Passing: true, Fixed: true, Remote: p.remote}
 }
+
+// Tap implements [hub.Tapper].
+func (p *poll) Tap(f func(hub.Frame)) (stop func(), ok bool) { return p.taps.Add(f), true }
 
 // Receive implements [hub.Receiver].
 func (p *poll) Receive(publication *hub.Publication) hub.Reception { return p.take(publication) }

@@ -6,7 +6,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/ringdown/ringdown/gateway/internal/line"
 	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/websocket"
 )
 
 // receiver is what a session of the hub delivers to: a socket, without the program seeing the methods that are the hub's.
@@ -26,6 +28,17 @@ func (r *receiver) Describe() hub.Description {
 	e := r.conn.engine
 	return hub.Description{Transport: "engine.io", Protocol: "socket.io", Remote: e.RemoteAddr(), Waiting: e.Waiting(),
 		Carrier: e.Transport(), Compression: e.Compressed()}
+}
+
+// Tap implements [hub.Tapper]. Sockets on the same connection show the same frames.
+func (r *receiver) Tap(f func(hub.Frame)) (stop func(), ok bool) {
+	return r.conn.engine.Tap(func(seen websocket.Frame, polled bool) {
+		frame := line.FrameOf(seen)
+		if polled {
+			frame.Opcode = "poll"
+		}
+		f(frame)
+	}), true
 }
 
 // RoundTrip implements [hub.Pinger].

@@ -87,6 +87,8 @@ type Handler struct {
 	streams chan struct{} // holds one for each that is open
 	scans   chan struct{} // likewise for each that is under way
 
+	inspections inspections
+
 	ctx    context.Context // over when the handler is closed
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the sampler has ended
@@ -111,6 +113,7 @@ func New(h *hub.Hub, options Options) *Handler {
 func (c *Handler) Close() {
 	c.cancel()
 	<-c.done
+	c.leaveAll()
 }
 
 // route is something that can be asked.
@@ -131,6 +134,7 @@ var routes = []route{
 	{"POST", "/channels/{channel}/publish", "publishes as the server", (*Handler).publish, nil},
 	{"GET", "/sessions", "a page of the sessions", (*Handler).listSessions, nil},
 	{"GET", "/sessions/{session}", "one session", (*Handler).session, nil},
+	{"GET", "/sessions/{session}/frames", "the frames that pass, from the first time that somebody asks on", nil, (*Handler).frames},
 	{"POST", "/sessions/{session}/disconnect", "ends a session", (*Handler).disconnect, nil},
 	{"GET", "/ended", "a page of the sessions that ended and the clients that were refused, newest first", (*Handler).ended, nil},
 	{"GET", "/log", "a stream: the last records of the log, then each as it is written", nil, (*Handler).streamLog},

@@ -13,6 +13,7 @@ import (
 	"github.com/ringdown/ringdown/websocket/internal/bridge"
 	"github.com/ringdown/ringdown/websocket/internal/deflate"
 	"github.com/ringdown/ringdown/websocket/internal/outbox"
+	"github.com/ringdown/ringdown/websocket/internal/tap"
 	"github.com/ringdown/ringdown/websocket/internal/tlsshim"
 	"github.com/ringdown/ringdown/websocket/internal/wheel"
 	"github.com/ringdown/ringdown/websocket/wire"
@@ -80,6 +81,8 @@ type rare struct {
 
 	untold  [2]Drop // what the handler's Dropped was not told of: dropped, conflated
 	telling bool    // Dropped is being called
+
+	tap tap.Point // nil while nobody watches; changes under mu
 
 	probe *probe // of RoundTrip; nil if none is under way; guarded by mu
 

@@ -33,8 +33,9 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 		}
 	}()
 	messages, bytes := 0, 0
+	tapped := c.tapped()
 	for len(in) > 0 && c.at() <= stateClosing && !c.pausing.Load() {
-		n, ev, err := c.messages.Next(in)
+		n, ev, err := c.take(tapped, in)
 		in = in[n:]
 		if err != nil {
 			c.violated(err)

@@ -158,7 +158,11 @@ func (c *Conn) encode(e *outbox.Encoder) []byte {
 		c.wake()
 	}
 	c.mu.Unlock()
-	return e.Encode(outbox.Compressor{Deflator: c.deflator, Level: c.server.set.Level, WindowBits: int(c.windowBits)})
+	with := outbox.Compressor{Deflator: c.deflator, Level: c.server.set.Level, WindowBits: int(c.windowBits)}
+	if t := c.tapped(); t != nil {
+		return c.encodeTapped(e, with, t)
+	}
+	return e.Encode(with)
 }
 
 // written ends the loan of what encode returned. rest is the end of it that was not written; it is kept to go first.

@@ -37,7 +37,7 @@ var packers = sync.Pool{New: func() any {
 }}
 
 // answer answers a GET with packets, and one without data behind them if last is not 0.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, packets []outgoing, last byte) error {
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, get polled, packets []outgoing, last byte) error {
 	b := buffers.Get().(*bytes.Buffer)
 	defer putBuffer(b)
 	size := 1
@@ -53,6 +53,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, packets []outgoi
 		payload = (&outgoing{bytes: []byte{last}}).append(payload)
 	}
 	b.Write(payload)
+	plain := b.Bytes()
 	header := w.Header()
 	header.Set("Content-Type", "text/plain; charset=UTF-8")
 	if b.Len() > compressible {
@@ -69,6 +70,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, packets []outgoi
 			b = packed
 		}
 	}
+	get.conn.tapPolled(get.from, true, b.Len(), plain)
 	return say(w, b.Bytes())
 }
 

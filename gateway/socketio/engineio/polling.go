@@ -24,8 +24,9 @@ type polling struct {
 	probed  bool   // the probe was answered: a GET must not wait
 	last    byte   // of a session that has ended: the packet that ends the last answer
 	expiry  *time.Timer
-	awaited bool // NotifyDrained was called
-	below   int  // with this
+	awaited bool   // NotifyDrained was called
+	below   int    // with this
+	watch   *watch // nil while nobody watches
 }
 
 // add queues a packet. It returns false, and has dropped what waited, if that is too much. One packet larger than the bound may wait
@@ -82,6 +83,7 @@ const grace = 20 * time.Millisecond
 
 // polled is a GET.
 type polled struct {
+	conn    *Conn
 	from    *polling
 	wake    chan struct{} // nil if it need not wait
 	wait    time.Duration // at most; 0 is no bound
@@ -107,7 +109,7 @@ func (s *Server) serveGet(w http.ResponseWriter, r *http.Request, c *Conn) {
 		s.refuse(w, refuseRequest)
 		return
 	}
-	if err := s.answer(w, r, packets, last); err != nil {
+	if err := s.answer(w, r, get, packets, last); err != nil {
 		c.end(ending{reason: TransportError, err: err})
 	} else if drained {
 		go c.tellDrained()
@@ -136,7 +138,7 @@ func (c *Conn) enterGet() (polled, *refusal) {
 		close(p.arrival)
 		p.arrival = nil
 	}
-	get := polled{from: p, probing: p.probe != nil}
+	get := polled{conn: c, from: p, probing: p.probe != nil}
 	if c.ended || len(p.queue) > 0 {
 		return get, nil
 	}

@@ -28,6 +28,9 @@ func (s *Server) servePost(w http.ResponseWriter, r *http.Request, c *Conn) {
 	body := buffers.Get().(*bytes.Buffer)
 	defer putBuffer(body)
 	refused, err := s.read(w, r, deadlines, body)
+	if err == nil {
+		c.tapPolled(p, false, body.Len(), body.Bytes())
+	}
 	complete := err == nil && c.receive(body.Bytes())
 	c.mu.Lock()
 	p.post = nil

@@ -114,6 +114,7 @@ func (p *probe) commit(socket *loop.Conn) bool {
 	was.probe, was.probed = nil, false
 	c.socket, c.polling = socket, nil
 	socket.Data = c
+	was.watch.goOn(socket)
 	for i := range packets {
 		packets[i].write(socket) // an error is the end of the WebSocket, which is told
 	}

@@ -47,6 +47,33 @@ func (e *Encoder) Encode(c Compressor) []byte {
 	return e.joined
 }
 
+// EncodeTold is Encode for a connection that is watched: told is called with the bytes of each item, and with the plain payload of one that is
+// compressed, but not again for what has begun to leave earlier. Both are lent.
+func (e *Encoder) EncodeTold(c Compressor, told func(b, plain []byte)) []byte {
+	if len(e.batch) == 0 {
+		return nil
+	}
+	e.joined = e.joined[:0]
+	for i := range e.batch {
+		it := &e.batch[i]
+		b := e.frames(c, it)
+		switch {
+		case it.Kind == Rest:
+		case it.Made != nil:
+			told(b, it.Made.Payload())
+		case it.Op != wire.Continuation:
+			told(b, it.Bytes)
+		default:
+			told(b, nil)
+		}
+		if len(e.batch) == 1 {
+			return b
+		}
+		e.joined = append(e.joined, b...)
+	}
+	return e.joined
+}
+
 // frames is what it puts on the line, good until the next call. A message to be compressed is compressed now, at the last
 // moment: what a policy drops must never have entered the window.
 func (e *Encoder) frames(c Compressor, it *Item) []byte {
@@ -87,7 +114,7 @@ func (e *Encoder) Done(rest []byte) (left Item) {
 
 // save is an item of rest. It is copied unless its memory is nobody's, or the garbage collector's.
 func (e *Encoder) save(rest []byte) Item {
-	left := Item{At: e.batch[0].At, Kind: Control}
+	left := Item{At: e.batch[0].At, Kind: Rest}
 	only := &e.batch[0]
 	if len(e.batch) == 1 && only.Op == wire.Continuation && (!only.Owned || cap(only.Bytes) > buffers.Max) {
 		left.Bytes = rest

@@ -37,6 +37,7 @@ type Kind uint8
 const (
 	Message Kind = iota // may be dropped
 	Control             // may not
+	Rest                // likewise: the end of what has begun to leave
 	hole                // was a message, which a newer one has conflated
 )
 
