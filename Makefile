@@ -27,8 +27,9 @@ test: lint test-deps pages test-js ## lint, then every test there is, with the r
 test-deps: ## install what the tests need beside Go: Node, npm packages, Chromium, servers
 	.ci/test-deps
 
-test-js: test-deps ## check the types of the pages and of the JavaScript client, and run its unit tests
+test-js: test-deps ## check the types of the pages and of the JavaScript client, and run their unit tests
 	npm run --prefix web --silent check
+	npm test --prefix web --silent
 	npm run --prefix sdk/js --silent check
 	npm test --prefix sdk/js --silent
 

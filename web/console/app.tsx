@@ -113,7 +113,7 @@ function Bar({ onHelp }: { onHelp: () => void }) {
   const about = node.value;
   return (
     <header>
-      <a class="home" href="/"><img src={favicon} alt="" /> Ringdown</a>
+      <a class="home" href="/" aria-label="Ringdown"><img src={favicon} alt="" /> Ringdown</a>
       <h1>console</h1>
       {about && (
         <p class="node">

@@ -176,12 +176,13 @@ export interface Frame {
   seq: number;
   time: Stamp;
   direction: 'in' | 'out';
-  opcode: string | number;
+  opcode: string;
   fin: boolean;
   rsv1: boolean;
   masked: boolean;
   wire_bytes: number;
-  inflated_bytes: number;
+  /** null for a part of a compressed message. */
+  inflated_bytes: number | null;
   payload?: string;
   payload_base64?: string;
   truncated?: boolean;
@@ -190,6 +191,8 @@ export interface Frame {
 
 export interface FramePage {
   frames: Frame[];
-  next: number | string;
+  next: number;
   missed: number;
+  /** The session has, and no frame follows. */
+  ended: boolean;
 }

@@ -40,7 +40,7 @@ export function Inspector({ session, ended }: { session: string; ended: boolean 
       </div>
       {!on && frames.length === 0 && <p class="faint">Start it to see every frame that this client sends and is sent, from now on. Stopped, it costs nothing.</p>}
       {trouble && <p class="trouble" role="status">{trouble}</p>}
-      {on && !trouble && visible.length === 0 && <Empty>Waiting for a frame…</Empty>}
+      {on && !trouble && !ended && visible.length === 0 && <Empty>Waiting for a frame…</Empty>}
       {missed > 0 && <p class="faint">{count(missed)} more went by faster than they were fetched.</p>}
       {visible.length > 0 && (
         <Table
@@ -49,10 +49,10 @@ export function Inspector({ session, ended }: { session: string; ended: boolean 
           columns={[
             { title: 'Time', cell: (frame) => time(frame.time, true) },
             { title: 'Direction', cell: ({ direction }) => <span class={`way ${direction}`}>{direction === 'in' ? '→ in' : '← out'}</span> },
-            { title: 'Opcode', cell: ({ opcode }) => <Badge tone="accent">{opcodeName(opcode)}</Badge> },
+            { title: 'Opcode', cell: ({ opcode }) => <Badge tone="accent">{opcode}</Badge> },
             { title: 'Flags', cell: (frame) => <Flags frame={frame} /> },
             { title: 'On the wire', number: true, cell: ({ wire_bytes }) => bytes(wire_bytes) },
-            { title: 'Payload', number: true, cell: ({ inflated_bytes }) => bytes(inflated_bytes) },
+            { title: 'Payload', number: true, cell: ({ inflated_bytes }) => (inflated_bytes === null ? <span class="faint">in parts</span> : bytes(inflated_bytes)) },
             { title: 'Content', wide: true, cell: (frame) => <Content frame={frame} /> },
           ]}
         />
@@ -74,9 +74,6 @@ function Content({ frame }: { frame: Frame }) {
   );
 }
 
-const opcodes: Record<number, string> = { 0: 'continuation', 1: 'text', 2: 'binary', 8: 'close', 9: 'ping', 10: 'pong' };
-const opcodeName = (opcode: Frame['opcode']): string => (typeof opcode === 'number' ? (opcodes[opcode] ?? `0x${opcode.toString(16)}`) : opcode);
-
 /** Pulls frames, one pull after the other, while it is on and the page can be seen. */
 function useFrames(session: string, on: boolean) {
   const { api } = useShared();
@@ -84,7 +81,7 @@ function useFrames(session: string, on: boolean) {
   const [missed, setMissed] = useState(0);
   const [trouble, setTrouble] = useState('');
   const visible = useVisible();
-  const next = useRef<number | string | undefined>(undefined);
+  const next = useRef<number | undefined>(undefined);
   useEffect(() => {
     if (!on || !visible) return;
     const over = new AbortController();
@@ -96,9 +93,10 @@ function useFrames(session: string, on: boolean) {
           setTrouble('');
           if (page.missed) setMissed((n) => n + page.missed);
           if (page.frames.length) set((all) => [...all, ...page.frames].slice(-kept));
+          if (page.ended) return setTrouble('The session has ended; these were its last frames.');
         } catch (error) {
           if (over.signal.aborted) return;
-          if (error instanceof Refusal && error.status === 404) return setTrouble(notThere(error));
+          if (error instanceof Refusal && error.status === 404) return setTrouble(error.message);
           setTrouble(wordsOf(error));
           await new Promise((resolve) => setTimeout(resolve, again));
         }
@@ -109,10 +107,6 @@ function useFrames(session: string, on: boolean) {
   }, [on, visible, session]);
   return { frames, missed, trouble, clear: () => { set([]); setMissed(0); } };
 }
-
-/** A node without the inspector answers as if the address were wrong. */
-const notThere = (error: Refusal): string =>
-  error.message.includes('session') && !error.message.includes('/frames') ? error.message : 'This node cannot show frames. A newer version can.';
 
 function useVisible(): boolean {
   const [visible, set] = useState(!document.hidden);

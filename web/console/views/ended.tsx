@@ -48,7 +48,7 @@ export function Ended({ query }: { query: Record<string, string> }) {
             { title: 'Transport', cell: (end) => transport(end.transport) || '–' },
             { title: 'Closed by', cell: ({ closed_by, refused }) => (refused ? <Badge tone="bad">not let in</Badge> : <Badge tone={by[closed_by][0]}>{by[closed_by][1]}</Badge>) },
             { title: 'Code', cell: (end) => <CodeOf end={end} /> },
-            { title: 'Cause', wide: true, cell: ({ cause }) => sentence(cause) },
+            { title: 'Cause', wide: true, cell: ({ cause }) => <span class="clamp">{sentence(cause)}</span> },
             { title: 'Age', number: true, cell: (end) => (end.refused ? '–' : duration(end.age_seconds < 10 ? end.age_seconds : Math.floor(end.age_seconds))) },
           ]}
         />
