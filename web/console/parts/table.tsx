@@ -28,8 +28,8 @@ interface Props<T> {
 
 export function Table<T>({ label, columns, rows, id, onOpen, below, opened, busy = false }: Props<T>) {
   const body = useRef<HTMLTableSectionElement>(null);
-  const [at, walk] = useState(0);
-  const focused = Math.min(at, rows.length - 1);
+  const [at, walk] = useState(''); // the row that Tab leads to, which may move
+  const focused = Math.max(0, rows.findIndex((row) => id(row) === at));
 
   const key = (event: KeyboardEvent, row: T, i: number) => {
     if (event.target !== event.currentTarget) return; // a link or a button in the row
@@ -37,7 +37,6 @@ export function Table<T>({ label, columns, rows, id, onOpen, below, opened, busy
     if (to !== undefined) {
       event.preventDefault();
       const next = Math.max(0, Math.min(rows.length - 1, to));
-      walk(next);
       body.current?.querySelectorAll<HTMLElement>('tr.entry')[next]?.focus();
     } else if (event.key === 'Enter' && onOpen) {
       event.preventDefault();
@@ -70,7 +69,7 @@ export function Table<T>({ label, columns, rows, id, onOpen, below, opened, busy
           return [
             <tr
               key={id(row)} role="row" class="entry" tabIndex={i === focused ? 0 : -1} aria-expanded={below ? open : undefined}
-              onKeyDown={(event) => key(event, row, i)} onFocus={() => walk(i)} onClick={(event) => click(event, row)}
+              onKeyDown={(event) => key(event, row, i)} onFocus={() => walk(id(row))} onClick={(event) => click(event, row)}
             >
               {columns.map(({ title, number, wide, cell }) => (
                 <td key={title} role="cell" data-title={title} class={`${number ? 'number' : ''} ${wide ? 'wide' : ''}`}>{cell(row)}</td>
