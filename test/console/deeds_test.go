@@ -4,6 +4,7 @@ package console
 
 import (
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 )
 
 func TestASessionIsWatchedAndDroppedAndSaysWhy(t *testing.T) {
+	t.Parallel()
 	c := start(t, nil)
 	ann := c.client("news")
 	c.goes("/sessions")
@@ -19,7 +21,7 @@ func TestASessionIsWatchedAndDroppedAndSaysWhy(t *testing.T) {
 
 	c.click("[data-testid=inspect]")
 	c.shows(".inspector", "Waiting for a frame")
-	if err := ann.Write(soon(t), websocket.MessageText, []byte(`{"hello":["from","ann"],"password":"12345"}`)); err != nil {
+	if err := ann.Write(soon(t), websocket.Text, []byte(`{"hello":["from","ann"],"password":"12345"}`)); err != nil {
 		t.Fatal(err)
 	}
 	c.shows(".inspector tr.entry", `{"hello":["from","ann"]`)
@@ -27,10 +29,9 @@ func TestASessionIsWatchedAndDroppedAndSaysWhy(t *testing.T) {
 	c.shows(".inspector pre", "\n    \"ann\"\n")
 	c.click(".inspector .payload button:last-child")
 	c.shows(".inspector pre", "7b 22 68 65 6c 6c 6f 22")
-	if text := value[string](c, `() => document.body.innerText`); text == "" {
-		t.Error("there is nothing")
+	if text := value[string](c, `() => document.body.innerText`); strings.Contains(text, "12345") {
+		t.Errorf("a password is shown: %s", text)
 	}
-	c.until(`() => !document.body.innerText.includes('12345')`, nil)
 	c.click("[data-testid=inspect]")
 
 	c.click(".actions .danger")
@@ -57,7 +58,7 @@ func (c *console) hearsEnd(conn *websocket.Conn, reason string) {
 	c.t.Helper()
 	for {
 		if _, _, err := conn.Read(soon(c.t)); err != nil {
-			if code, said, ok := conn.PeerStatus(); !ok || said != reason {
+			if code, said, ok := conn.PeerStatus(); !ok || !strings.HasPrefix(said, reason) {
 				c.t.Errorf("the client heard %d %q, and %v", code, said, err)
 			}
 			return
@@ -66,11 +67,12 @@ func (c *console) hearsEnd(conn *websocket.Conn, reason string) {
 }
 
 func TestWhatIsPublishedArrivesAndIsKept(t *testing.T) {
+	t.Parallel()
 	c := start(t, nil)
 	ann := c.client("news")
 	c.goes("/channels/news")
 	c.fill("textarea", "{ not JSON")
-	c.click("input[value=on] >> nth=1")
+	c.click("input[value=json]")
 	c.click(".publish button")
 	c.shows(".said", "This is no JSON")
 	c.fill("textarea", `{"n":0}`)
@@ -78,7 +80,7 @@ func TestWhatIsPublishedArrivesAndIsKept(t *testing.T) {
 	c.shows(".said", "Published as number 1, to 1 subscriber")
 	c.hears(ann, `{"n":0}`)
 	for range 59 {
-		if err := ann.Write(soon(t), websocket.MessageText, []byte("more")); err != nil {
+		if err := ann.Write(soon(t), websocket.Text, []byte("more")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -95,6 +97,7 @@ func TestWhatIsPublishedArrivesAndIsKept(t *testing.T) {
 }
 
 func TestItFindsTheNodeAgainAndDrainsIt(t *testing.T) {
+	t.Parallel()
 	c := start(t, nil)
 	c.shows(".line", "live")
 	c.server.Kill()

@@ -37,8 +37,8 @@ export function Publish({ path, onDone }: { path: string; onDone: () => void }) 
         </label>
         <fieldset class="choice">
           <legend>It is</legend>
-          <label><input type="radio" name="kind" checked={kind === 'text'} onChange={() => setKind('text')} /> text</label>
-          <label><input type="radio" name="kind" checked={kind === 'json'} onChange={() => setKind('json')} /> JSON</label>
+          <label><input type="radio" name="kind" value="text" checked={kind === 'text'} onChange={() => setKind('text')} /> text</label>
+          <label><input type="radio" name="kind" value="json" checked={kind === 'json'} onChange={() => setKind('json')} /> JSON</label>
         </fieldset>
         <label><span>Event <i>optional</i></span><input name="event" maxLength={255} /></label>
         <label><span>Key <i>optional</i></span><input name="key" maxLength={255} /></label>
