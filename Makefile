@@ -6,10 +6,10 @@ TOOL := go tool -modfile=$(CURDIR)/tools/go.mod
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help run pages test test-deps test-js docs-js lint bench fuzz build
+.PHONY: help run pages test test-deps test-js docs-js screenshots lint bench fuzz build
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: pages ## start a node in dev mode: its pages are on http://localhost:8000
 	go run ./cmd/ringdown serve --dev
@@ -35,6 +35,9 @@ test-js: test-deps ## check the types of the pages and of the JavaScript client,
 
 docs-js: test-deps ## make the pages of the JavaScript client's API, in sdk/js/api
 	npm run --prefix sdk/js --silent docs
+
+screenshots: test-deps pages ## make the pictures of the console and the pages in docs/images
+	.ci/screenshots
 
 lint: ## check formatting, vet and staticcheck, in both modules
 	.ci/lint
