@@ -6,10 +6,10 @@ TOOL := go tool -modfile=$(CURDIR)/tools/go.mod
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help run pages test test-deps test-js docs-js lint bench fuzz build
+.PHONY: help run pages test test-deps test-js docs-js screenshots lint bench fuzz build
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: pages ## start a node in dev mode: its pages are on http://localhost:8000
 	go run ./cmd/ringdown serve --dev
@@ -27,13 +27,17 @@ test: lint test-deps pages test-js ## lint, then every test there is, with the r
 test-deps: ## install what the tests need beside Go: Node, npm packages, Chromium, servers
 	.ci/test-deps
 
-test-js: test-deps ## check the types of the pages and of the JavaScript client, and run its unit tests
+test-js: test-deps ## check the types of the pages and of the JavaScript client, and run their unit tests
 	npm run --prefix web --silent check
+	npm test --prefix web --silent
 	npm run --prefix sdk/js --silent check
 	npm test --prefix sdk/js --silent
 
 docs-js: test-deps ## make the pages of the JavaScript client's API, in sdk/js/api
 	npm run --prefix sdk/js --silent docs
+
+screenshots: test-deps pages ## make the pictures of the console and the pages in docs/images
+	.ci/screenshots
 
 lint: ## check formatting, vet and staticcheck, in both modules
 	.ci/lint

@@ -1,5 +1,11 @@
-// The operator's console.
+// The operator's console. The token is out of the address before anything else happens.
 
 import { render } from 'preact';
+import { App } from './app.tsx';
+import { takeToken } from './token.ts';
+import './console.css';
 
-render(<main class="page"><h1>Ringdown console</h1><p>Hello.</p></main>, document.getElementById('console')!);
+takeToken(location, history, sessionStorage);
+addEventListener('hashchange', () => takeToken(location, history, sessionStorage));
+
+render(<App />, document.getElementById('console')!);
