@@ -4,7 +4,6 @@ package nats_test
 
 import (
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"github.com/ringdown/ringdown/broker/nats"
 	"github.com/ringdown/ringdown/broker/nats/embedded"
 	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/test/servers"
 )
 
 func startEmbedded(t *testing.T, o embedded.Options) *embedded.Server {
@@ -35,12 +35,7 @@ func three(t *testing.T) (all []embedded.Options) {
 	t.Helper()
 	var addresses []string
 	for range 3 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		addresses = append(addresses, l.Addr().String())
+		addresses = append(addresses, servers.FreeAddress(t))
 	}
 	for i, own := range addresses {
 		others := slices.DeleteFunc(slices.Clone(addresses), func(a string) bool { return a == own })
