@@ -20,6 +20,10 @@ const (
 	maxHeld = 4096
 	// healTimeout is how long the history may take.
 	healTimeout = 10 * time.Second
+	// healPatience is for how long history that cannot be read is asked again before what it may hold is told as a gap; the channel is
+	// silent so long. The pauses between grow from the first to the longest.
+	healPatience                 = 10 * time.Second
+	firstReadPause, maxReadPause = 100 * time.Millisecond, 2 * time.Second
 	// After a failure healing is tried again, later each time, as long as the channel has members.
 	firstHealPause, maxHealPause = time.Second, time.Minute
 	// healers is how many channels read from history at the same time, so that a broker which comes back is not asked for all at once.
@@ -123,9 +127,7 @@ func (h *Hub) heal(ch *channel, pause time.Duration, held ...*Publication) {
 	h.totals.heals.Add(1)
 	ch.healing = &healing{epoch: ch.position.Epoch, held: held, pause: pause}
 	started := h.work(func() {
-		h.healers <- struct{}{}
-		top := h.handOutMissing(ch)
-		<-h.healers
+		top := h.readMissing(ch)
 		ch.mu.Lock()
 		defer ch.mu.Unlock()
 		h.healed(ch, top)
@@ -135,9 +137,53 @@ func (h *Hub) heal(ch *channel, pause time.Duration, held ...*Publication) {
 	}
 }
 
+// readMissing hands out what history holds after the channel's position. Where a gap would have to be told because history cannot be
+// read, it is read again for healPatience, without keeping other channels from theirs. It returns where the broker is, or nothing if
+// that cannot be had.
+func (h *Hub) readMissing(ch *channel) (top Position) {
+	began := time.Now()
+	for pause := firstReadPause; ; pause = min(2*pause, maxReadPause) {
+		h.healers <- struct{}{}
+		top, err := h.handOutMissing(ch)
+		<-h.healers
+		if err == nil {
+			return top
+		}
+		lacking, worthwhile := ch.lacking()
+		switch {
+		case !lacking:
+			h.log.Warn("publications may have been lost on the way from the broker, and its history cannot be read; it is tried again",
+				"channel", ch.name, "cause", err)
+			return Position{}
+		case !worthwhile, time.Since(began)+pause > healPatience:
+			h.log.Warn("publications were lost on the way from the broker, and its history cannot be read; subscribers are told of a gap",
+				"channel", ch.name, "cause", err)
+			return Position{}
+		}
+		select {
+		case <-time.After(pause):
+		case <-h.ctx.Done():
+			return Position{}
+		}
+	}
+}
+
+// lacking reports whether a gap lies before something that waits while the channel is being healed, and whether history may hold what is
+// in it and somebody is there to hear.
+func (ch *channel) lacking() (lacking, worthwhile bool) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	at := ch.position
+	for _, p := range ch.healing.held {
+		lacking = lacking || p.Epoch != at.Epoch || p.Offset > at.Offset+1
+		at.Offset = max(at.Offset, p.Offset)
+	}
+	return lacking, ch.rule.History.Count > 0 && len(ch.members) > 0
+}
+
 // handOutMissing hands out, a page at a time, what history holds after the channel's position, which only the healing changes. It
-// returns where the broker is, or nothing if that cannot be had.
-func (h *Hub) handOutMissing(ch *channel) (top Position) {
+// returns where the broker is.
+func (h *Hub) handOutMissing(ch *channel) (top Position, err error) {
 	ctx, cancel := context.WithTimeout(h.ctx, healTimeout)
 	defer cancel()
 	ch.mu.Lock()
@@ -146,19 +192,17 @@ func (h *Hub) handOutMissing(ch *channel) (top Position) {
 	for {
 		history, err := h.broker.History(ctx, ch.name, Query{After: at.Offset, Limit: page, Retention: ch.rule.History})
 		if err != nil {
-			h.log.Warn("publications were lost on the way from the broker, and its history cannot be read; subscribers are told of a gap",
-				"channel", ch.name, "cause", err)
-			return Position{}
+			return Position{}, err
 		}
 		if history.Top.Epoch != at.Epoch && at.Offset > 0 { // another numbering, all of which is new
 			at = Position{Epoch: history.Top.Epoch}
 			continue
 		}
 		if len(history.Publications) == 0 {
-			return history.Top
+			return history.Top, nil
 		}
 		if at = ch.nextOf(history.Publications); at.Offset >= history.Top.Offset {
-			return history.Top
+			return history.Top, nil
 		}
 	}
 }

@@ -3,6 +3,7 @@ package hub_test
 import (
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -138,8 +139,54 @@ func TestAHoleThatCannotBeHealedIsAGap(t *testing.T) {
 			b.fails["history"] = true
 		})
 		say(t, h, "lobby", numbers(1, 4)...)
+		time.Sleep(9 * time.Second) // it may get better
+		s.expect(t, "1")
+		time.Sleep(time.Second)
+		s.expect(t, "(gap 2-2) 3 4")
+	})
+}
+
+// History that cannot be read for a moment is read again before a gap is told, and only its own channel waits for that.
+func TestHistoryThatCannotBeReadForAMomentMakesNoGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, b := badLine(t, history)
+		const channels = 20 // more than read from history at a time
+		var listeners [channels]*client
+		for i := range listeners {
+			listeners[i] = open(t, h, "lobby"+strconv.Itoa(i))
+		}
+		other := open(t, h, "other")
+		b.set(func() {
+			b.line = losing("2")
+			b.fails["history"] = true
+		})
+		for i := range listeners {
+			say(t, h, "lobby"+strconv.Itoa(i), numbers(1, 4)...)
+		}
+		time.Sleep(5 * time.Second)
+		b.set(func() { b.fails["history"] = false })
+		say(t, h, "other", "1", "2", "3")
 		synctest.Wait()
-		s.expect(t, "1 (gap 2-2) 3 4")
+		other.expect(t, "1 2 3")
+		time.Sleep(2 * time.Second)
+		for _, s := range listeners {
+			s.expect(t, "1 2 3 4")
+		}
+	})
+}
+
+// Nothing is waited for that nobody keeps.
+func TestAHoleInAChannelWithoutHistoryIsAGapAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, b := badLine(t, hub.Rule{})
+		s := open(t, h, "lobby")
+		b.set(func() {
+			b.line = losing("2")
+			b.fails["history"] = true
+		})
+		say(t, h, "lobby", numbers(1, 3)...)
+		synctest.Wait()
+		s.expect(t, "1 (gap 2-2) 3")
 	})
 }
 

@@ -35,6 +35,7 @@ func (l *lines) String() string {
 
 // TestNoSecretIsInTheLog has clients put a secret wherever one can be put, in requests that are refused, and looks for it.
 func TestNoSecretIsInTheLog(t *testing.T) {
+	t.Parallel()
 	const marker = "hunter2"
 	var log lines
 	c := changed(withKey)

@@ -23,6 +23,7 @@ func dialReluctant(ctx context.Context, network, address string) (net.Conn, erro
 }
 
 func TestAClientForWhichAMessageWaitsTooLongIsCut(t *testing.T) {
+	t.Parallel()
 	for name, connect := range map[string]func(t *testing.T, address string){
 		"native": func(t *testing.T, address string) {
 			c := dialSlowly(t, "ws://"+address+"/connect")

@@ -86,6 +86,7 @@ func TestPresenceIsRefusedWithoutARule(t *testing.T) {
 }
 
 func TestASlowSubscriberLosesWhatItsRuleSays(t *testing.T) {
+	t.Parallel()
 	for policy, metric := range map[string]string{
 		"disconnect": `ringdown_disconnects_total{code="slow_consumer"} `, "drop_oldest": `ringdown_drops_total{policy="drop_oldest"} `,
 		"conflate": `ringdown_drops_total{policy="conflate"} `,

@@ -69,6 +69,7 @@ func TestTokensOfSocketIOClients(t *testing.T) {
 }
 
 func TestATokenThatExpiresEndsASocketWhichLearnsWhyAndOneThatIsRenewedDoesNot(t *testing.T) {
+	t.Parallel()
 	node := guarded(t, nil)
 	short := `{"token":"` + mint(t, 3*time.Second) + `"}`
 	stays, goes := connected(t, node, short), connected(t, node, short)
@@ -222,6 +223,7 @@ func TestAClientThatIsRefusedAgainAndAgainIsCut(t *testing.T) {
 }
 
 func TestNewPollingConnectionsAreCountedByAddress(t *testing.T) {
+	t.Parallel()
 	node := start(t, changed(func(c *config.Config) {
 		c.Limits.NewConnections = 2
 		c.Listen.TrustedProxies = []string{"127.0.0.1"}

@@ -265,6 +265,7 @@ func TestTheAPITakesSocketIOClientsInAndOutAndEndsThem(t *testing.T) {
 }
 
 func TestWhereSocketIOIsServed(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "socket.io.min.js"), []byte("library"), 0o600); err != nil {
 		t.Fatal(err)

@@ -97,6 +97,7 @@ func halfPost(t *testing.T, node *server.Server) *net.TCPConn {
 }
 
 func TestARequestThatIsSentByHalfFailsNoStop(t *testing.T) {
+	t.Parallel()
 	log := new(lines) // to which a request that was cut may still write
 	c := inDevMode()
 	c.Drain.Window = time.Second
@@ -123,6 +124,7 @@ func TestARequestThatIsSentByHalfFailsNoStop(t *testing.T) {
 }
 
 func TestEventsThatAreLostAtAStopAreAnErrorThatSaysWhatToChange(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		proves, dir string
 		lost        bool
@@ -212,6 +214,7 @@ func TestUntilEverybodyWasToldTheNodeAnswersAndSaysWhenToComeBack(t *testing.T) 
 }
 
 func TestWhoeverElseStopsANodeWaitsUntilItHasStopped(t *testing.T) {
+	t.Parallel()
 	node := start(t, inDevMode())
 	dial(t, node, "/channels/lobby")
 	var stops sync.WaitGroup

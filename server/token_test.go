@@ -126,6 +126,7 @@ func TestANodeThatAsksForTokensLetsNobodyInWithout(t *testing.T) {
 }
 
 func TestATokenThatExpiresEndsEveryTransport(t *testing.T) {
+	t.Parallel()
 	node := guarded(t, nil)
 	token := mint(t, 3*time.Second)
 	url := fmt.Sprintf("ws://%s", node.Addr())
@@ -182,6 +183,7 @@ func lastMessage(t *testing.T, c *websocket.Conn) (last string) {
 }
 
 func TestANewTokenInTimeKeepsTheConnection(t *testing.T) {
+	t.Parallel()
 	node := guarded(t, nil)
 	c, _, err := websocket.Dial(t.Context(), fmt.Sprintf("ws://%s/connect?token=%s", node.Addr(), mint(t, 2*time.Second)), nil)
 	if err != nil {

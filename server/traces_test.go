@@ -163,6 +163,7 @@ func TestCallsOfTheAPIAreTracedAsPartOfTheirCallers(t *testing.T) {
 }
 
 func TestHooksAreTracedWithTheirAttemptsAndTellTheBackend(t *testing.T) {
+	t.Parallel()
 	to := collect(t)
 	told := make(chan string, 10) // traceparents
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -2,7 +2,7 @@
 //
 //	func TestBroker(t *testing.T) {
 //		brokertest.Run(t, brokertest.Harness{
-//			Cluster: func(*testing.T) func() hub.Broker {
+//			Cluster: func(*testing.T, time.Duration) func() hub.Broker {
 //				return func() hub.Broker { return memory.New(memory.Options{}) }
 //			},
 //			Single:  true,
@@ -27,8 +27,10 @@ import (
 // Harness says how to come by the brokers that are tested.
 type Harness struct {
 	// Cluster begins a cluster in which nothing has been published, and returns what makes a node of it: a broker that is not
-	// started yet. The suite starts and closes it. What the cluster itself needs is cleaned up with t.Cleanup.
-	Cluster func(t *testing.T) (node func() hub.Broker)
+	// started yet, called from any goroutine. The suite starts and closes it. What the cluster itself needs is cleaned up with t.Cleanup.
+	// Several clusters are in use at once. A node that has not been heard of for expiry is dead to the others; it is long in tests in which
+	// nobody dies, so that no machine is too slow for them.
+	Cluster func(t *testing.T, expiry time.Duration) (node func() hub.Broker)
 
 	// Single is set if a cluster has one node only.
 	Single bool
@@ -42,31 +44,37 @@ type Harness struct {
 	Quiet time.Duration
 
 	// Mortal makes a node of the cluster that Cluster began last, and what has it die without a word: nothing that it says arrives any
-	// more. The other nodes must hold it for dead within a few seconds. It is needed for a broker that implements [hub.Cluster].
+	// more. It is needed for a broker that implements [hub.Cluster].
 	Mortal func(t *testing.T) (node hub.Broker, die func())
 }
 
 // patience is how long the suite waits for what must come.
 const patience = 30 * time.Second
 
+// What a node is given before it is held for dead: in tests in which none dies, and in those in which one does.
+const longExpiry, shortExpiry = 30 * time.Second, 3 * time.Second
+
 // Run runs all tests as subtests of t.
 func Run(t *testing.T, h Harness) {
-	suites := [][]test{orderTests, numberingTests, historyTests, idempotencyTests, presenceTests, closeTests}
-	if h.Mortal != nil {
-		suites = append(suites, clusterTests)
+	for _, tests := range [][]test{orderTests, numberingTests, historyTests, idempotencyTests, presenceTests, closeTests} {
+		h.run(t, longExpiry, tests)
 	}
-	for _, tests := range suites {
-		for _, test := range tests {
-			t.Run(test.name, func(t *testing.T) {
-				if !h.Virtual {
-					test.run(&cluster{T: t, harness: h, node: h.Cluster(t)})
-					return
-				}
-				synctest.Test(t, func(t *testing.T) {
-					test.run(&cluster{T: t, harness: h, node: h.Cluster(t)})
-				})
-			})
-		}
+	if h.Mortal != nil {
+		h.run(t, longExpiry, clusterTests)
+		h.run(t, shortExpiry, deathTests)
+	}
+}
+
+func (h Harness) run(t *testing.T, expiry time.Duration, tests []test) {
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			run := func(t *testing.T) { test.run(&cluster{T: t, harness: h, node: h.Cluster(t, expiry)}) }
+			if !h.Virtual {
+				run(t)
+				return
+			}
+			synctest.Test(t, run)
+		})
 	}
 }
 
@@ -104,6 +112,14 @@ func (c *cluster) startBroker(b hub.Broker) *node {
 	}
 	c.Cleanup(func() { n.Close() })
 	return n
+}
+
+// aside has a test that mostly sleeps run beside others, once those have run that do not. It comes first in a test, which must not use
+// Harness.Mortal.
+func (c *cluster) aside() {
+	if !c.harness.Virtual {
+		c.Parallel()
+	}
 }
 
 // nodes starts as many nodes as a test of clusters needs: two, or one where there can be only one.

@@ -21,6 +21,10 @@ var clusterTests = []test{
 	{"a message comes to the node it is for, or to all others, in order", messagesArrive},
 	{"a value is taken once, within its time", valuesAreTaken},
 	{"a member that comes back on another node stays when the first lets it leave", membersMove},
+}
+
+// deathTests are run with them, and their nodes are soon held for dead.
+var deathTests = []test{
 	{"members of a node that dies leave, and their channels are told", deadMembersLeave},
 }
 
@@ -137,6 +141,7 @@ func (n *node) tell(to, message string) {
 }
 
 func valuesAreTaken(c *cluster) {
+	c.aside()
 	nodes := c.nodes()
 	keep := func(key, value string, ttl time.Duration) {
 		if err := nodes[0].cluster().Keep(c.Context(), key, []byte(value), ttl); err != nil {

@@ -78,9 +78,10 @@ func nothingKept(c *cluster) {
 }
 
 func historyByAge(c *cluster) {
+	c.aside()
 	nodes := c.nodes()
 	n := nodes[len(nodes)-1]
-	r := hub.Retention{Count: 100, Age: 2 * time.Second}
+	r := hub.Retention{Count: 100, Age: 4 * time.Second}
 	n.subscribe("lobby", r)
 	nodes[0].sayMany("lobby", 3, hub.Storing{Retention: r})
 	time.Sleep(r.Age / 2)

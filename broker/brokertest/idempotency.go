@@ -60,6 +60,7 @@ func keyOfOneChannel(c *cluster) {
 }
 
 func keyExpires(c *cluster) {
+	c.aside()
 	n := c.start()
 	n.subscribe("lobby", kept)
 	s := keyed("key")
@@ -79,6 +80,7 @@ func keyExpires(c *cluster) {
 }
 
 func keyIsAskedFor(c *cluster) {
+	c.aside()
 	nodes := c.nodes()
 	n := nodes[len(nodes)-1]
 	n.subscribe("lobby", kept)

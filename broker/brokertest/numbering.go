@@ -57,6 +57,7 @@ func oneNumbering(c *cluster) {
 }
 
 func numberingSurvives(c *cluster) {
+	c.aside()
 	n := c.start()
 	r := hub.Retention{Count: 2, Age: 10 * time.Second}
 	n.subscribe("lobby", r)
@@ -74,6 +75,7 @@ func numberingSurvives(c *cluster) {
 }
 
 func ageZeroSurvives(c *cluster) {
+	c.aside()
 	n := c.start()
 	r := hub.Retention{Count: 2}
 	last := n.sayMany("lobby", 5, hub.Storing{Retention: r})

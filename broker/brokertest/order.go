@@ -196,21 +196,29 @@ func unsubscribedIsSilent(c *cluster) {
 }
 
 func subscribeWhilePublishing(c *cluster) {
-	const count = 200
+	const before, after = 50, 20 // publications
 	nodes := c.nodes()
 	n := nodes[len(nodes)-1]
 	for round := range 20 {
 		name := fmt.Sprint("race", round)
-		begin := make(chan struct{})
+		begin, subscribed := make(chan struct{}), make(chan struct{})
 		var last hub.Published
 		var publishing sync.WaitGroup
 		publishing.Go(func() {
-			nodes[0].sayMany(name, rand.IntN(count), hub.Storing{Retention: kept})
+			nodes[0].sayMany(name, rand.IntN(before), hub.Storing{Retention: kept})
 			close(begin)
-			last = nodes[0].sayMany(name, count, hub.Storing{Retention: kept})
+			for left := after; left > 0; {
+				_, last = nodes[0].say(name, "meanwhile", hub.Storing{Retention: kept})
+				select {
+				case <-subscribed:
+					left--
+				default:
+				}
+			}
 		})
 		<-begin
 		from := n.subscribe(name, kept)
+		close(subscribed)
 		publishing.Wait()
 		if from.Epoch != last.Epoch {
 			c.Fatalf("subscribed at %v, published up to %v", from, last.Position)
@@ -220,6 +228,7 @@ func subscribeWhilePublishing(c *cluster) {
 }
 
 func comingAndGoing(c *cluster) {
+	c.aside()
 	nodes := c.nodes()
 	n := nodes[len(nodes)-1]
 	var top hub.Position

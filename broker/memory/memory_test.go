@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/ringdown/ringdown/broker/brokertest"
 	"github.com/ringdown/ringdown/broker/memory"
@@ -10,7 +11,7 @@ import (
 
 func TestItIsABroker(t *testing.T) {
 	brokertest.Run(t, brokertest.Harness{
-		Cluster: func(*testing.T) func() hub.Broker {
+		Cluster: func(*testing.T, time.Duration) func() hub.Broker {
 			return func() hub.Broker { return memory.New(memory.Options{}) }
 		},
 		Single:  true,

@@ -4,10 +4,10 @@ package nats_test
 
 import (
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +17,7 @@ import (
 	"github.com/ringdown/ringdown/broker/nats"
 	"github.com/ringdown/ringdown/broker/nats/embedded"
 	"github.com/ringdown/ringdown/hub"
+	"github.com/ringdown/ringdown/test/servers"
 )
 
 func startEmbedded(t *testing.T, o embedded.Options) *embedded.Server {
@@ -34,12 +35,7 @@ func three(t *testing.T) (all []embedded.Options) {
 	t.Helper()
 	var addresses []string
 	for range 3 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		addresses = append(addresses, l.Addr().String())
+		addresses = append(addresses, servers.FreeAddress(t))
 	}
 	for i, own := range addresses {
 		others := slices.DeleteFunc(slices.Clone(addresses), func(a string) bool { return a == own })
@@ -67,15 +63,17 @@ func forget(t *testing.T, s *embedded.Server, prefix string) {
 
 // embeddedHarness makes nodes that use the servers in turn. Each test has a prefix of its own.
 func embeddedHarness(servers []*embedded.Server) brokertest.Harness {
-	tests, nodes := 0, 0
-	node := func(t *testing.T) *nats.Broker {
+	var nodes atomic.Int64
+	tests := 0
+	var last func(t *testing.T) *nats.Broker
+	node := func(t *testing.T, prefix string, expiry time.Duration) *nats.Broker {
 		t.Helper()
-		o := servers[nodes%len(servers)].BrokerOptions()
-		o.Prefix, o.Node, o.Timeout, o.Expiry = fmt.Sprint("test", tests), fmt.Sprint("n", nodes), 20*time.Second, 3*time.Second
+		n := int(nodes.Add(1))
+		o := servers[n%len(servers)].BrokerOptions()
+		o.Prefix, o.Node, o.Timeout, o.Expiry = prefix, fmt.Sprint("n", n), 20*time.Second, expiry
 		if len(servers) > 1 { // what is on several of three, and on disk, TestWhenOneOfThreeEnds needs; here each stream is led by another server
 			o.Memory, o.Replicas = true, 1
 		}
-		nodes++
 		b, err := nats.New(o)
 		if err != nil {
 			t.Fatal(err)
@@ -83,14 +81,15 @@ func embeddedHarness(servers []*embedded.Server) brokertest.Harness {
 		return b
 	}
 	return brokertest.Harness{
-		Cluster: func(t *testing.T) func() hub.Broker {
+		Cluster: func(t *testing.T, expiry time.Duration) func() hub.Broker {
 			tests++
 			prefix := fmt.Sprint("test", tests)
+			last = func(t *testing.T) *nats.Broker { return node(t, prefix, expiry) }
 			t.Cleanup(func() { forget(t, servers[0], prefix) })
-			return func() hub.Broker { return node(t) }
+			return func() hub.Broker { return node(t, prefix, expiry) }
 		},
 		Mortal: func(t *testing.T) (hub.Broker, func()) {
-			b := node(t)
+			b := last(t)
 			return b, func() { nats.StopHeart(b) }
 		},
 		Quiet: quiet,

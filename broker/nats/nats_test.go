@@ -36,12 +36,13 @@ func newBroker(t testing.TB, o nats.Options) *nats.Broker {
 
 // harness runs each test under a prefix of its own. mortal is the scheme and the address of the server that a node dies behind.
 func harness(of func() nats.Options, mortal string) brokertest.Harness {
-	var o nats.Options
+	var o nats.Options // of the cluster that began last
 	return brokertest.Harness{
-		Cluster: func(t *testing.T) func() hub.Broker {
+		Cluster: func(t *testing.T, expiry time.Duration) func() hub.Broker {
 			o = of()
-			o.Expiry = 3 * time.Second
-			return func() hub.Broker { return newBroker(t, o) }
+			o.Expiry = expiry
+			own := o
+			return func() hub.Broker { return newBroker(t, own) }
 		},
 		Mortal: func(t *testing.T) (hub.Broker, func()) {
 			if mortal == "" { // it is enough that its heart stops

@@ -16,7 +16,11 @@ import (
 
 // brittle makes nodes that soon notice that something is wrong. Each second one of others is for a node behind a link.
 func brittle(t *testing.T, wait time.Duration, urls ...string) func() hub.Broker {
-	o := options("")
+	return brittleWith(t, options(""), wait, urls...)
+}
+
+// brittleWith is brittle, of one deployment.
+func brittleWith(t *testing.T, o rabbitmq.Options, wait time.Duration, urls ...string) func() hub.Broker {
 	o.Timeout, o.Expiry, o.PublishWait = 2*time.Second, 3*time.Second, wait
 	started := 0
 	return func() hub.Broker {
@@ -28,6 +32,7 @@ func brittle(t *testing.T, wait time.Duration, urls ...string) func() hub.Broker
 
 // All of this shares a server, because it takes long to start.
 func TestWhenTheServerStumbles(t *testing.T) {
+	t.Parallel()
 	r := servers.StartRabbitMQ(t)
 	start(t, options(r.URL())).Close() // declares the first streams
 	r.Settle()
@@ -52,16 +57,15 @@ func TestWhenTheServerStumbles(t *testing.T) {
 		{Name: "a node is cut off", Begin: linked((*servers.Link).Cut), Others: true},
 		{Name: "a node hears nothing for longer than it waits", Begin: linked(func(l *servers.Link) { l.Stall(); time.Sleep(8 * time.Second) }), Others: true},
 		{Name: "the logs are deleted", Loses: true, Begin: func(t *testing.T) (func() hub.Broker, func(), func()) {
-			node := brittle(t, time.Minute, r.URL())
-			return node, func() { deleteLogs(t, r) }, func() {}
+			o := options("")
+			return brittleWith(t, o, time.Minute, r.URL()), func() { deleteLogs(t, r, o.Prefix) }, func() {}
 		}},
 	})
 }
 
-// deleteLogs deletes the logs of the test that began last.
-func deleteLogs(t *testing.T, r *servers.RabbitMQ) {
+// deleteLogs deletes the logs of one deployment.
+func deleteLogs(t *testing.T, r *servers.RabbitMQ, prefix string) {
 	t.Helper()
-	prefix := lastPrefix()
 	for name := range strings.FieldsSeq(r.Control("list_queues", "name")) {
 		if strings.HasPrefix(name, prefix+".log.") {
 			r.Control("delete_queue", name)

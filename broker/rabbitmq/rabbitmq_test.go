@@ -28,8 +28,6 @@ func options(url string) rabbitmq.Options {
 	return rabbitmq.Options{URL: url, Prefix: fmt.Sprint("test.", prefixes.Add(1)), Timeout: 20 * time.Second}
 }
 
-func lastPrefix() string { return fmt.Sprint("test.", prefixes.Load()) }
-
 func newBroker(t testing.TB, o rabbitmq.Options) *rabbitmq.Broker {
 	t.Helper()
 	b, err := rabbitmq.New(o)
@@ -74,12 +72,13 @@ func publishSoon(b *rabbitmq.Broker, text string) {
 
 // harness runs each test under a prefix of its own. mortal is the server that a node dies behind.
 func harness(of func() rabbitmq.Options, r *servers.RabbitMQ) brokertest.Harness {
-	var o rabbitmq.Options
+	var o rabbitmq.Options // of the cluster that began last
 	return brokertest.Harness{
-		Cluster: func(t *testing.T) func() hub.Broker {
+		Cluster: func(t *testing.T, expiry time.Duration) func() hub.Broker {
 			o = of()
-			o.Expiry = 3 * time.Second
-			return func() hub.Broker { return newBroker(t, o) }
+			o.Expiry = expiry
+			own := o
+			return func() hub.Broker { return newBroker(t, own) }
 		},
 		Mortal: func(t *testing.T) (hub.Broker, func()) {
 			link := servers.NewLink(t, r.Addr)
@@ -93,6 +92,7 @@ func harness(of func() rabbitmq.Options, r *servers.RabbitMQ) brokertest.Harness
 
 // All of this shares a server, because it takes long to start.
 func TestOverOneServer(t *testing.T) {
+	t.Parallel()
 	r := servers.StartRabbitMQ(t)
 	t.Run("it is a broker", func(t *testing.T) {
 		brokertest.Run(t, harness(func() rabbitmq.Options { return options(r.URL()) }, r))

@@ -20,7 +20,7 @@ func TestMembersStayWhereTheServerIsWellWhileAnotherHangs(t *testing.T) {
 	t.Parallel()
 	c := servers.StartRedisCluster(t, 3, "--cluster-require-full-coverage", "no")
 	o := options(c.URL())
-	o.Timeout, o.Expiry = time.Second, 3*time.Second
+	o.Timeout, o.Expiry = 3*time.Second, 5*time.Second
 	b, sink := start(t, o)
 	other, _ := start(t, o)
 	const channels = 30
@@ -36,7 +36,7 @@ func TestMembersStayWhereTheServerIsWellWhileAnotherHangs(t *testing.T) {
 	eventually(t, "her coming is told everywhere", func() bool { _, _, n := sink.counts(); return n == channels })
 	c[1].Freeze()
 	defer c[1].Thaw()
-	time.Sleep(6 * time.Second) // twice as long as a node may be silent
+	time.Sleep(2 * o.Expiry) // twice as long as a node may be silent
 	if _, _, n := sink.counts(); n != channels {
 		sink.mu.Lock()
 		t.Errorf("%d events are told of her who never left: %+v", n-channels, sink.events[channels:])
@@ -122,7 +122,7 @@ func TestMembersOfANodeThatWasHeldForDeadComeBackThoughTheServerRefusesThemAtFir
 	r := servers.StartRedis(t, servers.RedisOptions{})
 	l := servers.NewLink(t, r.Addr)
 	o := options(r.URL())
-	o.Timeout, o.Expiry = time.Second, 3*time.Second
+	o.Timeout, o.Expiry = 3*time.Second, 3*time.Second
 	behind := o
 	behind.URL = "redis://" + l.Addr
 	b, sink := start(t, o)

@@ -34,12 +34,13 @@ func newBroker(t testing.TB, o redis.Options) *redis.Broker {
 
 // harness runs each test under a prefix of its own. mortal is the server that a node dies behind, if there is only one.
 func harness(of func() redis.Options, mortal string) brokertest.Harness {
-	var o redis.Options
+	var o redis.Options // of the cluster that began last
 	return brokertest.Harness{
-		Cluster: func(t *testing.T) func() hub.Broker {
+		Cluster: func(t *testing.T, expiry time.Duration) func() hub.Broker {
 			o = of()
-			o.Expiry = 3 * time.Second
-			return func() hub.Broker { return newBroker(t, o) }
+			o.Expiry = expiry
+			own := o
+			return func() hub.Broker { return newBroker(t, own) }
 		},
 		Mortal: func(t *testing.T) (hub.Broker, func()) {
 			if mortal == "" { // several servers: it is enough that its heart stops

@@ -171,7 +171,7 @@ func TestAPublicationWaitsForTheServerAndIsPublishedOnce(t *testing.T) {
 	r := servers.StartRedis(t, servers.RedisOptions{Durable: true})
 	l := servers.NewLink(t, r.Addr)
 	o := options("redis://" + l.Addr)
-	o.PublishWait, o.Timeout = 30*time.Second, time.Second
+	o.PublishWait, o.Timeout = 30*time.Second, 3*time.Second
 	b, _ := start(t, o)
 	for round, fault := range []func(){l.Cut, l.Stall} {
 		const count = 50
@@ -228,7 +228,7 @@ func TestASeriesWaitsForTheServerAndIsPublishedOnceInOrder(t *testing.T) {
 	r := servers.StartRedis(t, servers.RedisOptions{Durable: true})
 	l := servers.NewLink(t, r.Addr)
 	o := options("redis://" + l.Addr)
-	o.PublishWait, o.Timeout = 30*time.Second, time.Second
+	o.PublishWait, o.Timeout = 30*time.Second, 3*time.Second
 	b, _ := start(t, o)
 	const series, each = 60, 16
 	all := hub.Storing{Retention: hub.Retention{Count: series * each, Age: time.Hour}}
@@ -278,7 +278,7 @@ func TestAnOutageIsToldAndAnErrorSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, servers.RedisOptions{})
 	o := options(r.URL())
-	o.Timeout, o.Expiry = time.Second, 3*time.Second
+	o.Timeout, o.Expiry = 3*time.Second, 3*time.Second
 	b, _ := start(t, o)
 	if _, err := b.Subscribe(t.Context(), "lobby", keeps.Retention); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -48,7 +49,11 @@ func TestAnIdleSessionIsSmall(t *testing.T) {
 	if open := n.hub.Subscribers("updates"); open != sessions+100 {
 		t.Fatalf("%d subscribers, want %d", open, sessions+100)
 	}
-	each := (int64(inUse()) - int64(before)) / int64(sessions)
+	var each int64
+	for looks := 0; looks == 0 || each > bound && looks < 50; looks++ { // what has ended is not gone at once on a busy machine
+		time.Sleep(time.Duration(min(looks, 1)) * 200 * time.Millisecond)
+		each = (int64(inUse()) - int64(before)) / int64(sessions)
+	}
 	t.Logf("%d bytes for each of %d sessions", each, sessions)
 	if each > bound {
 		t.Errorf("more than %d", bound)

@@ -314,6 +314,9 @@ func TestAnAnswerMayComeInPartsAndTakeLong(t *testing.T) {
 			}
 			t.Cleanup(func() { c.Close() })
 			line.Start(nil, func(_ context.Context, question []byte, part func([]byte) error) error {
+				if name == "much" { // the others find room
+					time.Sleep(time.Millisecond)
+				}
 				for i := range parts {
 					part(fmt.Appendf(nil, "%s%d", question, i))
 					time.Sleep(pause)
@@ -339,6 +342,7 @@ func TestAnAnswerMayComeInPartsAndTakeLong(t *testing.T) {
 		missing := a.Ask(t.Context(), others, []byte("q"), func(node string, part []byte) bool {
 			if got[node]++; !blocked {
 				blocked = true
+				time.Sleep(10 * time.Millisecond)
 				synctest.Wait() // more comes than there is room for
 			}
 			return true

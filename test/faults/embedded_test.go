@@ -5,10 +5,10 @@
 package faults
 
 import (
-	"net"
 	"strings"
 	"testing"
 
+	"github.com/ringdown/ringdown/test/servers"
 	"github.com/ringdown/ringdown/test/simulation"
 )
 
@@ -16,12 +16,7 @@ import (
 func routes(t *testing.T, n int) (all []string) {
 	t.Helper()
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		all = append(all, "nats://"+l.Addr().String())
+		all = append(all, "nats://"+servers.FreeAddress(t))
 	}
 	return all
 }

@@ -147,3 +147,19 @@ func TestARabbitMQKeepsItsMapperAndDataThroughAKill(t *testing.T) {
 		t.Errorf("after a kill it has %q", got)
 	}
 }
+
+func TestAFreeAddressIsForWhoeverAskedForIt(t *testing.T) {
+	t.Parallel()
+	address := FreeAddress(t)
+	for range 3 { // again and again
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := net.Listen("tcp", address); err == nil {
+			again.Close()
+			t.Error("two listen at one address")
+		}
+		l.Close()
+	}
+}

@@ -39,7 +39,8 @@ func numbered(n, size int) []byte {
 	return binary.BigEndian.AppendUint32(make([]byte, 0, size+4), uint32(n))[:max(size, 4)]
 }
 
-// stuff writes to a peer that does not read until its sockets are full, which leaves something waiting.
+// stuff writes to a peer that does not read until its sockets are full, which leaves something waiting. It looks often before it believes
+// that, for on a busy machine who writes may have to wait for its turn for longer than the clock's steps.
 func stuff(t *testing.T, s *site, c *loop.Conn) (written int) {
 	for {
 		if err := c.Write(websocket.Binary, numbered(written, 100_000)); err != nil {
@@ -47,7 +48,11 @@ func stuff(t *testing.T, s *site, c *loop.Conn) (written int) {
 		}
 		written++
 		out, ticks := s.Stats().BytesOut, c.Ticks()
-		until(t, "it is written, or is not", func() bool { return c.Waiting() == 0 || c.Ticks() > ticks+3 })
+		looks := 0
+		until(t, "it is written, or is not", func() bool {
+			looks++
+			return c.Waiting() == 0 || c.Ticks() > ticks+3 && looks > 200
+		})
 		if c.Waiting() > 0 && s.Stats().BytesOut == out && out > 100_000 {
 			return written
 		}
@@ -178,9 +183,7 @@ func TestConflationKeepsTheNewestOfEachKey(t *testing.T) {
 		if got := n.conflated.Load(); got != keys*(rounds-1) || n.messages.Load() != got || s.Stats().Dropped != uint64(got) {
 			t.Errorf("told of %d conflated messages and %d dropped in all, want %d", got, n.messages.Load(), keys*(rounds-1))
 		}
-		if c.Waiting() != 0 {
-			t.Errorf("%d bytes wait in an empty outbox", c.Waiting())
-		}
+		until(t, "nothing waits in an empty outbox", func() bool { return c.Waiting() == 0 }) // it is counted once it has been written
 	})
 }
 
