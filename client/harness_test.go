@@ -15,6 +15,7 @@ import (
 
 	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/client"
+	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/gateway/native"
 	"github.com/ringdown/ringdown/hub"
 )
@@ -33,6 +34,7 @@ type node struct {
 	t       testing.TB
 	hub     *hub.Hub
 	gateway *native.Gateway
+	plain   *channelhttp.Gateway
 	http    *http.Server
 	address string
 	hanging chan struct{} // told of each call that hangs
@@ -53,21 +55,24 @@ func (n *node) start() {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	g, err := native.New(h, native.Options{Log: quiet, Identify: func(r *http.Request) (hub.Identity, error) {
-		if r.Header.Get("Authorization") == "expired" {
-			return hub.Identity{}, hub.Errorf(hub.NotAllowed, "the token has expired")
-		}
-		return hub.Identity{User: r.URL.Query().Get("user")}, nil
-	}})
+	g, err := native.New(h, native.Options{Log: quiet, Identify: identify, Authenticate: n.authenticate})
 	if err != nil {
 		n.t.Fatal(err)
 	}
+	plain, err := channelhttp.New(h, channelhttp.Options{Log: quiet, Identify: identify})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/channels", plain)
+	mux.Handle("/channels/{channel}", plain)
+	mux.Handle("/", g)
 	l, err := net.Listen("tcp", n.address)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	n.hub, n.gateway, n.address = h, g, l.Addr().String()
-	n.http = &http.Server{Handler: g}
+	n.hub, n.gateway, n.plain, n.address = h, g, plain, l.Addr().String()
+	n.http = &http.Server{Handler: mux}
 	go n.http.Serve(l)
 }
 
@@ -75,7 +80,7 @@ func (n *node) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	n.http.Close()
-	if err := errors.Join(n.gateway.Shutdown(ctx), n.hub.Shutdown(ctx)); err != nil {
+	if err := errors.Join(n.gateway.Shutdown(ctx), n.plain.Shutdown(ctx), n.hub.Shutdown(ctx)); err != nil {
 		n.t.Error(err)
 	}
 }
