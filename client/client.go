@@ -132,6 +132,13 @@ type Client struct {
 // New returns a client that connects in the background. The URL is that of the server's /connect, with ws, wss, http or https; its
 // parameters go with every request. A URL that is none closes the client at once.
 func New(url string, options Options) *Client {
+	c := newClient(url, options)
+	go c.run()
+	return c
+}
+
+// newClient is New, short of the running.
+func newClient(url string, options Options) *Client {
 	options.Queue = cmp.Or(max(0, options.Queue), DefaultQueue)
 	options.MinBackoff = cmp.Or(max(0, options.MinBackoff), DefaultMinBackoff)
 	options.MaxBackoff = max(cmp.Or(max(0, options.MaxBackoff), DefaultMaxBackoff), options.MinBackoff)
@@ -154,7 +161,6 @@ func New(url string, options Options) *Client {
 		c.chooser = newChooser(all, options.Memory, c.address.base.Redacted())
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	go c.run()
 	return c
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -384,6 +385,14 @@ func (l *stateLog) last() client.Change {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.changes[len(l.changes)-1]
+}
+
+// first is the first change to a state.
+func (l *stateLog) first(to client.State) client.Change {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.IndexFunc(l.changes, func(c client.Change) bool { return c.To == to })
+	return l.changes[i]
 }
 
 func (l *stateLog) wait(t testing.TB, s client.State) {

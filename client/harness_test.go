@@ -51,11 +51,11 @@ func startNode(t testing.TB) *node {
 func (n *node) start() {
 	n.t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	h, err := hub.New(hub.Options{Broker: memory.New(memory.Options{}), Rules: rules, Log: quiet, Call: n.answerCall})
+	h, err := hub.New(hub.Options{Broker: memory.New(memory.Options{}), Rules: rules, Log: quiet, Call: n.answerCall, Authenticate: authenticate})
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	g, err := native.New(h, native.Options{Log: quiet, Identify: identify, Authenticate: n.authenticate})
+	g, err := native.New(h, native.Options{Log: quiet, Identify: identify})
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -37,7 +37,10 @@ var (
 var ping = newCommand("ping").end()
 
 // alive notes a sign of life.
-func (l *link) alive() { l.heardAt.Store(int64(time.Since(l.began))) }
+func (l *link) alive() {
+	l.heardAt.Store(int64(time.Since(l.began)))
+	l.signs.Add(1)
+}
 
 // silence is how long there has been none.
 func (l *link) silence() time.Duration {
@@ -60,29 +63,33 @@ func (l *link) beat() {
 		case <-l.dead:
 			return
 		}
-		for !l.answers(timeout) {
+		for timeout > 0 {
+			timeout = l.answers(timeout)
 		}
 	}
 }
 
-// answers asks the server for a sign of life, and ends the link if there is none. It reports false if it must be asked again: this side
-// has slept, and an answer may have come and not been heard.
-func (l *link) answers(timeout time.Duration) bool {
-	asked := time.Now()
+// answers asks the server for a sign of life, and ends the link if there is none within a time. It returns how long to wait when it must
+// be asked again, or 0.
+func (l *link) answers(timeout time.Duration) time.Duration {
+	asked, before := time.Now(), l.signs.Load()
 	l.say(ping)
 	select {
 	case <-time.After(timeout):
+	case <-l.client.wake:
+		l.woken = true
+		return min(timeout, lookTimeout)
 	case <-l.dead:
-		return true
+		return 0
 	}
-	if l.busy.Load() || l.silence() < time.Since(asked) {
-		return true // this side does not listen now, or there was one
+	if l.busy.Load() || l.signs.Load() != before {
+		return 0 // this side does not listen now, or there was one
 	}
 	if time.Since(asked) > timeout+late {
-		return false
+		return timeout // this side has slept, and an answer may have come and not been heard
 	}
 	l.abort(fmt.Errorf("%w: the server gave no sign of life for %v", ErrSilent, timeout))
-	return true
+	return 0
 }
 
 // renew shows the server a new token before the old one ends, so that the session goes on.

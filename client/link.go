@@ -34,8 +34,9 @@ type link struct {
 	woken bool          // the program has called Wake meanwhile; to be read at the end
 
 	began   time.Time
-	heardAt atomic.Int64 // since began, when there was a sign of life
-	busy    atomic.Bool  // what was heard is being given to those it is for
+	heardAt atomic.Int64  // since began, when there was a sign of life
+	signs   atomic.Uint64 // of life, so far
+	busy    atomic.Bool   // what was heard is being given to those it is for
 
 	mu      sync.Mutex // guards what follows; taken after the client's and after a subscription's
 	cause   error      // why this side has ended it
