@@ -325,7 +325,7 @@ func TestWhatAServerThatShutsDownRefusesIsForTheNextConnection(t *testing.T) {
 }
 
 func TestATokenIsRenewedWhenATenthOfItsLifeIsLeft(t *testing.T) {
-	for life, margin := range map[time.Duration]time.Duration{100 * time.Second: 10 * time.Second, 24 * time.Hour: longestMargin} {
+	for life, margin := range map[time.Duration]time.Duration{100 * time.Second: 10 * time.Second, time.Hour: longestMargin} {
 		only := &madeUp{name: WebSocket}
 		var asked []time.Duration
 		var began time.Time
