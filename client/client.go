@@ -158,7 +158,7 @@ func newClient(url string, options Options) *Client {
 		c.invalid = invalid
 	}
 	if c.invalid == nil {
-		c.chooser = newChooser(all, options.Memory, c.address.base.Redacted())
+		c.chooser = newChooser(all, options.Memory, c.address.name())
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -358,51 +357,4 @@ func TestDialTellsWhyNothingAnswered(t *testing.T) {
 	if _, ok := errors.AsType[*websocket.HandshakeError](err); !ok {
 		t.Error("it does not tell of the last attempt:", err)
 	}
-}
-
-// stateLog notes what an observer is told.
-type stateLog struct {
-	mu      sync.Mutex
-	changes []client.Change
-}
-
-func (l *stateLog) note(c client.Change) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.changes = append(l.changes, c)
-}
-
-func (l *stateLog) all() (states []client.State) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, c := range l.changes {
-		states = append(states, c.To)
-	}
-	return states
-}
-
-func (l *stateLog) last() client.Change {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.changes[len(l.changes)-1]
-}
-
-// first is the first change to a state.
-func (l *stateLog) first(to client.State) client.Change {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	i := slices.IndexFunc(l.changes, func(c client.Change) bool { return c.To == to })
-	return l.changes[i]
-}
-
-func (l *stateLog) wait(t testing.TB, s client.State) {
-	t.Helper()
-	until(t, "the state is "+s.String(), func() bool {
-		for _, is := range l.all() {
-			if is == s {
-				return true
-			}
-		}
-		return false
-	})
 }

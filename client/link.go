@@ -18,6 +18,7 @@ var errNotRingdown = errors.New("client: this is not the native protocol of Ring
 type link struct {
 	client    *Client
 	transport transport
+	own       bool // it is to be the client's connection, and does not only try a transport
 	wire      wire
 	session   string
 
@@ -63,7 +64,7 @@ type queued struct {
 
 // newLink opens a link. For the client's own, and not for one that only tries a transport, it asks for all subscriptions.
 func (c *Client) newLink(ctx context.Context, t transport, own bool) (*link, error) {
-	l := &link{client: c, transport: t, dead: make(chan struct{}), news: make(chan struct{}, 1), asked: make(chan struct{}, 1),
+	l := &link{client: c, transport: t, own: own, dead: make(chan struct{}), news: make(chan struct{}, 1), asked: make(chan struct{}, 1),
 		pending: make(map[uint64]*pending), stopped: make(chan struct{}), began: time.Now()}
 	to, err := c.route(ctx)
 	if err != nil {
@@ -183,6 +184,7 @@ func (l *link) hear(h *heard) {
 	switch {
 	case h.Type == "disconnect":
 		l.farewell = farewell(h)
+	case !l.own: // what else is said is said to the client's connection, too
 	case h.Type == "message":
 		if s := l.client.subscription(h.Channel); s != nil {
 			s.message(l, h)

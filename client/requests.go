@@ -60,8 +60,21 @@ func httpClient(to *route) *http.Client {
 		t.Proxy = nil
 		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, "unix", to.unix) }
 	}
-	return &http.Client{Transport: t, Jar: d.Jar}
+	return &http.Client{Transport: t, Jar: d.Jar, CheckRedirect: mayRedirect}
 }
+
+// mayRedirect has encryption not given up, nor redirects followed for ever.
+func mayRedirect(to *http.Request, before []*http.Request) error {
+	if to.URL.Scheme != "https" && before[0].URL.Scheme == "https" {
+		return errors.New("it redirects from https to http, which would give up the encryption")
+	}
+	if len(before) > mostRedirects {
+		return fmt.Errorf("it redirects more than %d times", mostRedirects)
+	}
+	return nil
+}
+
+const mostRedirects = 5 // as many as a WebSocket follows
 
 // authenticate shows another token from now on.
 func (r *requester) authenticate(token string) {
@@ -85,6 +98,9 @@ func (r *requester) send(ctx context.Context, method, path string, parameters ur
 	request.Host = r.host
 	response, err := r.http.Do(request)
 	if err != nil {
+		if wrong, ok := errors.AsType[*url.Error](err); ok {
+			err = wrong.Err // without the URL, which may hold secrets
+		}
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}

@@ -119,6 +119,12 @@ func addressOf(raw string) (address, error) {
 	return a, nil
 }
 
+// name is the address without what may be secret.
+func (a *address) name() string {
+	u := url.URL{Scheme: a.base.Scheme, Host: a.base.Host, Path: a.base.Path}
+	return u.String() + a.unix
+}
+
 // at is the URL of a resource, whose path is escaped, with the parameters that go with every request.
 func (a *address) at(path string, parameters url.Values) string {
 	query := []string{a.base.RawQuery, parameters.Encode()}
