@@ -12,6 +12,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/signal"
@@ -33,14 +34,13 @@ import (
 func main() {
 	command := run
 	args := os.Args[1:]
-	if len(args) > 0 && args[0] == "serve" {
-		command, args = serve, args[1:]
-	} else if len(args) > 0 && args[0] == "room" {
-		command, args = serveRoom, args[1:]
-	} else if len(args) > 0 && args[0] == "siege" {
-		command, args = siege, args[1:]
-	} else if len(args) > 0 && args[0] == "hostile" {
-		command, args = attack, args[1:]
+	if len(args) > 0 {
+		named := map[string]func([]string) error{
+			"serve": serve, "room": serveRoom, "siege": siege, "hostile": attack, "nodes": manyNodes, "listeners": listen,
+		}[args[0]]
+		if named != nil {
+			command, args = named, args[1:]
+		}
 	}
 	if err := command(args); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -98,7 +98,7 @@ type settings struct {
 func parse(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&s.libs, "libs", "", "servers to measure: comma-separated `names` or patterns (gobwas*); default: each where it belongs")
-	flags.StringVar(&s.points, "points", "*", "points to measure: comma-separated `names` or patterns (echo-*-100); rooms stands for all of whole servers")
+	flags.StringVar(&s.points, "points", "*", "points to measure: comma-separated `names` or patterns (echo-*-100); rooms stands for all of whole servers, cluster for all of several nodes")
 	flags.IntVar(&s.rounds, "rounds", 0, "how many times each server is measured at each point with messages (default 3; quick 1)")
 	flags.DurationVar(&s.measure.Window, "window", 0, "how long messages are counted (default 600ms; quick 250ms)")
 	flags.DurationVar(&s.measure.Warmup, "warmup", 0, "how long messages flow before (default 200ms; quick 100ms)")
@@ -151,9 +151,9 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	points, roomPoints := s.chosenPoints(), s.chosenRooms()
+	points, roomGroups := s.chosenPoints(), s.chosenRooms()
 	if s.list {
-		list(points, roomPoints)
+		list(points, slices.Concat(roomGroups...))
 		return nil
 	}
 	if s.measure.Pin {
@@ -169,20 +169,24 @@ func run(args []string) error {
 	if result != nil {
 		result.Write(os.Stdout)
 	}
-	roomResult, err := s.measureRooms(interrupted, roomPoints)
-	if err != nil {
-		return err
+	var roomResults []*report.Rooms
+	for _, group := range roomGroups {
+		one, err := s.measureRooms(interrupted, group)
+		if err != nil {
+			return err
+		}
+		if one != nil {
+			one.Write(os.Stdout)
+			roomResults = append(roomResults, one)
+		}
 	}
-	if roomResult != nil {
-		roomResult.Write(os.Stdout)
-	}
-	if result == nil && roomResult == nil {
+	if result == nil && len(roomResults) == 0 {
 		return errors.New("nothing to measure: -libs and -points together choose no server at any point; see -list")
 	}
-	if err := writeJSON(s.jsonFile, result, roomResult); err != nil {
+	if err := writeJSON(s.jsonFile, result, roomResults); err != nil {
 		return err
 	}
-	return firstFailure(result, roomResult)
+	return firstFailure(result, roomResults)
 }
 
 // measureLibraries returns nil if there was nothing to measure.
@@ -319,8 +323,11 @@ func machine(s settings, window time.Duration, begun int, complete bool) string 
 	if !complete {
 		rounds += ", the last one incomplete"
 	}
-	return fmt.Sprintf("%s, %s, %d × %s; %s; windows of %v, medians of %s.",
-		runtime.Version(), kernel(), runtime.NumCPU(), processor(), placed, window, rounds)
+	return fmt.Sprintf("%s; %s; windows of %v, medians of %s.", machineName(), placed, window, rounds)
+}
+
+func machineName() string {
+	return fmt.Sprintf("%s, %s, %d × %s", runtime.Version(), kernel(), runtime.NumCPU(), processor())
 }
 
 func kernel() string {
@@ -341,7 +348,7 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-func writeJSON(file string, r *report.Run, whole *report.Rooms) error {
+func writeJSON(file string, r *report.Run, whole []*report.Rooms) error {
 	if file == "" {
 		return nil
 	}
@@ -355,8 +362,11 @@ func writeJSON(file string, r *report.Run, whole *report.Rooms) error {
 	if r != nil {
 		all.Machine, all.Versions, all.Samples = r.Machine, r.Versions, r.Samples
 	}
-	if whole != nil {
-		all.Machine, all.RoomVersions, all.Rooms = cmp.Or(all.Machine, whole.Machine), whole.Versions, whole.Samples
+	all.RoomVersions = map[string]string{}
+	for _, group := range whole {
+		all.Machine = cmp.Or(all.Machine, group.Machine)
+		maps.Copy(all.RoomVersions, group.Versions)
+		all.Rooms = append(all.Rooms, group.Samples...)
 	}
 	text, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
@@ -365,7 +375,7 @@ func writeJSON(file string, r *report.Run, whole *report.Rooms) error {
 	return os.WriteFile(file, append(text, '\n'), 0o644)
 }
 
-func firstFailure(r *report.Run, whole *report.Rooms) error {
+func firstFailure(r *report.Run, whole []*report.Rooms) error {
 	if r != nil {
 		for _, s := range r.Samples {
 			if s.Error != "" {
@@ -373,8 +383,10 @@ func firstFailure(r *report.Run, whole *report.Rooms) error {
 			}
 		}
 	}
-	if whole != nil {
-		return firstFailedRoom(whole.Samples)
+	for _, group := range whole {
+		if err := firstFailedRoom(group.Samples); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -46,3 +46,21 @@ func TestAttacksAreNamedAllEachOrByNumber(t *testing.T) {
 		}
 	}
 }
+
+func TestWordsStandForGroupsOfWholeServers(t *testing.T) {
+	for _, test := range []struct {
+		points     string
+		one, other int
+	}{
+		{"rooms", len(rooms.Points()) - 2, 0},
+		{"cluster", 0, 2},
+		{"rooms,cluster", len(rooms.Points()) - 2, 2},
+		{"cluster-stream-*", 0, 1},
+		{"echo-*", 0, 0},
+	} {
+		groups := (&settings{points: test.points}).chosenRooms()
+		if len(groups) != 2 || len(groups[0]) != test.one || len(groups[1]) != test.other {
+			t.Errorf("%q chooses %v", test.points, groups)
+		}
+	}
+}

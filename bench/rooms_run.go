@@ -42,15 +42,22 @@ func serveRoom(args []string) error {
 	}
 }
 
-func (s *settings) chosenRooms() (chosen []rooms.Point) {
+// chosenRooms are the points that are chosen, first those of servers by themselves and then those of several nodes: each group has a
+// report and a reference of its own.
+func (s *settings) chosenRooms() (groups [][]rooms.Point) {
+	groups = make([][]rooms.Point, 2)
 	for _, p := range rooms.Points() {
+		word, group := "rooms", 0
+		if p.Kind == rooms.Cluster {
+			word, group = "cluster", 1
+		}
 		one, _ := match(s.points, p.Name)
-		all, _ := match(s.points, "rooms")
+		all, _ := match(s.points, word)
 		if (one || all) && (p.Quick || !s.quick) {
-			chosen = append(chosen, p)
+			groups[group] = append(groups[group], p)
 		}
 	}
-	return chosen
+	return groups
 }
 
 func (s *settings) chosenPeers(p rooms.Point) (chosen []*rooms.Peer) {
@@ -62,9 +69,9 @@ func (s *settings) chosenPeers(p rooms.Point) (chosen []*rooms.Peer) {
 	return chosen
 }
 
-// measureRooms builds what is needed, measures as measureAll does and returns the report; nil if there was nothing to do.
+// measureRooms builds what a group needs, measures it as measureAll does and returns the report; nil if there was nothing to do.
 func (s *settings) measureRooms(interrupted context.Context, points []rooms.Point) (*report.Rooms, error) {
-	if interrupted.Err() != nil {
+	if interrupted.Err() != nil || len(points) == 0 {
 		return nil, nil
 	}
 	shop, err := rooms.NewShop(s.programs)

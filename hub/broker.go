@@ -38,7 +38,8 @@ type Broker interface {
 	History(ctx context.Context, channel string, q Query) (History, error)
 
 	// Join and Leave keep who is in a channel, by [Member.Session]. The sink of every subscribed node is told when the first
-	// session of a user (or a session without user) joins and when the last one leaves. Both may be repeated.
+	// session of a user (or a session without user) joins and when the last one leaves. Both may be repeated. A session that has joined
+	// on another node since stays when this one lets it leave.
 	Join(ctx context.Context, channel string, m Member) error
 	Leave(ctx context.Context, channel string, m Member) error
 

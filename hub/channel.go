@@ -8,6 +8,7 @@ import (
 	"math"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,8 +19,10 @@ type channel struct {
 	tally *tally
 	refs  int // subscriptions and those on their way; guarded by the shard's lock
 
-	attach   sync.Mutex // held while the broker is told; no other lock is held then
-	attached bool       // the broker delivers
+	attempts atomic.Uint32 // that the broker has refused, or not answered
+	attach   sync.Mutex    // held while the broker is told; no other lock is held then
+	attached bool          // the broker delivers
+	refused  error         // why the last attempt came to nothing
 
 	mu       sync.Mutex // guards what follows, and makes the order: whoever holds it is next at every receiver
 	known    bool       // position is
@@ -112,8 +115,9 @@ func (h *Hub) count(ch *channel, change int) int {
 // subscribing waits no longer than ctx says.
 func (h *Hub) subscribeNode(ctx context.Context, ch *channel) error {
 	if !h.broker.Remote() {
-		return h.attach(ctx, ch)
+		return h.attach(ctx, ch, ch.attempts.Load())
 	}
+	attempts := ch.attempts.Load()
 	h.count(ch, +1) // for the goroutine, which may outlive this call
 	done := make(chan error, 1)
 	started := h.work(func() {
@@ -121,7 +125,7 @@ func (h *Hub) subscribeNode(ctx context.Context, ch *channel) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(h.ctx, cancel)()
-		done <- h.attach(ctx, ch)
+		done <- h.attach(ctx, ch, attempts)
 	})
 	if !started {
 		h.release(ch)
@@ -135,7 +139,9 @@ func (h *Hub) subscribeNode(ctx context.Context, ch *channel) error {
 	}
 }
 
-func (h *Hub) attach(ctx context.Context, ch *channel) error {
+// attach is one attempt to have the broker deliver the channel, unless one has failed since there were so many: whoever has waited for that shares
+// its error. Otherwise those who wait would have to, one after the other, for a broker that does not answer.
+func (h *Hub) attach(ctx context.Context, ch *channel, attempts uint32) error {
 	ch.attach.Lock()
 	defer ch.attach.Unlock()
 	if ch.attached {
@@ -144,11 +150,18 @@ func (h *Hub) attach(ctx context.Context, ch *channel) error {
 	if err := ctx.Err(); err != nil { // it was somebody else's turn for too long
 		return err
 	}
+	if ch.refused != nil && ch.attempts.Load() != attempts {
+		return ch.refused
+	}
 	position, err := h.broker.Subscribe(ctx, ch.name, ch.rule.History)
 	if err != nil {
+		if ctx.Err() == nil { // otherwise it is about this client alone
+			ch.refused = err
+			ch.attempts.Add(1)
+		}
 		return err
 	}
-	ch.attached = true
+	ch.attached, ch.refused = true, nil
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if !ch.known || ch.position.Epoch == position.Epoch && ch.position.Offset < position.Offset {

@@ -56,4 +56,7 @@ type ClusterSink interface {
 	// Told hands over a message of another node, or of this one to itself by its own name. Calls for one sender come one at a time,
 	// in order. Like the other methods of a sink it must not wait. The message belongs to the sink.
 	Told(from string, message []byte)
+	// Unheard tells that messages to this node may have been lost, or that others may not have known of it: the connection over which they come
+	// was made anew, or the broker has forgotten which nodes there are. This node hears again by then.
+	Unheard()
 }

@@ -17,3 +17,14 @@ func Lingering(h *Hub) int {
 	defer h.leaves.mu.Unlock()
 	return h.leaves.queue.Len() + len(h.leaves.of)
 }
+
+// References returns how many hold a channel of h.
+func References(h *Hub, name string) int {
+	sh := h.shard(name)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	if ch := sh.channels[name]; ch != nil {
+		return ch.refs
+	}
+	return 0
+}

@@ -193,3 +193,31 @@ func TestSubscribeWaitsForAnothersNoLongerThanAsked(t *testing.T) {
 		runtime.Gosched()
 	}
 }
+
+// A broker that does not answer is waited for once, by all who wait for it.
+func TestWhoWaitsForAnothersSubscribingSharesItsError(t *testing.T) {
+	asked, answer := make(chan struct{}, 8), make(chan struct{})
+	b := &scripted{subscribe: func(context.Context) error { asked <- struct{}{}; <-answer; return errFault }}
+	h := start(t, hub.Options{Broker: b, Log: slog.New(slog.DiscardHandler)})
+	var subscribing sync.WaitGroup
+	const clients = 8
+	for range clients {
+		c := open(t, h)
+		subscribing.Go(func() {
+			refused(t, "a client", c.Subscribe(t.Context(), "lobby", hub.SubscribeOptions{}), hub.Unavailable)
+		})
+	}
+	<-asked
+	for hub.References(h, "lobby") < 2*clients { // each has its own, and that of its waiting
+		runtime.Gosched()
+	}
+	close(answer)
+	subscribing.Wait()
+	if again := len(asked); again > 0 {
+		t.Errorf("the broker was asked %d times more", again)
+	}
+	refused(t, "one who comes later", open(t, h).Subscribe(t.Context(), "lobby", hub.SubscribeOptions{}), hub.Unavailable)
+	if len(asked) != 1 {
+		t.Error("the broker is not asked for one who comes later")
+	}
+}

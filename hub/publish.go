@@ -81,10 +81,14 @@ func (h *Hub) publish(ctx context.Context, p *Publication, rule *Rule, o Publish
 		return Receipt{}, err
 	}
 	if p.Offset != 0 {
-		return Receipt{}, Errorf(BadRequest, "the publication was published before, as %d of %q; make another one", p.Offset, p.Channel)
+		return Receipt{}, publishedBefore(p)
 	}
 	done, err := h.broker.Publish(ctx, p, Storing{rule.History, key, h.options.IdempotencyWindow})
 	return h.receipt(p, done, err)
+}
+
+func publishedBefore(p *Publication) error {
+	return Errorf(BadRequest, "the publication was published before, as %d of %q; make another one", p.Offset, p.Channel)
 }
 
 // receipt is what became of p, as the broker tells.

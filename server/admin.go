@@ -59,7 +59,8 @@ func (s *Server) startAdmin(version string) (err error) {
 	}
 	a.health.Checks = []metrics.Check{{Name: "drain", Ready: s.notDraining}, {Name: "keys", Ready: s.identities.keysLoaded}}
 	if s.peers != nil {
-		a.health.Checks = append(a.health.Checks, metrics.Check{Name: "broker", Ready: s.peers.broker.Ready})
+		a.health.Checks = append(a.health.Checks, metrics.Check{Name: "broker", Ready: s.peers.broker.Ready},
+			metrics.Check{Name: "name", Ready: s.peers.Cluster.Ready})
 	}
 	sources := metrics.Sources{
 		Hub:     s.hub,

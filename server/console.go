@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,6 +19,7 @@ import (
 	"github.com/ringdown/ringdown/hub"
 	"github.com/ringdown/ringdown/server/config"
 	"github.com/ringdown/ringdown/server/console"
+	"github.com/ringdown/ringdown/web"
 	"github.com/ringdown/ringdown/websocket/loop"
 )
 
@@ -73,10 +75,18 @@ func (s *Server) startConsole(version string) {
 	s.operated.handler = console.New(s.hub, o)
 }
 
-// consoleRoutes adds the console to what operators find. Without one there is nothing.
+// consoleRoutes adds the console and its pages to what operators find. Without one there is nothing.
 func (s *Server) consoleRoutes(mux *http.ServeMux) {
-	if s.operated.handler != nil {
-		mux.Handle(console.Prefix+"/", s.operated.handler)
+	if s.operated.handler == nil {
+		return
+	}
+	mux.Handle(console.Prefix+"/", s.operated.handler)
+	pages := web.Embedded().Console()
+	if s.admin.private != nil { // where the pages of clients are not served, whose scripts and styles it shares
+		maps.Copy(pages, web.Embedded().Assets())
+	}
+	for path, page := range pages {
+		mux.Handle("GET "+path, page)
 	}
 }
 

@@ -7,12 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
-	"github.com/ringdown/ringdown/auth"
 	"github.com/ringdown/ringdown/hub"
-	"github.com/ringdown/ringdown/server/api"
 	"github.com/ringdown/ringdown/server/brokers"
 	"github.com/ringdown/ringdown/server/cluster"
 )
@@ -54,6 +51,15 @@ func (s *Server) openBroker() (hub.Broker, error) {
 	return &farewellBroker{Broker: nodes, save: s.saveState}, nil
 }
 
+// describe is for the log: by which name the others know this node, and how they reach it.
+func (p *peers) describe() []any {
+	about := []any{"node", p.Node(), "broker", p.broker.Name}
+	if p.relaying != nil {
+		about = append(about, "listens_to_nodes", p.relaying.listener.Addr().String(), "advertised", p.relaying.address)
+	}
+	return about
+}
+
 // Ask implements [api.Peers].
 func (p *peers) Ask(ctx context.Context, text []byte) (answers [][]byte, missing []string) {
 	all, missing := p.Cluster.Ask(ctx, askAPI, text)
@@ -70,96 +76,6 @@ func (s *Server) answerAPI(ctx context.Context, _ string, text []byte) ([]byte, 
 		return s.admin.api.Answer(ctx, text)
 	default:
 		return nil, errors.New("the node is starting")
-	}
-}
-
-// revokeEverywhere has tokens refused by this node, and by the others. Those that do not hear it now ask for it by learnRevocations.
-func (s *Server) revokeEverywhere(ctx context.Context, asked api.Revocation) (missing []string, err error) {
-	r := auth.Revocation{User: asked.User, Session: asked.Session, Token: asked.Token, Before: asked.Before, Until: asked.Until}
-	if r.Before.IsZero() && r.User != "" { // the same everywhere
-		r.Before = time.Now().Add(s.Config().Auth.Leeway)
-	}
-	if err := s.revoke(r); err != nil || s.peers == nil {
-		return nil, err
-	}
-	text, err := json.Marshal([]auth.Revocation{r})
-	if err != nil {
-		return nil, err
-	}
-	_, missing = s.peers.Cluster.Ask(ctx, askRevoke, text)
-	return missing, nil
-}
-
-// obeyRevocations refuses what another node refuses. Those of names that are held already are taken, too: they may go further.
-func (s *Server) obeyRevocations(_ context.Context, _ string, text []byte) ([]byte, error) {
-	var all []auth.Revocation
-	if err := json.Unmarshal(text, &all); err != nil {
-		return nil, err
-	}
-	t := s.identities.tokens.Load()
-	if t == nil || t.verifier == nil { // no token is taken here
-		return nil, nil
-	}
-	held := t.verifier.Revocations()
-	known := make(map[auth.Revocation]bool, len(held))
-	for _, r := range held {
-		known[comparable(r)] = true
-	}
-	var failed error
-	for _, r := range all {
-		if known[comparable(r)] || !r.Until.IsZero() && !r.Until.After(time.Now()) {
-			continue
-		}
-		if err := s.revoke(r); err != nil {
-			failed = errors.Join(failed, err)
-		}
-	}
-	return nil, failed
-}
-
-// comparable is a revocation with times that compare by ==.
-func comparable(r auth.Revocation) auth.Revocation {
-	r.Before, r.Until = r.Before.Round(0).UTC(), r.Until.Round(0).UTC()
-	return r
-}
-
-// maxTold is how many revocations fit into one message, whatever they name.
-const maxTold = 10_000
-
-// tellRevocations answers with the revocations that this node holds, the first so many that end last.
-func (s *Server) tellRevocations(context.Context, string, []byte) ([]byte, error) {
-	t := s.identities.tokens.Load()
-	if t == nil || t.verifier == nil {
-		return []byte("[]"), nil
-	}
-	all := t.verifier.Revocations()
-	if len(all) > maxTold {
-		slices.SortFunc(all, func(a, b auth.Revocation) int { return b.Until.Compare(a.Until) })
-		all = all[:maxTold]
-	}
-	return json.Marshal(all)
-}
-
-// learnRetry is how long after some nodes have not answered they are asked again.
-const learnRetry = 3 * time.Second
-
-// learnRevocations asks the others what they refuse, after a start and whenever something may have been missed. It goes on until all
-// that live have answered.
-func (s *Server) learnRevocations(ctx context.Context) {
-	for ctx.Err() == nil {
-		answers, missing := s.peers.Cluster.Ask(ctx, askRevocations, nil)
-		for _, a := range answers {
-			if _, err := s.obeyRevocations(ctx, a.Node, a.Body); err != nil {
-				s.log.Warn("not all revocations of another node could be taken", "node", a.Node, "cause", err)
-			}
-		}
-		if len(missing) == 0 {
-			return
-		}
-		select {
-		case <-time.After(learnRetry):
-		case <-ctx.Done():
-		}
 	}
 }
 

@@ -57,7 +57,7 @@ func (s *Server) openRelay() error {
 	base := strings.TrimSuffix(s.config.SocketIO.Path, "/")
 	mux.Handle(base, s.sockets)
 	mux.Handle(base+"/", s.sockets)
-	r.http = &http.Server{Handler: r.Receive(mux), ReadHeaderTimeout: relayHead, IdleTimeout: 2 * time.Minute,
+	r.http = &http.Server{Handler: r.Receive(mux), ReadHeaderTimeout: relayHead, ReadTimeout: s.config.Limits.RequestTimeout + relayHead, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 2 * int(s.config.Limits.HeaderSize), ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
 	s.peers.relaying = r
 	go r.http.Serve(listener) // until closeRelay
@@ -96,8 +96,10 @@ func (s *Server) relayed(here http.Handler) http.Handler {
 
 // directory remembers for a moment where nodes are.
 type directory struct {
-	mu        sync.Mutex // guards what follows; held while the broker is asked, which has a time-out
-	asked     time.Time
+	mu        sync.Mutex // guards what follows
+	asked     time.Time  // when the broker has answered last, or has not
+	answered  bool
+	asking    chan struct{} // closed when it has; nil if it is not being asked
 	addresses map[string]string
 }
 
@@ -109,34 +111,52 @@ const (
 	directoryWait  = 2 * time.Second
 )
 
-// address is where a node can be reached.
+// address is where a node can be reached. The broker is asked by one request at a time; others wait for its answer, but not for a broker that has
+// not answered before: what was known holds until it is back.
 func (p *peers) address(ctx context.Context, node string) (string, bool) {
 	d := &p.directory
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	age := time.Since(d.asked)
-	address := d.addresses[node]
-	if age > directoryAge || address == "" && age > directoryPause {
-		p.look(ctx)
-		address = d.addresses[node]
+	address, age := d.addresses[node], time.Since(d.asked)
+	asking, mine := d.asking, false
+	if stale := age > directoryAge || address == "" && age > directoryPause; stale && asking == nil {
+		asking, mine = make(chan struct{}), true
+		d.asking = asking
 	}
+	wait := asking != nil && (address == "" || age > directoryAge && d.answered)
+	d.mu.Unlock()
+	if mine {
+		p.look(ctx)
+	} else if wait {
+		select {
+		case <-asking:
+		case <-ctx.Done():
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	address = d.addresses[node]
 	return address, address != ""
 }
 
-// look asks where the nodes are; if that is not to be had, what was known before holds. Called with the lock.
+// look asks where the nodes are; if that is not to be had, what was known before holds.
 func (p *peers) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), directoryWait)
 	defer cancel()
-	p.directory.asked = time.Now()
 	nodes, err := p.Nodes(ctx)
-	if err != nil {
-		return
-	}
-	p.directory.addresses = make(map[string]string, len(nodes))
+	addresses := make(map[string]string, len(nodes))
 	for _, n := range nodes {
 		var is announced
 		if json.Unmarshal(n.Info, &is) == nil {
-			p.directory.addresses[n.Name] = is.Address
+			addresses[n.Name] = is.Address
 		}
 	}
+	d := &p.directory
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err == nil {
+		d.addresses = addresses
+	}
+	d.asked, d.answered = time.Now(), err == nil
+	close(d.asking)
+	d.asking = nil
 }

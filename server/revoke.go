@@ -8,8 +8,13 @@ import (
 )
 
 // revoked ends the sessions that a revocation is about. It is called once tokens are refused for it; a session that the hub lists later
-// has that found by [identities.confirm].
+// has that found by [identities.confirm]. While the node starts there is nobody, and not yet a hub to ask: other nodes are heard before.
 func (s *Server) revoked(r auth.Revocation) {
+	select {
+	case <-s.started:
+	default:
+		return
+	}
 	s.service.forget()
 	cause := hub.Errorf(hub.TokenRevoked, "the token was revoked; log in again")
 	for _, session := range s.named(r) {

@@ -72,7 +72,6 @@ func (s *Server) pageRoutes(mux *http.ServeMux) {
 	pages := site.Pages()
 	maps.Copy(pages, site.Assets())
 	if s.dev {
-		maps.Copy(pages, site.Console())
 		bench := measure.New(measure.Options{Hub: s.hub, URL: func() string { return s.front.bases()[0] }, Command: s.clients})
 		mux.HandleFunc("GET /compare/usage", bench.Usage)
 		mux.HandleFunc("POST /compare/run", bench.Run)

@@ -73,6 +73,7 @@ type Server struct {
 	operated operated        // the console
 	source   func(string) string
 	keepers  []state.Keeper // of the parts of the node, and those of Options
+	loaded   bool           // the keepers have what the process before has left; set before the node is started
 	clients  func(way, url string, clients int) *exec.Cmd
 
 	mu         sync.Mutex // guards what follows
@@ -251,6 +252,9 @@ func (s *Server) announce() {
 		s.log.Warn(limited)
 	} else if limited != "" {
 		s.log.Info(limited)
+	}
+	if s.peers != nil {
+		s.log.Info("one of several nodes", s.peers.describe()...)
 	}
 	s.log.Info("listening", append(places(bases[0]), "max_connections", connections)...)
 	for _, base := range bases[1:] {

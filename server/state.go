@@ -3,6 +3,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -24,6 +25,11 @@ type farewellBroker struct {
 	hub.Broker
 	save func()
 	once sync.Once
+}
+
+// PublishSeries implements [hub.Series], as far as the broker does.
+func (b *farewellBroker) PublishSeries(ctx context.Context, all []*hub.Publication, s hub.Storing) ([]hub.Published, error) {
+	return hub.PublishSeries(ctx, b.Broker, all, s)
 }
 
 func (b *farewellBroker) Close() error {
@@ -71,13 +77,14 @@ func (s *Server) loadState() error {
 		return fmt.Errorf("state.file: %w", err)
 	}
 	file.Load(s.keepers...)
+	s.loaded = true
 	return nil
 }
 
-// saveState leaves the state to the next process.
+// saveState leaves the state to the next process. A node that has not started leaves what the process before has left.
 func (s *Server) saveState() {
 	file := s.stateFile()
-	if file == nil {
+	if file == nil || !s.loaded {
 		return
 	}
 	began := time.Now()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -102,6 +103,31 @@ func TestCursorsAndKeysOutliveAGracefulRestart(t *testing.T) {
 	}
 	if _, err := os.Stat(file); !os.IsNotExist(err) {
 		t.Errorf("the file is there while the node runs: %v", err)
+	}
+}
+
+// The state of a broken start is none.
+func TestANodeThatDoesNotStartLeavesTheStateToTheNext(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state")
+	node, stop := lives(t, file, io.Discard)
+	first := lobby(t, node, "POST", "", "", "one")
+	c := inDevMode()
+	c.Listen.Address, c.State.File = "127.0.0.1:0", file
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	c.Listen.Private = taken.Addr().String()
+	stop()
+	if _, err := server.New(c, server.Options{Log: slog.New(slog.DiscardHandler)}); err == nil {
+		t.Fatal("it starts with an address that is taken")
+	}
+	node, stop = lives(t, file, io.Discard)
+	defer stop()
+	second := lobby(t, node, "POST", "", "", "two")
+	if a := lobby(t, node, "GET", "after="+first.Cursor, "", ""); len(a.Messages) != 1 || a.Cursor != second.Cursor {
+		t.Errorf("after a start that failed: %+v", a)
 	}
 }
 

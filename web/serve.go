@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"sync"
 	"time"
 )
 
@@ -34,12 +35,12 @@ func static(content []byte, name, caching string) http.Handler {
 	if !known {
 		panic(fmt.Sprintf("%s: nobody knows the type of such files; add it to contentTypes", name))
 	}
-	tag := fmt.Sprintf(`"%.8x"`, sha256.Sum256(content))
+	tag := sync.OnceValue(func() string { return fmt.Sprintf(`"%.8x"`, sha256.Sum256(content)) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("Content-Type", contentType)
 		header.Set("Cache-Control", caching)
-		header.Set("ETag", tag)
+		header.Set("ETag", tag())
 		header.Set("Content-Security-Policy", contentPolicy(r.Host))
 		header.Set("Cross-Origin-Opener-Policy", "same-origin")
 		header.Set("Referrer-Policy", "no-referrer")

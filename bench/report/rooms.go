@@ -121,6 +121,9 @@ func roomColumns(kind rooms.Kind) []roomColumn {
 			{"settled s", func(s rooms.Sample) float64 { return s.Settled }, whole},
 		}
 	}
+	if kind == rooms.Cluster {
+		return clusterColumns()
+	}
 	unit := map[rooms.Kind]string{rooms.Fanout: "delivery", rooms.Publish: "request", rooms.Join: "join", rooms.Ack: "round trip"}[kind]
 	columns := []roomColumn{
 		{"CPU ns/" + unit, func(s rooms.Sample) float64 { return s.CPU }, whole},
@@ -134,6 +137,21 @@ func roomColumns(kind rooms.Kind) []roomColumn {
 		columns = append(columns, roomColumn{"seconds", func(s rooms.Sample) float64 { return s.Seconds }, hundredths})
 	}
 	return columns
+}
+
+// clusterColumns are of points with a broker, whose processor time stands beside that of the nodes. A publication's is what all its
+// deliveries cost.
+func clusterColumns() []roomColumn {
+	return []roomColumn{
+		{"nodes' CPU ns/delivery", func(s rooms.Sample) float64 { return s.CPU }, whole},
+		{"broker's", func(s rooms.Sample) float64 { return s.Broker }, whole},
+		{"nodes' kernel %", func(s rooms.Sample) float64 { return 100 * s.Kernel }, whole},
+		{"publication/s", func(s rooms.Sample) float64 { return s.Rate / float64(s.Clients) }, whole},
+		{"broker's CPU µs/publication", func(s rooms.Sample) float64 { return s.Broker * float64(s.Clients) / 1000 }, whole},
+		{"p50 µs", func(s rooms.Sample) float64 { return s.P50 }, whole},
+		{"p99 µs", func(s rooms.Sample) float64 { return s.P99 }, whole},
+		{"nodes busy", func(s rooms.Sample) float64 { return s.Busy }, hundredths},
+	}
 }
 
 // ratio is the median over the rounds of what the peer needed, divided by what the reference needed in that round; zero when

@@ -3,8 +3,10 @@ package rooms
 // This file: Centrifugo 6, built from source.
 
 import (
+	"cmp"
 	"debug/buildinfo"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,13 +15,13 @@ import (
 
 const centrifugoModule = "github.com/centrifugal/centrifugo/v6"
 
-// centrifugoConfig lets anybody subscribe and publish, as Ringdown's --dev does, and keeps as long a history. %d is the port.
+// centrifugoConfig lets anybody subscribe and publish, as Ringdown's --dev does, and keeps as long a history. %d is the port, %s the engine if it is not to be memory.
 const centrifugoConfig = `{
   "http_server": {"address": "127.0.0.1", "port": %d},
   "log": {"level": "error"},
   "usage_stats": {"disabled": true},
   "client": {"insecure": true, "allowed_origins": ["*"]},
-  "http_api": {"insecure": true},
+  "http_api": {"insecure": true},%s
   "channel": {
     "without_namespace": {
       "history_size": 1000,
@@ -56,10 +58,47 @@ var centrifugo = &Peer{
 	},
 }
 
+const centrifugoRedisEngine = `
+  "engine": {"type": "redis", "redis": {"address": "redis://%s"}},`
+
+var centrifugoRedis = &Peer{
+	Name:     "centrifugo-redis",
+	About:    "two of them over one `redis-server` that writes nothing to disk; else the same",
+	Kinds:    []Kind{Cluster},
+	Build:    buildCentrifugoRedis,
+	Protocol: centrifugo.Protocol,
+}
+
+func buildCentrifugoRedis(s *Shop) (p Program, err error) {
+	broker, err := buildRedis(s)
+	if err != nil {
+		return p, err
+	}
+	if p, err = buildCentrifugo(s); err != nil {
+		return p, err
+	}
+	program := centrifugoProgram(s)
+	p.Version += ", " + broker.Version
+	p.Broker = &broker
+	p.Node = func(broker netip.AddrPort, port int, dir string) ([]string, error) {
+		return centrifugoCommand(program, fmt.Sprintf(centrifugoRedisEngine, broker), port, dir)
+	}
+	return p, nil
+}
+
+func centrifugoProgram(s *Shop) string {
+	return cmp.Or(s.Given["centrifugo"], filepath.Join(s.Dir, "centrifugo"))
+}
+
+func centrifugoCommand(program, engine string, port int, dir string) ([]string, error) {
+	config := filepath.Join(dir, "centrifugo.json")
+	err := os.WriteFile(config, fmt.Appendf(nil, centrifugoConfig, port, engine), 0o600)
+	return []string{program, "--config", config}, err
+}
+
 func buildCentrifugo(s *Shop) (p Program, err error) {
-	program, given := s.Given["centrifugo"]
-	if !given {
-		program = filepath.Join(s.Dir, "centrifugo")
+	program := centrifugoProgram(s)
+	if _, given := s.Given["centrifugo"]; !given {
 		if err := s.install(centrifugoModule+"@latest", program); err != nil {
 			return p, err
 		}
@@ -67,9 +106,7 @@ func buildCentrifugo(s *Shop) (p Program, err error) {
 	return Program{
 		Version: centrifugoVersion(program),
 		Command: func(port int, dir string) ([]string, error) {
-			config := filepath.Join(dir, "centrifugo.json")
-			err := os.WriteFile(config, fmt.Appendf(nil, centrifugoConfig, port), 0o600)
-			return []string{program, "--config", config}, err
+			return centrifugoCommand(program, "", port, dir)
 		},
 	}, nil
 }

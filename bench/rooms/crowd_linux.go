@@ -24,6 +24,7 @@ const (
 // A crowd is the open sessions of one measurement. It belongs to one goroutine, locked to its thread.
 type crowd struct {
 	server   netip.AddrPort
+	beside   []netip.AddrPort // the other nodes, if there are any: subscribers are dealt out over all, and publishers are at server
 	protocol *Protocol
 	epoll    int
 	sessions []*session
@@ -85,7 +86,8 @@ func (c *crowd) join(count int) error {
 	limit := c.now() + patience
 	for opened := 0; c.joined-before < count; {
 		for ; opened < count && opened-(c.joined-before) < joinsAtOnce; opened++ {
-			if _, err := c.open(c.protocol.Stream, c.protocol.Join, c.protocol.request(c.server.String())); err != nil {
+			node := c.node(opened)
+			if _, err := c.open(node, c.protocol.Stream, c.protocol.Join, c.protocol.request(node.String())); err != nil {
 				return err
 			}
 		}
@@ -102,12 +104,20 @@ func (c *crowd) join(count int) error {
 	return nil
 }
 
+// node is where the subscriber of this number belongs.
+func (c *crowd) node(i int) netip.AddrPort {
+	if i %= 1 + len(c.beside); i > 0 {
+		return c.beside[i-1]
+	}
+	return c.server
+}
+
 // publisher opens a session that publishes, in the protocol's own way, and hears nothing.
 func (c *crowd) publisher() (s *session, err error) {
 	if c.protocol.Publish == nil {
 		return c.poster()
 	}
-	if s, err = c.open(c.protocol.Stream, c.protocol.Greet, c.protocol.request(c.server.String())); err != nil {
+	if s, err = c.open(c.server, c.protocol.Stream, c.protocol.Greet, c.protocol.request(c.server.String())); err != nil {
 		return nil, err
 	}
 	s.deaf = true
@@ -124,7 +134,7 @@ func (c *crowd) publisher() (s *session, err error) {
 
 // poster opens a connection for HTTP requests.
 func (c *crowd) poster() (*session, error) {
-	s, err := c.open(Answers, nil, nil)
+	s, err := c.open(c.server, Answers, nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -143,8 +153,8 @@ func (c *crowd) stuck() string {
 }
 
 // open connects, which on loopback takes no time, and sends the request, if any.
-func (c *crowd) open(stream Stream, exchanges []Exchange, request []byte) (*session, error) {
-	fd, err := connect(c.server)
+func (c *crowd) open(node netip.AddrPort, stream Stream, exchanges []Exchange, request []byte) (*session, error) {
+	fd, err := connect(node, len(c.sessions))
 	if err != nil {
 		return nil, fmt.Errorf("connection %d: %w", len(c.sessions), err)
 	}

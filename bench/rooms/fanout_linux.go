@@ -34,20 +34,9 @@ func (sample *Sample) takeFanout(server *process, protocol *Protocol, p Point, o
 		return err
 	}
 	defer c.close()
-	if err := c.join(p.Clients); err != nil {
-		return err
-	}
-	publisher, err := c.publisher()
+	f, err := begin(c, p, o)
 	if err != nil {
 		return err
-	}
-	f := &fanout{crowd: c, publisher: publisher, slots: make([]slot, p.InFlight)}
-	c.heard = f.heard
-	if _, err := f.run(0, 0); err != nil {
-		return fmt.Errorf("first publication: %w", err)
-	}
-	if _, err := f.run(o.Warmup, warm); err != nil {
-		return fmt.Errorf("warming up: %w", err)
 	}
 	before, err := server.usage()
 	if err != nil {
@@ -63,6 +52,26 @@ func (sample *Sample) takeFanout(server *process, protocol *Protocol, p Point, o
 	}
 	sample.work(before, after, f.deliveries, took, &f.latencies)
 	return nil
+}
+
+// begin has the subscribers join and publications flow, none of which is measured.
+func begin(c *crowd, p Point, o Options) (*fanout, error) {
+	if err := c.join(p.Clients); err != nil {
+		return nil, err
+	}
+	publisher, err := c.publisher()
+	if err != nil {
+		return nil, err
+	}
+	f := &fanout{crowd: c, publisher: publisher, slots: make([]slot, p.InFlight)}
+	c.heard = f.heard
+	if _, err := f.run(0, 0); err != nil {
+		return nil, fmt.Errorf("first publication: %w", err)
+	}
+	if _, err := f.run(o.Warmup, warm); err != nil {
+		return nil, fmt.Errorf("warming up: %w", err)
+	}
+	return f, nil
 }
 
 // run keeps the slots full for as long as d, and until there were so many deliveries at least, and waits until all publications have been heard. So a window begins and ends

@@ -29,6 +29,9 @@ func Take(peer *Peer, program Program, p Point, o Options) Sample {
 func (sample *Sample) take(peer *Peer, program Program, p Point, o Options) error {
 	runtime.LockOSThread() // the server ends with the thread that started it
 	defer runtime.UnlockOSThread()
+	if p.Kind == Cluster {
+		return sample.takeCluster(program, &peer.Protocol, p, o)
+	}
 	server, err := start(program, o.Pin)
 	if err != nil {
 		return err

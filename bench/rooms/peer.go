@@ -4,6 +4,7 @@ package rooms
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -30,6 +31,11 @@ type Program struct {
 	Chooses bool
 	// Command returns the command line. The directory is empty, and removed when the process has ended.
 	Command func(port int, dir string) ([]string, error)
+
+	// Broker is what several nodes of the program ride on, nil where one is all there is. The command line of a node comes from
+	// Node, then.
+	Broker *Program
+	Node   func(broker netip.AddrPort, port int, dir string) ([]string, error)
 }
 
 // Stream is how a server's bytes are divided.
@@ -75,7 +81,10 @@ type Post struct {
 
 // All returns the peers in the order of the tables.
 func All() []*Peer {
-	return []*Peer{ringdownRaw, ringdownNative, ringdownSSE, centrifugo, socketIO, ringdownSocketIO, hub, floor}
+	return []*Peer{
+		ringdownRaw, ringdownNative, ringdownSSE, centrifugo, socketIO, ringdownSocketIO, hub, floor,
+		ringdownRedis, ringdownNATS, ringdownOneNode, centrifugoRedis, socketIORedis,
+	}
 }
 
 // Does reports whether the peer can be measured at points of this kind.

@@ -165,12 +165,6 @@ func parseStat(stat string) (user, system time.Duration, err error) {
 	return time.Duration(u) * tick, time.Duration(s) * tick, err
 }
 
-// memory is what a process holds, in bytes.
-type memory struct {
-	pss       int // proportional set size: of pages that processes share, each has its part
-	anonymous int // the part that is no file's
-}
-
 func (p *process) memory() (m memory, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.cmd.Process.Pid))
 	if err != nil {

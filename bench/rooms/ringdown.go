@@ -78,3 +78,42 @@ func buildRingdown(s *Shop) (p Program, err error) {
 		Command: func(int, string) ([]string, error) { return command, nil },
 	}, nil
 }
+
+// ringdownNodes are several such servers over a broker: `--broker` is the last but one argument, its address the last.
+func ringdownNodes(s *Shop) (Program, error) {
+	p, err := buildRingdown(s)
+	if err != nil {
+		return p, err
+	}
+	alone := p.Command
+	p.Command = func(port int, dir string) ([]string, error) {
+		command, err := alone(port, dir)
+		return append(command[:len(command):len(command)], "--broker"), err
+	}
+	return p, nil
+}
+
+// The server of ringdownRaw again, with the same protocol, as a cluster and, to tell what the broker adds, by itself.
+var (
+	ringdownRedis = &Peer{
+		Name:     "ringdown-redis",
+		About:    "two `ringdown serve --dev` over one `redis-server` that writes nothing to disk; history and presence in Redis; raw WebSocket",
+		Kinds:    []Kind{Cluster},
+		Build:    over("redis", buildRedis, ringdownNodes),
+		Protocol: Protocol{Path: channelPath, Publish: verbatim, Post: postToChannel},
+	}
+	ringdownNATS = &Peer{
+		Name:     "ringdown-nats",
+		About:    "the same over one `nats-server` with JetStream, which keeps the history in files",
+		Kinds:    []Kind{Cluster},
+		Build:    over("nats", buildNATS, ringdownNodes),
+		Protocol: Protocol{Path: channelPath, Publish: verbatim, Post: postToChannel},
+	}
+	ringdownOneNode = &Peer{
+		Name:     "ringdown-one-node",
+		About:    "no cluster: all subscribers on one `ringdown serve --dev` with the memory broker, to tell what the way through a broker adds",
+		Kinds:    []Kind{Cluster},
+		Build:    buildRingdown,
+		Protocol: Protocol{Path: channelPath, Publish: verbatim, Post: postToChannel},
+	}
+)

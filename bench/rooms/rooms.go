@@ -18,6 +18,7 @@ const (
 	Publish Kind = "publish" // POST requests, one subscriber
 	Ack     Kind = "ack"     // events with an acknowledgement
 	Join    Kind = "join"    // clients that connect and subscribe as fast as the server takes them
+	Cluster Kind = "cluster" // publications to many subscribers, who are on two nodes over one broker
 )
 
 // A Point is one thing to measure, the same for every server.
@@ -25,7 +26,7 @@ type Point struct {
 	Name     string
 	Kind     Kind
 	Clients  int  // subscribers; of Publish, connections that post; of Ack, clients that ask
-	InFlight int  // of Fanout: publications under way at any time
+	InFlight int  // of Fanout and Cluster: publications under way at any time
 	Quick    bool // part of a quick run
 }
 
@@ -36,6 +37,8 @@ const (
 	stream  = 16  // publications in flight
 	posters = 32  // connections that post, each one request at a time
 	askers  = 100 // clients that ask, each one event at a time
+
+	nodes = 2 // of a Cluster
 )
 
 // Points are all points, in the order of the tables.
@@ -49,6 +52,8 @@ func Points() []Point {
 		{Kind: Publish, Clients: posters, Quick: true},
 		{Kind: Ack, Clients: askers},
 		{Kind: Join, Clients: 10000},
+		{Kind: Cluster, Clients: nodes * 1000, InFlight: 1, Quick: true},
+		{Kind: Cluster, Clients: nodes * 1000, InFlight: stream, Quick: true},
 	}
 	for i := range points {
 		points[i].Name = points[i].name()
@@ -62,6 +67,10 @@ func (p Point) name() string {
 		return fmt.Sprintf("rooms-fanout-stream-%d", p.Clients)
 	case p.Kind == Publish:
 		return "rooms-publish"
+	case p.Kind == Cluster && p.InFlight > 1:
+		return fmt.Sprintf("cluster-stream-%d", p.Clients)
+	case p.Kind == Cluster:
+		return fmt.Sprintf("cluster-%d", p.Clients)
 	default:
 		return fmt.Sprintf("rooms-%s-%d", p.Kind, p.Clients)
 	}
@@ -71,11 +80,9 @@ func (p Point) name() string {
 func (p Point) Title() string {
 	switch p.Kind {
 	case Fanout:
-		how := "one publication at a time"
-		if p.InFlight > 1 {
-			how = fmt.Sprintf("%d publications in flight", p.InFlight)
-		}
-		return fmt.Sprintf("Server fan-out, %d B, %s, to %d subscribers", PayloadSize, how, p.Clients)
+		return fmt.Sprintf("Server fan-out, %d B, %s, to %d subscribers", PayloadSize, p.pace(), p.Clients)
+	case Cluster:
+		return fmt.Sprintf("%d nodes, %d B, %s, to %d subscribers on each", nodes, PayloadSize, p.pace(), p.Clients/nodes)
 	case Idle:
 		return fmt.Sprintf("Memory of %d idle subscribers", p.Clients)
 	case Publish:
@@ -87,6 +94,13 @@ func (p Point) Title() string {
 	}
 }
 
+func (p Point) pace() string {
+	if p.InFlight > 1 {
+		return fmt.Sprintf("%d publications in flight", p.InFlight)
+	}
+	return "one publication at a time"
+}
+
 // A Sample is one measurement of one server at one point.
 type Sample struct {
 	Point, Peer string
@@ -96,7 +110,9 @@ type Sample struct {
 
 	// Of points with work; a unit is a delivery, a publish, a round trip or a join.
 	Units   int     `json:",omitempty"`
-	CPU     float64 `json:",omitempty"` // nanoseconds of the server's process, per unit
+	Clients int     `json:",omitempty"` // subscribers, each of whom is a delivery of a publication
+	CPU     float64 `json:",omitempty"` // nanoseconds of the server's process, or of all nodes' processes, per unit
+	Broker  float64 `json:",omitempty"` // nanoseconds of the broker that nodes ride on, per unit
 	Kernel  float64 `json:",omitempty"` // the kernel's part of them, 0 to 1
 	Rate    float64 `json:",omitempty"` // units per second
 	Seconds float64 `json:",omitempty"` // that the whole took

@@ -123,7 +123,7 @@ func (s *siege) enter() error {
 		for ; opened < s.options.Clients && opened-c.joined < joinsAtOnce; opened++ {
 			p := *protocols[opened%len(protocols)]
 			p.Header += fmt.Sprintf("X-Forwarded-For: 10.1.%d.%d\r\n", opened>>8, opened&255)
-			if _, err := c.open(p.Stream, p.Join, p.request(c.server.String())); err != nil {
+			if _, err := c.open(c.server, p.Stream, p.Join, p.request(c.server.String())); err != nil {
 				return err
 			}
 		}

@@ -49,6 +49,18 @@ func socketIOProtocol() Protocol {
 	}
 }
 
+var socketIORedis = &Peer{
+	Name:     "socket.io-redis",
+	About:    "two such servers in a process each, @socket.io/redis-adapter, over one `redis-server`; no history",
+	Kinds:    []Kind{Cluster},
+	Build:    buildSocketIORedis,
+	Protocol: socketIOProtocol(),
+}
+
+func buildSocketIORedis(s *Shop) (Program, error) {
+	return over("redis", buildRedis, buildSocketIO)(s)
+}
+
 func buildSocketIO(s *Shop) (p Program, err error) {
 	node, err := exec.LookPath("node")
 	if err != nil {
@@ -59,6 +71,9 @@ func buildSocketIO(s *Shop) (p Program, err error) {
 		return p, err
 	}
 	version, err := socketIOVersion(dir)
+	if err == nil {
+		_, err = os.Stat(filepath.Join(dir, "node_modules", "@socket.io", "redis-adapter")) // an installation may be older than the list
+	}
 	if err != nil {
 		if err := s.run(dir, nil, "npm", "install", "--no-audit", "--no-fund"); err != nil {
 			return p, fmt.Errorf("%w: %w", ErrMissing, err)

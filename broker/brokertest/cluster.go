@@ -20,6 +20,7 @@ var clusterTests = []test{
 	{"what a node announces is told by the registry", registryTells},
 	{"a message comes to the node it is for, or to all others, in order", messagesArrive},
 	{"a value is taken once, within its time", valuesAreTaken},
+	{"a member that comes back on another node stays when the first lets it leave", membersMove},
 	{"members of a node that dies leave, and their channels are told", deadMembersLeave},
 }
 
@@ -174,6 +175,26 @@ func valuesAreTaken(c *cluster) {
 }
 
 // deadMembersLeave has a node die without a word: its connections are cut, and stay cut.
+// membersMove: a session that is resumed elsewhere keeps its id, and its old node lets it leave only once it has lingered.
+func membersMove(c *cluster) {
+	nodes := c.nodes()
+	here, there := nodes[0], nodes[1]
+	there.subscribe("room", kept)
+	here.join("room", member("s1", "ann"))
+	there.join("room", member("s1", "ann"))
+	here.leave("room", member("s1", "ann"))
+	here.join("room", member("s2", "bob")) // behind it
+	there.awaitEvents("room", 2)
+	for _, n := range nodes {
+		c.eventually(func() bool { p := n.present("room", 10); return p.Sessions == 2 && p.Users == 2 }, "both are present")
+	}
+	there.leave("room", member("s1", "ann"))
+	c.eventually(func() bool { return here.present("room", 10).Sessions == 1 }, "who leaves where it is has gone")
+	if events := there.awaitEvents("room", 3); events[1].Member.User != "bob" || events[2].Joined {
+		c.Errorf("told were %+v", events)
+	}
+}
+
 func deadMembersLeave(c *cluster) {
 	if c.harness.Mortal == nil {
 		c.Fatal("the harness does not say how a node dies; set Mortal")

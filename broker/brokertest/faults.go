@@ -47,6 +47,8 @@ type observer struct {
 
 	mu       sync.Mutex // guards what follows
 	channels map[string]*observed
+	told     map[string]bool // messages of other nodes
+	unheard  bool            // some may have been lost
 }
 
 // observed is what an observer has got of a channel.
@@ -99,6 +101,27 @@ func (o *observer) Interrupted(channel string) {
 	for name, ch := range o.channels {
 		ch.doubt = ch.doubt || channel == "" || channel == name
 	}
+}
+
+// Told implements [hub.ClusterSink].
+func (o *observer) Told(_ string, message []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.told[string(message)] = true
+}
+
+// Unheard implements [hub.ClusterSink].
+func (o *observer) Unheard() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.unheard = true
+}
+
+// heard tells whether a message has come, or that it may have been lost was told.
+func (o *observer) heard(message string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.told[message] || o.unheard
 }
 
 // heal reads the history of a channel in doubt. A position that is delivered twice, or two publications at one, fail the test.
@@ -180,6 +203,7 @@ func runFault(c *cluster, f Fault, strike, mend func()) {
 	} else {
 		time.Sleep(time.Second)
 	}
+	told := tell(nodes[0], "during")
 	mend()
 	back := published.count() + 100
 	c.eventually(func() bool { return published.count() > back }, "publishing goes on")
@@ -200,11 +224,20 @@ func runFault(c *cluster, f Fault, strike, mend func()) {
 		}
 		c.health(n)
 	}
+	if told {
+		c.eventually(func() bool { return nodes[1].heard("during") }, "what was told during the fault arrives, or is known to be missing")
+	}
+}
+
+// tell tells all other nodes something, and reports whether the broker has taken it.
+func tell(n *faulty, message string) bool {
+	between, ok := n.Broker.(hub.Cluster)
+	return ok && between.Tell(n.c.Context(), "", []byte(message)) == nil
 }
 
 func (c *cluster) faulty(name string) *faulty {
 	c.Helper()
-	n := &faulty{c.node(), &observer{c: c, name: name, channels: make(map[string]*observed)}}
+	n := &faulty{c.node(), &observer{c: c, name: name, channels: make(map[string]*observed), told: make(map[string]bool)}}
 	if err := n.Start(n.observer); err != nil {
 		c.Fatalf("starting a node: %v", err)
 	}

@@ -16,11 +16,59 @@ import (
 
 var orderTests = []test{
 	{"every node is delivered all publications of concurrent publishers once and in one order", concurrentPublishers},
+	{"a series is delivered in its order, beside what others publish", concurrentSeries},
 	{"a publication arrives as it was published", arrivesAsPublished},
 	{"every name of a channel is a channel of its own", oddNames},
 	{"only channels that are subscribed to are delivered", unsubscribedIsSilent},
 	{"everything after the position of a subscription is delivered", subscribeWhilePublishing},
 	{"subscribing and unsubscribing again and again loses nothing in between", comingAndGoing},
+}
+
+func concurrentSeries(c *cluster) {
+	const publishers, series, each = 4, 10, 16
+	nodes := c.nodes()
+	for _, n := range nodes {
+		n.subscribe("lobby", kept)
+	}
+	answers := make(map[uint64]string) // what was published at each offset
+	var mu sync.Mutex
+	var publishing sync.WaitGroup
+	for i := range publishers {
+		publishing.Go(func() {
+			for k := range series {
+				var all []*hub.Publication
+				for n := range each {
+					all = append(all, &hub.Publication{Channel: "lobby", Payload: fmt.Appendf(nil, "%d/%03d", i, k*each+n)})
+				}
+				done, err := hub.PublishSeries(c.Context(), nodes[i%len(nodes)].Broker, all, hub.Storing{Retention: kept})
+				if err != nil || len(done) != each {
+					c.Errorf("%d of a series were published: %v", len(done), err)
+					return
+				}
+				mu.Lock()
+				for n, p := range all {
+					if p.Position() != done[n].Position || !done[n].Time.Equal(p.Time) || done[n].Duplicate || n > 0 && p.Offset <= all[n-1].Offset {
+						c.Errorf("the answer to %d of a series is %+v, the publication %v", n, done[n], p.Position())
+					}
+					answers[p.Offset] = string(p.Payload)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	publishing.Wait()
+	const count = publishers * series * each
+	for i, n := range nodes {
+		all := n.await("lobby", count)
+		if len(all) != count {
+			c.Errorf("node %d was delivered %d publications of %d", i, len(all), count)
+		}
+		for k, p := range all {
+			if p.Offset != uint64(k+1) || answers[p.Offset] != string(p.Payload) {
+				c.Fatalf("node %d: delivery %d is %q at offset %d, where %q was published", i, k, p.Payload, p.Offset, answers[p.Offset])
+			}
+		}
+	}
 }
 
 func concurrentPublishers(c *cluster) {

@@ -3,6 +3,7 @@
 package brokertest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,6 +53,7 @@ func presenceTable(c *cluster) {
 		n.subscribe("room", kept)
 	}
 	var want []string
+	joined := make(map[string]*node) // where a session is, which is where it leaves
 	for i, step := range []struct {
 		join          bool
 		session, user string
@@ -77,7 +79,9 @@ func presenceTable(c *cluster) {
 		n := nodes[i%len(nodes)]
 		if step.join {
 			n.join("room", member(step.session, step.user))
+			joined[step.session] = n
 		} else {
+			n = cmp.Or(joined[step.session], n)
 			n.leave("room", member(step.session, step.user))
 		}
 		if step.event != "" {

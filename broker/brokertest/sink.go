@@ -79,6 +79,9 @@ func (s *sink) Told(from string, message []byte) {
 	s.messages = append(s.messages, from+": "+string(message))
 }
 
+// Unheard implements [hub.ClusterSink]. A broker may be more careful than it needs to be.
+func (s *sink) Unheard() {}
+
 // told are the messages of other nodes.
 func (s *sink) told() []string {
 	s.mu.Lock()

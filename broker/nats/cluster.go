@@ -148,6 +148,7 @@ func (b *Broker) listen() error {
 	h := &hearing{b, to, make(map[string]*parts)}
 	b.talk.start(&b.handing, h.hear, func(*nats.Subscription) {
 		b.options.Log.Warn("nats: messages of other nodes were dropped, because they came faster than they were taken")
+		b.unheard()
 	})
 	for _, subject := range []string{b.names.tell(token(b.options.Node)), b.names.tellAll()} {
 		if _, err := b.conn.ChanSubscribe(subject, b.talk.in); err != nil {
@@ -155,6 +156,13 @@ func (b *Broker) listen() error {
 		}
 	}
 	return nil
+}
+
+// unheard tells the sink that messages of other nodes may have been lost.
+func (b *Broker) unheard() {
+	if to, ok := b.sink.(hub.ClusterSink); ok && !b.closed.Load() {
+		to.Unheard()
+	}
 }
 
 func (h *hearing) hear(m *nats.Msg) {

@@ -158,6 +158,7 @@ func (b *Broker) back(*nats.Conn) {
 	b.counters.reconnects.Add(1)
 	b.options.Log.Info("nats: connected again", "server", b.conn.ConnectedUrlRedacted())
 	b.lookSoon()
+	b.unheard()
 }
 
 // erred is told of what went wrong without anybody waiting for it; in particular that messages were dropped because they came faster

@@ -5,7 +5,9 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -60,15 +62,41 @@ func (b *Broker) move(ctx context.Context, channel string, m hub.Member, here bo
 
 // say stores that a member is there, or not.
 func (b *Broker) say(ctx context.Context, key membership, m hub.Member, here bool) error {
-	mark := byte(leaveMark)
-	if here {
-		mark = joinMark
+	subject := b.names.member(key.channel, key.session)
+	if !here {
+		return b.sayGone(ctx, subject, m)
 	}
 	ctx, cancel := b.timed(ctx)
 	defer cancel()
-	subject := b.names.member(key.channel, key.session)
-	_, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: encodeMember(mark, b.run, m)}, whileElecting...)
+	_, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: encodeMember(joinMark, b.run, m)}, whileElecting...)
 	return err
+}
+
+// goneTries is how often it is tried to let a member leave of which something else is said at the same moment.
+const goneTries = 5
+
+// sayGone stores that a member is not there, unless it has come back on another node.
+func (b *Broker) sayGone(ctx context.Context, subject string, m hub.Member) error {
+	for range goneTries {
+		last, found, err := b.newest(ctx, b.streams.Load().members, subject)
+		if err != nil {
+			return err
+		}
+		expected := uint64(0)
+		if found {
+			if here, run, _, err := decodeMember(last.Data); err == nil && here && run != b.run {
+				return nil
+			}
+			expected = last.Sequence
+		}
+		if _, conflict, err := b.put(ctx, subject, encodeMember(leaveMark, b.run, m), expected); !conflict {
+			return err
+		}
+		if !jitter(ctx, 50*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
+	return errors.New("others say something else of the session all the time")
 }
 
 // settleOwn makes owed leaves good, and says of all own members that they are there if that is asked for.

@@ -59,9 +59,8 @@ func (b *Broker) Publish(ctx context.Context, p *hub.Publication, s hub.Storing)
 	}
 	defer leave()
 	content := contentOf(p)
-	if limit := int(b.conn.MaxPayload()); len(content)+overhead > limit {
-		return hub.Published{}, hub.Errorf(hub.TooLarge, "a publication of %d bytes is larger than the NATS server takes, which is %d; send less, or raise its max_payload",
-			len(content), limit-overhead)
+	if err := b.fits(content); err != nil {
+		return hub.Published{}, err
 	}
 	b.counters.publishing.Add(1)
 	defer b.counters.publishing.Add(-1)
@@ -83,6 +82,15 @@ func (b *Broker) Publish(ctx context.Context, p *hub.Publication, s hub.Storing)
 	return done.answer, nil
 }
 
+// fits refuses what the server would not take.
+func (b *Broker) fits(content []byte) error {
+	if limit := int(b.conn.MaxPayload()); len(content)+overhead > limit {
+		return hub.Errorf(hub.TooLarge, "a publication of %d bytes is larger than the NATS server takes, which is %d; send less, or raise its max_payload",
+			len(content), limit-overhead)
+	}
+	return nil
+}
+
 func contentOf(p *hub.Publication) []byte {
 	return wire.AppendContent(make([]byte, 0, len(p.Payload)+len(p.Event)+len(p.Key)+len(p.Session)+len(p.User)+48), p)
 }
@@ -90,15 +98,25 @@ func contentOf(p *hub.Publication) []byte {
 // publish hands a copy of a request to its channel's writer, and waits while its context goes on; but no longer than one message may take, however
 // many wait before it.
 func (b *Broker) publish(asked *request, channel string) outcome {
-	ctx, cancel := context.WithTimeout(asked.ctx, b.options.PublishWait+2*b.options.Timeout)
+	ctx, cancel := b.bounded(asked.ctx)
 	defer cancel()
 	r := &request{ctx: ctx, content: asked.content, storing: asked.storing, claim: asked.claim, done: make(chan struct{})}
-	b.write(r, channel)
+	b.write(channel, r)
+	return r.await()
+}
+
+// bounded is the context of what waits to be stored: for as long as one message may take.
+func (b *Broker) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, b.options.PublishWait+2*b.options.Timeout)
+}
+
+// await waits for the outcome while the context goes on.
+func (r *request) await() outcome {
 	select {
 	case <-r.done:
 		return r.outcome
-	case <-ctx.Done(): // if it is taken after this, it is withdrawn
-		return outcome{err: ctx.Err(), maybe: r.taken.Load(), later: r}
+	case <-r.ctx.Done(): // if it is taken after this, it is withdrawn
+		return outcome{err: r.ctx.Err(), maybe: r.taken.Load(), later: r}
 	}
 }
 

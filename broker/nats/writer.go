@@ -40,7 +40,7 @@ type writers struct {
 const writerIdle = time.Minute
 
 // write queues a request.
-func (b *Broker) write(r *request, channel string) {
+func (b *Broker) write(channel string, requests ...*request) {
 	b.writers.mu.Lock()
 	w := b.writers.all[channel]
 	if w == nil {
@@ -50,7 +50,7 @@ func (b *Broker) write(r *request, channel string) {
 	w.mu.Lock()
 	b.writers.mu.Unlock()
 	defer w.mu.Unlock()
-	w.queue = append(w.queue, r)
+	w.queue = append(w.queue, requests...)
 	if !w.runs {
 		w.runs = true
 		b.working.Go(w.run)

@@ -25,6 +25,7 @@ type Broker struct {
 	closed     atomic.Bool
 	stopped    atomic.Bool // no sign of life is given, as tests have it
 	blocked    atomic.Bool // RabbitMQ takes nothing
+	heard      atomic.Bool // what other nodes say has been listened to
 
 	sink    hub.Sink        // set by Start
 	ctx     context.Context // until Close

@@ -286,6 +286,9 @@ func (s *session) watch(blocked <-chan amqp.Blocking) {
 // hear hands on what other nodes say.
 func (s *session) hear() {
 	to, ok := s.broker.sink.(hub.ClusterSink)
+	if s.broker.heard.Swap(true) && ok { // by an earlier session, and nothing since
+		to.Unheard()
+	}
 	for d := range s.inbox {
 		from, body, err := wire.DecodeMessage(d.Body)
 		switch {

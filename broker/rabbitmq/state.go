@@ -129,7 +129,9 @@ func (s *state) apply(at uint64, r *record) (out outcome) {
 	case join:
 		out.rejected = s.join(r, &out)
 	case depart:
-		s.leave(r.Channel, r.Key, &out)
+		if at := s.Rooms[r.Channel]; at != nil && at.Members[r.Key].Owner == r.Owner { // otherwise it has come back on another node
+			s.leave(r.Channel, r.Key, &out)
+		}
 	case beat:
 		s.Owners[r.Owner].Info = r.Body
 	case bury:

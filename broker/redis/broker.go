@@ -33,6 +33,7 @@ type Broker struct {
 	lanes   []*lane
 	ctx     context.Context // until Close
 	cancel  context.CancelFunc
+	hearing chan struct{}  // closed once other nodes are heard for the first time
 	working sync.WaitGroup // goroutines, and calls that are under way
 	handing sync.WaitGroup // goroutines of lanes
 
@@ -59,7 +60,7 @@ func New(o Options) (*Broker, error) {
 		return nil, err
 	}
 	slices.SortFunc(servers, func(a, b Server) int { return cmp.Compare(a.name(), b.name()) })
-	b := &Broker{options: o, servers: servers, owner: o.Node + "." + hub.NewEpoch()}
+	b := &Broker{options: o, servers: servers, owner: o.Node + "." + hub.NewEpoch(), hearing: make(chan struct{})}
 	for _, s := range servers {
 		b.seeds = append(b.seeds, hash(s.name()))
 	}
@@ -80,12 +81,16 @@ func (b *Broker) Start(sink hub.Sink) error {
 		b.lanes = append(b.lanes, l)
 		b.handing.Go(l.run)
 	}
-	if err := b.reach(); err != nil {
+	err := b.reach()
+	if err == nil {
+		err = b.listen()
+	}
+	if err != nil {
 		b.cancel()
+		b.working.Wait()
 		b.end()
 		return err
 	}
-	b.listen()
 	for _, s := range b.shards {
 		for _, p := range s.partitions {
 			b.working.Go(p.keepBeating)

@@ -5,9 +5,11 @@ package redis
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -22,15 +24,45 @@ const everybody = ""
 // home is the partition whose registry is the one that is told, and over which nodes talk.
 func (b *Broker) home() *partition { return b.shards[0].partitions[0] }
 
-// listen has what other nodes say handed to the sink.
-func (b *Broker) listen() {
+// listen has what other nodes say handed to the sink, and waits until they can be heard: whoever asks them something earlier would not hear
+// the answer.
+func (b *Broker) listen() error {
 	to, ok := b.sink.(hub.ClusterSink)
 	if !ok {
-		return
+		return nil
 	}
 	own, all := &ear{b, to, false}, &ear{b, to, true}
 	b.home().link.listen(map[string]target{controlMark + b.options.Node: own, controlMark + everybody: all})
+	select {
+	case <-b.hearing:
+		return nil
+	case <-time.After(2 * b.options.Timeout):
+		return fmt.Errorf("redis: %s does not let this node listen to others; see what docs/brokers.md says its user must be allowed", b.shards[0].server.name())
+	}
 }
+
+// hears notes that this node hears the others. It may have missed something if it did before.
+func (b *Broker) hears() {
+	select {
+	case <-b.hearing:
+		b.unheard()
+	default:
+		close(b.hearing)
+	}
+}
+
+// unheard tells the sink, in order with what other nodes say.
+func (b *Broker) unheard() {
+	if to, ok := b.sink.(hub.ClusterSink); ok {
+		b.lanes[0].add(item{silence{to}, ""})
+	}
+}
+
+// silence is a target that stands for what was not heard.
+type silence struct{ hub.ClusterSink }
+
+// receive implements target.
+func (s silence) receive(string) { s.Unheard() }
 
 // ear is what listens under one name.
 type ear struct {
@@ -155,8 +187,38 @@ func (p *partition) registry(ctx context.Context) ([]hub.Node, error) {
 			nodes = append(nodes, n)
 		}
 	}
+	nodes = p.census.complete(nodes, heard[""], p.broker.options.Expiry)
 	slices.SortFunc(nodes, func(a, b hub.Node) int { return cmp.Compare(a.Name, b.Name) })
 	return nodes, nil
+}
+
+// census remembers the registry. A server that has lost its own has it together again once every node has given a sign of life; until then
+// the nodes that were in the last one are told, too: who asks all nodes must know of those from which there is no answer.
+type census struct {
+	mu       sync.Mutex // guards what follows
+	registry string     // its identity, when it was last read
+	nodes    []hub.Node // that were in it
+	lost     []hub.Node // that were in the one before
+	since    time.Time  // when that was found to be gone
+}
+
+// complete adds to the nodes of a registry those of the one before, as long as they may come back.
+func (c *census) complete(nodes []hub.Node, registry string, expiry time.Duration) []hub.Node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if registry != c.registry && len(c.nodes) > 0 {
+		c.lost, c.since = c.nodes, time.Now()
+	}
+	c.registry, c.nodes = registry, slices.Clone(nodes)
+	if time.Since(c.since) > expiry {
+		c.lost = nil
+	}
+	for _, before := range c.lost {
+		if !slices.ContainsFunc(nodes, func(n hub.Node) bool { return n.Name == before.Name }) {
+			nodes = append(nodes, before)
+		}
+	}
+	return nodes
 }
 
 // Keep implements [hub.Cluster].

@@ -94,6 +94,13 @@ func (p *partition) beat(ctx context.Context) error {
 		if err := p.announce(ctx); err != nil {
 			return err
 		}
+		if _, err := p.registry(ctx); err != nil { // so that it is known if the server forgets it
+			return err
+		}
+		if p.pulse.deaf {
+			p.pulse.deaf = false
+			b.unheard()
+		}
 	}
 	for _, node := range dead {
 		if err := p.bury(ctx, node, b.options.Expiry); err != nil {
@@ -108,6 +115,7 @@ type pulse struct {
 	registry string    // its identity
 	gone     bool      // our members are not there any more, and are to be brought back
 	told     bool      // of that somebody was told
+	deaf     bool      // the other nodes may have told this one something meanwhile, for nobody knew it
 	verified time.Time // when the channels were last verified
 }
 
@@ -116,9 +124,9 @@ func (p *pulse) noteRegistry(identity string, known bool) {
 	switch {
 	case p.registry == "":
 	case identity != p.registry:
-		p.gone, p.verified = true, time.Time{}
+		p.gone, p.deaf, p.verified = true, true, time.Time{}
 	case !known:
-		p.gone, p.told = true, true
+		p.gone, p.told, p.deaf = true, true, true
 	}
 	p.registry = identity
 }

@@ -119,7 +119,7 @@ func (l *link) run() {
 			b.counters.reconnects.Add(1)
 		}
 		began := time.Now()
-		err := l.serve(c)
+		err := l.serve(c, !first)
 		l.up.Store(false)
 		c.close()
 		if b.ctx.Err() != nil {
@@ -223,7 +223,7 @@ func (c *connection) close() {
 }
 
 // serve subscribes to everything and then to what comes, until the connection is lost.
-func (l *link) serve(c *connection) error {
+func (l *link) serve(c *connection, again bool) error {
 	l.mu.Lock()
 	for channel := range l.wanted {
 		l.todo[channel] = true
@@ -237,12 +237,15 @@ func (l *link) serve(c *connection) error {
 		if err := c.say(c.subscribing(fixed)); err != nil {
 			return err
 		}
+		l.part.broker.hears()
 	}
 	for {
 		if err := l.catchUp(c); err != nil {
 			return err
 		}
-		l.up.Store(true)
+		if !l.up.Swap(true) && again {
+			l.part.broker.options.Log.Info("redis: the connection for publications is back", "server", l.part.shard.server.name())
+		}
 		select {
 		case <-l.wake:
 		case err := <-c.lost:

@@ -34,6 +34,7 @@ type partition struct {
 
 	present presence
 	pulse   pulse
+	census  census // where it is home
 }
 
 // connect reaches the server, which must answer.

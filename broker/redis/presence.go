@@ -98,7 +98,7 @@ func (p *presence) join(ctx context.Context, channel string, m hub.Member, quiet
 func (p *presence) leave(ctx context.Context, key membership) error {
 	names, s := &p.part.names, p.part.shard
 	return s.eval(ctx, leaveScript, []string{names.members(key.channel), names.users(key.channel)},
-		[]string{names.channel(key.channel), s.publish, key.channel, names.owners(), key.session}).Error()
+		[]string{names.channel(key.channel), s.publish, key.channel, names.owners(), key.session, p.part.broker.owner}).Error()
 }
 
 // settleMany is how many members are settled at the same time.

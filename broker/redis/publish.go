@@ -103,11 +103,21 @@ func (b *Broker) publish(ctx context.Context, r *request) (hub.Published, error)
 }
 
 func (b *Broker) attempt(ctx context.Context, r *request) (hub.Published, error) {
+	r.note()
+	return r.answer(r.partition.shard.eval(ctx, publishScript, r.keys, r.args))
+}
+
+// note tells what the node has seen of the channel.
+func (r *request) note() {
 	if s := r.partition.link.find(r.channel); s != nil {
 		at := s.seen()
 		r.args[seenArg], r.args[seenArg+1], r.args[seenArg+2] = at.Epoch, strconv.FormatUint(at.Offset, 10), strconv.FormatInt(at.time, 10)
 	}
-	answer, err := r.partition.shard.eval(ctx, publishScript, r.keys, r.args).ToString()
+}
+
+// answer reads what the script says.
+func (r *request) answer(result rueidis.RedisResult) (hub.Published, error) {
+	answer, err := result.ToString()
 	if err != nil {
 		return hub.Published{}, err
 	}

@@ -3,7 +3,9 @@
 package redis
 
 import (
+	"crypto/sha1"
 	_ "embed"
+	"fmt"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -36,7 +38,7 @@ var (
 
 // The scripts. They are sent by their hash, and in full to a server that does not know it.
 var (
-	publishScript   = script(prelude, publishText)
+	publishScript   = rueidis.NewLuaScript(publishSource)
 	positionScript  = script(prelude, positionText)
 	historyScript   = script(prelude, historyText)
 	heartbeatScript = script(prelude, heartbeatText)
@@ -47,12 +49,20 @@ var (
 	tellScript      = script(tellText)
 )
 
-func script(parts ...string) *rueidis.Lua {
+// publishSource is the script by which several publications are sent at once, and publishHash its hash.
+var (
+	publishSource = source(prelude, publishText)
+	publishHash   = fmt.Sprintf("%x", sha1.Sum([]byte(publishSource)))
+)
+
+func script(parts ...string) *rueidis.Lua { return rueidis.NewLuaScript(source(parts...)) }
+
+func source(parts ...string) string {
 	var short strings.Builder // without comments, for it may be sent often to a server that has been flushed
 	for line := range strings.Lines(strings.Join(parts, "\n")) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "--") {
 			short.WriteString(line + "\n")
 		}
 	}
-	return rueidis.NewLuaScript(short.String())
+	return short.String()
 }

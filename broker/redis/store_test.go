@@ -223,6 +223,57 @@ func TestAPublicationWaitsForRoom(t *testing.T) {
 	publishing.Wait()
 }
 
+func TestASeriesWaitsForTheServerAndIsPublishedOnceInOrder(t *testing.T) {
+	t.Parallel()
+	r := servers.StartRedis(t, servers.RedisOptions{Durable: true})
+	l := servers.NewLink(t, r.Addr)
+	o := options("redis://" + l.Addr)
+	o.PublishWait, o.Timeout = 30*time.Second, time.Second
+	b, _ := start(t, o)
+	const series, each = 60, 16
+	all := hub.Storing{Retention: hub.Retention{Count: series * each, Age: time.Hour}}
+	published := make(chan int, series)
+	go func() {
+		for n := range series {
+			var said []*hub.Publication
+			for i := range each {
+				said = append(said, &hub.Publication{Channel: "lobby", Payload: fmt.Append(nil, n*each+i)})
+			}
+			done, err := b.PublishSeries(t.Context(), said, all)
+			if err != nil {
+				t.Errorf("series %d: %v", n, err)
+			}
+			published <- len(done)
+		}
+		close(published)
+	}()
+	for _, fault := range []func(){l.Stall, l.Cut} {
+		for range series / 3 {
+			<-published
+		}
+		fault()
+		time.Sleep(1500 * time.Millisecond)
+		l.Mend()
+	}
+	for count := range published {
+		if count != each {
+			t.Errorf("%d of a series were published", count)
+		}
+	}
+	h, err := b.History(t.Context(), "lobby", hub.Query{Limit: 1000, Retention: all.Retention})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(h.Publications) != series*each {
+		t.Errorf("%d are kept of %d", len(h.Publications), series*each)
+	}
+	for i, p := range h.Publications {
+		if p.Offset != uint64(i+1) || string(p.Payload) != fmt.Sprint(i) {
+			t.Fatalf("at offset %d is %q, where %d is due", p.Offset, p.Payload, i)
+		}
+	}
+}
+
 func TestAnOutageIsToldAndAnErrorSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, servers.RedisOptions{})

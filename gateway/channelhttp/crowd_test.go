@@ -3,13 +3,16 @@
 package channelhttp_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/gateway/channelhttp"
@@ -145,6 +148,62 @@ func TestAListenerThatIsTakenOutOfAChannelIsTold(t *testing.T) {
 type remote struct{ *memory.Broker }
 
 func (remote) Remote() bool { return true }
+
+// series is one that takes several publications at once, after a while, and counts how often.
+type series struct {
+	remote
+	taken atomic.Int32
+}
+
+func (b *series) PublishSeries(ctx context.Context, all []*hub.Publication, s hub.Storing) ([]hub.Published, error) {
+	b.taken.Add(1)
+	time.Sleep(10 * time.Millisecond)
+	return hub.PublishSeries(ctx, b.remote, all, s)
+}
+
+func TestWhatASenderSaidTogetherBeforeItLeftIsPublishedTogether(t *testing.T) {
+	b := &series{remote: remote{memory.New(memory.Options{})}}
+	n := start(t, hub.Options{Broker: b}, channelhttp.Options{})
+	reader := rawReader{n.join("lobby")}
+	sender := n.join("lobby")
+	const messages = 200
+	sender.Cork()
+	for i := range messages {
+		send(t, sender, websocket.Text, fmt.Sprint(i))
+	}
+	go sender.Close(websocket.StatusNormalClosure, "") // in the same segments as the last of them
+	for i := range messages {
+		if got := reader.hear(t).data; got != fmt.Sprint(i) {
+			t.Fatalf("heard %q when %d was due", got, i)
+		}
+	}
+	if taken := b.taken.Load(); taken == 0 || taken > messages/2 {
+		t.Errorf("the broker was given %d series of %d messages", taken, messages)
+	}
+}
+
+func TestOfASeriesNothingIsPublishedBehindWhatIsRefused(t *testing.T) {
+	n := start(t, hub.Options{Broker: &series{remote: remote{memory.New(memory.Options{})}},
+		Rules: []hub.Rule{{Pattern: "*", Publish: hub.Everyone, MaxPayload: 10}}}, channelhttp.Options{})
+	reader, sender := rawReader{n.join("lobby")}, n.join("lobby")
+	sender.Cork()
+	for _, text := range []string{"1", "2", "much too long", "4"} {
+		send(t, sender, websocket.Text, text)
+	}
+	if err := sender.Uncork(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"1", "2"} {
+		if got := reader.hear(t).data; got != want {
+			t.Fatalf("heard %q, want %q", got, want)
+		}
+	}
+	n.until(func() bool { return n.hub.Sessions() == 1 }) // the sender was cut
+	n.publish("lobby", "after")
+	if got := reader.hear(t).data; got != "after" {
+		t.Errorf("heard %q", got)
+	}
+}
 
 func TestWithARemoteBrokerNothingWaitsOnAnEventLoop(t *testing.T) {
 	n := start(t, hub.Options{Broker: remote{memory.New(memory.Options{})}}, channelhttp.Options{})

@@ -64,11 +64,7 @@ func (c *raw) Heard(t websocket.MessageType, payload []byte) {
 		kind = hub.JSON
 	}
 	p := &hub.Publication{Channel: c.channel, Kind: kind, Payload: slices.Clone(payload)}
-	c.Publish(p, hub.PublishOptions{}, func(_ hub.Receipt, err error) {
-		if err != nil {
-			c.Session().End(err)
-		}
-	})
+	c.Publish(p, c.Session().End)
 }
 
 // Receive implements [hub.Receiver].

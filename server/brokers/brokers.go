@@ -34,6 +34,11 @@ type Broker struct {
 	Stats func() Stats
 }
 
+// PublishSeries implements [hub.Series], as far as the broker does.
+func (b *Broker) PublishSeries(ctx context.Context, all []*hub.Publication, s hub.Storing) ([]hub.Published, error) {
+	return hub.PublishSeries(ctx, b.Shared, all, s)
+}
+
 // Stats are what all brokers between nodes tell of themselves. Counters are since the broker was made.
 type Stats struct {
 	Links      int           // connections over which publications come, or should

@@ -18,6 +18,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -72,6 +74,8 @@ type Cluster struct {
 	doubts   chan struct{}      // holds one when something may have been missed
 	tales    chan told          // what others have told
 	lines    sparing.Lines      // of the log
+	names    sparing.Lines      // of the log, about namesakes
+	self     self
 
 	ctx     context.Context // over when the node is
 	cancel  context.CancelFunc
@@ -81,6 +85,9 @@ type Cluster struct {
 	closing bool
 	last    uint64 // the id of the last question
 	asked   map[uint64]*question
+
+	namesake time.Time // when another node with this one's name was last heard
+	later    bool      // it was there before this one
 }
 
 // Answer is what one node has answered.
@@ -100,7 +107,8 @@ var (
 func New(b Broker, o Options) *Cluster {
 	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
 	c := &Cluster{Broker: b, options: o, log: cmp.Or(o.Log, slog.Default()), handlers: make(map[string]handler), asked: make(map[uint64]*question),
-		busy: make(chan struct{}, maxAnswering), long: make(chan struct{}, maxLong), doubts: make(chan struct{}, 1), tales: make(chan told, maxTold)}
+		last: rand.Uint64() >> 1, // what is late for an earlier run of this node is no answer for this one
+		self: newSelf(), busy: make(chan struct{}, maxAnswering), long: make(chan struct{}, maxLong), doubts: make(chan struct{}, 1), tales: make(chan told, maxTold)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -114,6 +122,7 @@ func (c *Cluster) Start(sink hub.Sink) error {
 		return err
 	}
 	c.working.Go(c.hear)
+	c.working.Go(c.claimName)
 	if c.options.Interrupted != nil {
 		c.doubt()
 		c.working.Go(c.lookAgain)
@@ -180,7 +189,7 @@ func (c *Cluster) send(ctx context.Context, node string, m message) error {
 
 // Ask puts a question to all other nodes that are known to live, and waits for their answers until ctx ends, at most Options.Timeout.
 // What has come is sorted by node; missing are those from which there is no answer, or an error. A broker that cannot be reached has
-// one name missing, "*": nobody knows which nodes there are.
+// one name missing, "*": nobody knows which nodes there are. If another node has this one's name, that is missing, too.
 func (c *Cluster) Ask(ctx context.Context, kind string, body []byte) (answers []Answer, missing []string) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -189,8 +198,11 @@ func (c *Cluster) Ask(ctx context.Context, kind string, body []byte) (answers []
 		c.complain("asking who the other nodes are", err)
 		return nil, []string{Unknown}
 	}
+	if there, _ := c.Namesake(); there {
+		missing = append(missing, c.Node())
+	}
 	if len(names) == 0 {
-		return nil, nil
+		return nil, missing
 	}
 	for _, a := range c.put(ctx, "", names, kind, body) {
 		if a.Err == nil {
@@ -200,6 +212,7 @@ func (c *Cluster) Ask(ctx context.Context, kind string, body []byte) (answers []
 		c.complain("asking "+a.Node+" for "+kind, a.Err)
 		missing = append(missing, a.Node)
 	}
+	slices.Sort(missing)
 	return answers, missing
 }
 
@@ -233,4 +246,9 @@ func (c *Cluster) complain(what string, err error) {
 	if unlogged, due := c.lines.Due(); due && c.ctx.Err() == nil {
 		c.log.Warn("the nodes do not all hear each other", "while", what, "cause", err, "unlogged", unlogged)
 	}
+}
+
+// PublishSeries implements [hub.Series], as far as the broker does.
+func (c *Cluster) PublishSeries(ctx context.Context, all []*hub.Publication, s hub.Storing) ([]hub.Published, error) {
+	return hub.PublishSeries(ctx, c.Broker, all, s)
 }

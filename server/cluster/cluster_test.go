@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -29,11 +30,12 @@ type wire struct {
 	*memory.Broker
 	net  *net
 	name string
+	key  string // the name, and "'" after that of a namesake
 }
 
 func (w *wire) Start(s hub.Sink) error {
 	w.net.mu.Lock()
-	w.net.sinks[w.name] = s.(hub.ClusterSink)
+	w.net.sinks[w.key] = s.(hub.ClusterSink)
 	w.net.mu.Unlock()
 	return w.Broker.Start(s)
 }
@@ -41,8 +43,8 @@ func (w *wire) Node() string { return w.name }
 func (w *wire) Tell(_ context.Context, to string, text []byte) error {
 	w.net.mu.Lock()
 	defer w.net.mu.Unlock()
-	for name, sink := range w.net.sinks {
-		if (name == to || to == "" && name != w.name) && !w.net.deaf[name] {
+	for key, sink := range w.net.sinks {
+		if name := strings.TrimSuffix(key, "'"); (name == to || to == "" && name != w.name) && !w.net.deaf[name] {
 			sink.Told(w.name, bytes.Clone(text))
 		}
 	}
@@ -54,7 +56,11 @@ func (w *wire) Nodes(context.Context) (all []hub.Node, err error) {
 	if w.net.away {
 		return nil, errors.New("away")
 	}
-	for name := range w.net.sinks {
+	for key := range w.net.sinks {
+		name := strings.TrimSuffix(key, "'")
+		if slices.ContainsFunc(all, func(n hub.Node) bool { return n.Name == name }) {
+			continue
+		}
 		all = append(all, hub.Node{Name: name})
 	}
 	return all, nil
@@ -72,7 +78,7 @@ func (noSink) Interrupted(string)        {}
 func (n *net) join(t *testing.T, name string, o Options, handlers map[string]Handler) *Cluster {
 	t.Helper()
 	o.Log = slog.New(slog.DiscardHandler)
-	c := New(&wire{memory.New(memory.Options{}), n, name}, o)
+	c := New(&wire{memory.New(memory.Options{}), n, strings.TrimSuffix(name, "'"), name}, o)
 	for kind, h := range handlers {
 		c.Handle(kind, h)
 	}
@@ -81,6 +87,13 @@ func (n *net) join(t *testing.T, name string, o Options, handlers map[string]Han
 	}
 	t.Cleanup(func() { c.Close() })
 	return c
+}
+
+// deafen has a node hear nothing any more.
+func (n *net) deafen(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.deaf[name] = true
 }
 
 func newNet() *net { return &net{sinks: make(map[string]hub.ClusterSink), deaf: make(map[string]bool)} }
@@ -98,7 +111,7 @@ func TestAQuestionIsAnsweredByAllThatCanAndTheRestIsNamed(t *testing.T) {
 		n.join(t, "broken", Options{}, map[string]Handler{"name": func(context.Context, string, []byte) ([]byte, error) { panic("oh") }})
 		n.join(t, "deaf", Options{}, name("deaf"))
 		n.join(t, "old", Options{}, nil)
-		n.deaf["deaf"] = true
+		n.deafen("deaf")
 		began := time.Now()
 		answers, missing := a.Ask(t.Context(), "name", []byte("?"))
 		if len(answers) != 1 || string(answers[0].Body) != "b to a: ?" || !slices.Equal(missing, []string{"broken", "deaf", "old"}) {
@@ -187,6 +200,62 @@ func TestWhatLaterVersionsSayIsPassedOver(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatCannotBeSentIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNet()
+		a := n.join(t, "a", Options{}, nil)
+		n.join(t, "b", Options{}, map[string]Handler{"all": func(context.Context, string, []byte) ([]byte, error) {
+			return make([]byte, maxBody+1), nil
+		}})
+		began := time.Now()
+		_, err := a.AskOne(t.Context(), "b", "all", nil)
+		if err == nil || !strings.Contains(err.Error(), "ask for less") || time.Since(began) > 0 {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
+func TestWhatAnEarlierRunOfANodeHasAskedIsNoAnswerToTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNet()
+		release := make(chan struct{})
+		n.join(t, "b", Options{}, map[string]Handler{
+			"slow":  func(context.Context, string, []byte) ([]byte, error) { <-release; return []byte("slow"), nil },
+			"never": func(ctx context.Context, _ string, _ []byte) ([]byte, error) { <-ctx.Done(); return nil, ctx.Err() },
+		})
+		n.join(t, "a", Options{}, nil).AskOne(t.Context(), "b", "slow", nil)
+		again := n.join(t, "a", Options{}, nil)
+		go func() { time.Sleep(time.Second); close(release) }()
+		if body, err := again.AskOne(t.Context(), "b", "never", nil); err == nil {
+			t.Errorf("was answered %s", body)
+		}
+	})
+}
+
+func TestOfTwoNodesWithOneNameTheLaterIsNotReadyAndBothSayThatAnswersLackOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNet()
+		first := n.join(t, "a", Options{}, nil)
+		b := n.join(t, "b", Options{}, map[string]Handler{"name": func(context.Context, string, []byte) ([]byte, error) { return nil, nil }})
+		time.Sleep(time.Minute)
+		second := n.join(t, "a'", Options{}, nil)
+		time.Sleep(2 * claimEvery)
+		if err := errors.Join(first.Ready(t.Context()), b.Ready(t.Context())); err != nil || second.Ready(t.Context()) == nil {
+			t.Errorf("those that were there are not ready: %v; the later one: %v", err, second.Ready(t.Context()))
+		}
+		for _, c := range []*Cluster{first, second} {
+			if answers, missing := c.Ask(t.Context(), "name", nil); len(answers) != 1 || !slices.Equal(missing, []string{"a"}) {
+				t.Errorf("%v, %v", answers, missing)
+			}
+		}
+		first.Close()
+		time.Sleep(time.Minute)
+		if err := second.Ready(t.Context()); err != nil {
+			t.Errorf("when the other has gone: %v", err)
+		}
+	})
+}
+
 func FuzzMessage(f *testing.F) {
 	m := message{act: asking, id: 300, kind: "channels", body: []byte("{}")}
 	text, _ := m.append(nil)
@@ -212,7 +281,7 @@ func TestALineIsHeardByTheSamePartOfOtherNodes(t *testing.T) {
 		n := newNet()
 		var heard []string
 		join := func(name string) *Line {
-			c := New(&wire{memory.New(memory.Options{}), n, name}, Options{Log: slog.New(slog.DiscardHandler)})
+			c := New(&wire{memory.New(memory.Options{}), n, name, name}, Options{Log: slog.New(slog.DiscardHandler)})
 			line, other := c.Line("socketio"), c.Line("other")
 			if err := c.Start(noSink{}); err != nil {
 				t.Fatal(err)
@@ -238,7 +307,7 @@ func TestAnAnswerMayComeInPartsAndTakeLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNet()
 		join := func(name string, parts int, pause time.Duration, last error) *Line {
-			c := New(&wire{memory.New(memory.Options{}), n, name}, Options{Log: slog.New(slog.DiscardHandler)})
+			c := New(&wire{Broker: memory.New(memory.Options{}), net: n, name: name, key: name}, Options{Log: slog.New(slog.DiscardHandler)})
 			line := c.Line("x")
 			if err := c.Start(noSink{}); err != nil {
 				t.Fatal(err)
@@ -260,7 +329,7 @@ func TestAnAnswerMayComeInPartsAndTakeLong(t *testing.T) {
 		join("nothing", 0, 0, nil)
 		join("much", 2*maxParts, 0, nil)
 		n.join(t, "old", Options{}, nil)
-		n.deaf["deaf"] = true
+		n.deafen("deaf")
 		others, err := a.Others(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -33,6 +33,9 @@ func (e ear) Interrupted(channel string) {
 	}
 }
 
+// Unheard implements [hub.ClusterSink].
+func (e ear) Unheard() { e.cluster.doubt() }
+
 // Told implements [hub.ClusterSink]. What cannot be read, or is of a kind that only later versions know, is passed over.
 func (e ear) Told(from string, text []byte) {
 	c := e.cluster
@@ -42,6 +45,10 @@ func (e ear) Told(from string, text []byte) {
 		return
 	}
 	switch {
+	case m.act == telling && m.kind == claim:
+		if from == c.Node() {
+			c.claimed(m.body)
+		}
 	case m.act == telling, m.act == asking && c.handlers[m.kind].parts != nil:
 		select {
 		case c.tales <- told{from, m}:
@@ -128,6 +135,8 @@ func (c *Cluster) answer(to string, m message) {
 			}
 			if err != nil {
 				a.status, a.body = failed, []byte(err.Error())
+			} else if n := len(a.body); n > maxBody { // who asks need not wait for what cannot be sent
+				a.status, a.body = failed, fmt.Appendf(nil, "its answer has %d bytes, and at most %d can be sent; ask for less at a time", n, maxBody)
 			}
 			<-places
 		}

@@ -75,10 +75,11 @@ func New(o Options) (*Relay, error) {
 	r := &Relay{options: o, places: make(chan struct{}, o.Most)}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.proxy = &httputil.ReverseProxy{
-		Rewrite:       r.rewrite,
-		ErrorHandler:  r.failed,
-		ErrorLog:      slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // failed tells
-		FlushInterval: -1,
+		Rewrite:        r.rewrite,
+		ModifyResponse: notRefused,
+		ErrorHandler:   r.failed,
+		ErrorLog:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // failed tells
+		FlushInterval:  -1,
 		Transport: &http.Transport{
 			DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			ResponseHeaderTimeout: o.Timeout, MaxIdleConnsPerHost: idlePerNode, IdleConnTimeout: time.Minute, DisableCompression: true,
@@ -98,6 +99,7 @@ func (r *Relay) Stop() {
 type target struct {
 	address, node string
 	here          http.Handler
+	request       *http.Request // as it came
 }
 
 type targetKey struct{}
@@ -130,7 +132,7 @@ func (r *Relay) Handler(nodeOf func(*http.Request) string, here http.Handler) ht
 		ctx, cancel := context.WithCancel(q.Context())
 		defer cancel()
 		defer context.AfterFunc(r.ctx, cancel)()
-		ctx = context.WithValue(ctx, targetKey{}, target{address, node, here})
+		ctx = context.WithValue(ctx, targetKey{}, target{address, node, here, q})
 		r.proxy.ServeHTTP(w, q.WithContext(ctx))
 	})
 }
@@ -148,6 +150,17 @@ func (r *Relay) rewrite(p *httputil.ProxyRequest) {
 	p.Out.Header.Set(header, r.sign(p.Out, proxy.From(p.In), time.Now()))
 }
 
+// refusal is the value of the header field in an answer to what is not believed.
+const refusal = "refused"
+
+// notRefused turns the refusal of another node into an error: it is about this node, and nothing for the client.
+func notRefused(answer *http.Response) error {
+	if answer.Header.Get(header) == refusal {
+		return errors.New("it does not believe this node, and its log says why; the nodes need the same secret (broker.cluster.secret_file), and clocks that agree")
+	}
+	return nil
+}
+
 // failed serves a request that its node has not: it is gone, and this one does not know the session.
 func (r *Relay) failed(w http.ResponseWriter, q *http.Request, err error) {
 	to, ok := q.Context().Value(targetKey{}).(target)
@@ -155,7 +168,7 @@ func (r *Relay) failed(w http.ResponseWriter, q *http.Request, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	r.tell("a request could not be passed on to its node", to.node, err)
-	to.here.ServeHTTP(w, q)
+	to.here.ServeHTTP(w, to.request)
 }
 
 func (r *Relay) tell(what, node string, err error) {
@@ -170,6 +183,9 @@ func (r *Relay) Receive(here http.Handler) http.Handler {
 		client, err := r.verify(q, time.Now())
 		if err != nil {
 			r.tell("a request at the listener for nodes was refused", q.RemoteAddr, err)
+			w.Header().Set(header, refusal)
+			w.Header().Set("Connection", "close")
+			http.NewResponseController(w).SetReadDeadline(time.Now()) // what is left of the request is not waited for
 			http.Error(w, fmt.Sprintf("this address is for the other nodes of a server alone: %v", err), http.StatusForbidden)
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -109,8 +110,26 @@ func TestNobodyElseIsBelieved(t *testing.T) {
 			t.Errorf("%q: %d %s", header, status, text)
 		}
 	}
-	if status, text := do(t, nodes["stranger"].clients.URL+"/x/?node=b", "GET", ""); status != 403 || !strings.Contains(text, "same secret") {
-		t.Errorf("of a node with another secret: %d %s", status, text)
+	if _, text := do(t, nodes["b"].cluster.URL+"/x/?node=b", "GET", ""); !strings.Contains(text, "same secret") {
+		t.Errorf("a stranger is told %s", text)
+	}
+	if status, text := do(t, nodes["stranger"].clients.URL+"/x/?node=b", "GET", ""); status != 200 || !strings.HasPrefix(text, "stranger GET") {
+		t.Errorf("a client of a node with another secret, which serves it itself: %d %s", status, text)
+	}
+}
+
+func TestAStrangerIsNotWaitedFor(t *testing.T) {
+	nodes := start(t, map[string]string{"b": "s"}, served)
+	line, err := net.Dial("tcp", nodes["b"].cluster.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer line.Close()
+	line.SetDeadline(time.Now().Add(30 * time.Second))
+	fmt.Fprint(line, "POST /x/ HTTP/1.1\r\nHost: b\r\nContent-Length: 1000\r\n\r\n") // and never sends it
+	answer, err := io.ReadAll(line)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 403 ") {
+		t.Errorf("%.100q, %v", answer, err)
 	}
 }
 

@@ -5,15 +5,11 @@ package faults
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
-	"github.com/ringdown/ringdown/auth"
 	"github.com/ringdown/ringdown/test/simulation"
 	"github.com/ringdown/ringdown/websocket"
 )
@@ -158,48 +154,4 @@ func TestTheAPIOfANodeIsThatOfAllAndADeadNodeLeaves(t *testing.T) {
 		var is whole
 		return a.ask(t, "GET", "/api/v1/nodes", "", &is) == 200 && len(is.Nodes) == 1 && is.Incomplete == nil
 	})
-}
-
-func TestARevocationReachesNodesThatWereAwayAndThoseThatCome(t *testing.T) {
-	t.Parallel()
-	const secret = "correct-horse-battery-staple-32-bytes-at-least"
-	broker := redis(t)
-	start := func(name string) *process {
-		return join(t, name, "127.0.0.1:0", broker.URL(), "--set", "auth.keys=[{secret: "+secret+"}]")
-	}
-	key, err := auth.NewSigningKey("", []byte(secret))
-	if err != nil {
-		t.Fatal(err)
-	}
-	token := func(user string) string {
-		now := time.Now()
-		text, err := auth.Mint(&auth.Claims{User: user, IssuedAt: now.Add(-time.Minute), Expires: now.Add(time.Hour)}, key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return text
-	}
-	a, b := start("a"), start("b")
-	ann, bob := token("ann"), token("bob")
-	here, there, away := a.connect(t, "token="+ann, "lobby"), b.connect(t, "token="+ann, "lobby"), b.connect(t, "token="+bob, "lobby")
-	var is whole
-	if a.ask(t, "POST", "/api/v1/revoke", `{"user":"ann"}`, &is); !is.Revoked || is.Incomplete != nil {
-		t.Errorf("%+v", is)
-	}
-	<-here.ended
-	<-there.ended
-	b.cmd.Process.Signal(syscall.SIGSTOP)
-	var late whole
-	if a.ask(t, "POST", "/api/v1/revoke", `{"user":"bob"}`, &late); !late.Revoked || !slices.Equal(late.Incomplete, []string{"b"}) {
-		t.Errorf("with a node that stands still: %+v", late)
-	}
-	b.cmd.Process.Signal(syscall.SIGCONT)
-	<-away.ended
-	c := start("c")
-	for user, text := range map[string]string{"ann": ann, "bob": bob} {
-		eventually(t, "a node that comes later refuses the token of "+user, func() bool {
-			var ignored string
-			return c.ask(t, http.MethodGet, "/channels/lobby", "", &ignored, "Authorization: Bearer "+text) == 401
-		})
-	}
 }

@@ -144,8 +144,22 @@ func (p *process) kill(t *testing.T) {
 	p.cmd.Wait() // says that it was killed
 }
 
-// freeze stops the process in its tracks: the kernel still takes connections for it, and it answers nothing.
-func (p *process) freeze(t *testing.T) { p.signal(t, syscall.SIGSTOP) }
+// freeze stops the process in its tracks, and waits until every thread stands still: the kernel still takes connections for it, and it answers nothing.
+func (p *process) freeze(t *testing.T) {
+	t.Helper()
+	p.signal(t, syscall.SIGSTOP)
+	eventually(t, "the node stands still", func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return !slices.ContainsFunc(threads, func(path string) bool {
+			text, err := os.ReadFile(path)
+			_, state, found := strings.Cut(string(text), ") ")
+			return err == nil && found && !strings.HasPrefix(state, "T")
+		})
+	})
+}
 
 // thaw lets a frozen process go on.
 func (p *process) thaw(t *testing.T) { p.signal(t, syscall.SIGCONT) }

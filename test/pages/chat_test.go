@@ -25,6 +25,7 @@ func (p *tab) log(texts ...string) {
 }
 
 func TestTheChatHasRoomsPeopleAndHistory(t *testing.T) {
+	t.Parallel()
 	server, ann, bob := start(t, "/chat/")
 	ann.is("open")
 	bob.is("open")
@@ -41,12 +42,14 @@ func TestTheChatHasRoomsPeopleAndHistory(t *testing.T) {
 	ann.log("hello Bob", "hello Ann, on 📞 線")
 
 	ann.click(`#rooms a[href="#random"]`)
+	ann.shows(`#rooms a[aria-current]`, "random")
 	ann.says("only here")
 	bob.shows(`#rooms a[href="#random"] .unread`, "1")
 	bob.click(`#rooms a[href="#random"]`)
 	bob.log("only here")
 	bob.fill("#room", "the big room")
 	bob.press("Enter")
+	bob.shows(`#rooms a[aria-current]`, "the big room")
 	bob.says("who is here?")
 	cyd := open(t, ann.browser, "cyd", server.Addr, "/chat/#the%20big%20room")
 	cyd.log("who is here?")
@@ -75,6 +78,7 @@ func (p *tab) gaps() int {
 }
 
 func TestTheChatSurvivesAKilledServer(t *testing.T) {
+	t.Parallel()
 	server, ann, bob := chatters(t)
 	server.Kill()
 	ann.is("waiting", "connecting")
@@ -98,6 +102,7 @@ func TestTheChatSurvivesAKilledServer(t *testing.T) {
 }
 
 func TestTheChatSurvivesAPausedServer(t *testing.T) {
+	t.Parallel()
 	server, ann, bob := chatters(t)
 	server.Freeze()
 	ann.says("into the silence")
@@ -125,6 +130,7 @@ func TestTheChatSurvivesAPausedServer(t *testing.T) {
 }
 
 func TestTheChatIsNotFooledByAProxyThatEatsFrames(t *testing.T) {
+	t.Parallel()
 	server := servers.StartRingdown(t, binary)
 	b := browser(t)
 	eater := servers.StartEater(t, server.Addr)
@@ -141,6 +147,7 @@ func TestTheChatIsNotFooledByAProxyThatEatsFrames(t *testing.T) {
 }
 
 func TestTheChatMissesNothingOfflineAndInTheCache(t *testing.T) {
+	t.Parallel()
 	server := servers.StartRingdown(t, binary)
 	b, link := browser(t), servers.NewLink(t, server.Addr)
 	ann, bob := open(t, b, "ann", server.Addr, "/chat/"), open(t, b, "bob", link.Addr, "/chat/")

@@ -5,6 +5,7 @@ package pages
 import "testing"
 
 func TestTheComparisonMeasuresFourWaysAndWhatTheyCost(t *testing.T) {
+	t.Parallel()
 	server, ann, bob := start(t, "/compare/")
 	ann.do("evaluate", args{"call": `() => { const every = document.getElementById('every'); every.value = '250'; every.dispatchEvent(new Event('change')); }`})
 	for _, p := range []*tab{ann, bob} {

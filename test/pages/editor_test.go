@@ -19,6 +19,7 @@ func (p *tab) types(at int, text string) {
 }
 
 func TestTheEditorMergesWhatTwoType(t *testing.T) {
+	t.Parallel()
 	server, ann, bob := start(t, "/editor/")
 	ann.is("open")
 	bob.is("open")
@@ -46,6 +47,7 @@ func TestTheEditorMergesWhatTwoType(t *testing.T) {
 }
 
 func TestTheEditorMergesWhatWasTypedApartAndWhatTheServerForgot(t *testing.T) {
+	t.Parallel()
 	server, ann, bob := start(t, "/editor/#plans")
 	ann.is("open")
 	bob.is("open")
@@ -67,4 +69,51 @@ func TestTheEditorMergesWhatWasTypedApartAndWhatTheServerForgot(t *testing.T) {
 	refused := []string{`^WebSocket connection to 'ws://.*' failed`, `^Failed to load resource: net::ERR_CONNECTION_REFUSED`}
 	ann.checkQuiet(refused...)
 	bob.checkQuiet(refused...)
+}
+
+// TestTheEditorConverges has two edit at random places at once, with undo among it.
+func TestTheEditorConverges(t *testing.T) {
+	t.Parallel()
+	_, ann, bob := start(t, "/editor/#storm")
+	ann.is("open")
+	bob.is("open")
+	const edit = `(seed) => {
+		let state = seed;
+		const random = (n) => (state = (state * 1103515245 + 12345) % 2147483648) % n;
+		const area = document.getElementById('area');
+		let left = 150;
+		const timer = setInterval(() => {
+			if (left-- === 0) {
+				clearInterval(timer);
+				document.body.dataset.finished = 'yes';
+				return;
+			}
+			if (random(10) === 0) {
+				area.dispatchEvent(new InputEvent('beforeinput', { inputType: random(2) ? 'historyUndo' : 'historyRedo', cancelable: true }));
+				return;
+			}
+			const whole = (at) => at - (/[\udc00-\udfff]/.test(area.value[at] ?? '') ? 1 : 0); // nobody's caret stands within a character
+			const from = whole(random(area.value.length + 1)), to = whole(Math.min(area.value.length, from + random(4)));
+			area.setRangeText(['', 'a', 'aa', 'b', '\n', '📞', '📟'][random(7)], from, to, 'end');
+			area.dispatchEvent(new InputEvent('input'));
+		}, 10);
+	}`
+	ann.do("evaluate", args{"call": edit, "arg": 7})
+	bob.do("evaluate", args{"call": edit, "arg": 11})
+	const state = `() => document.body.dataset.finished && document.getElementById('area').value`
+	ann.until(state, nil)
+	bob.until(state, nil)
+	ann.until(`() => document.getElementById('area').value.length > 20`, nil)
+	// Both are done, and what is on its way arrives; a last word of each tells when.
+	ann.types(0, "ANN")
+	bob.until(`() => document.getElementById('area').value.includes('ANN')`, nil)
+	bob.types(0, "BOB")
+	ann.until(`() => document.getElementById('area').value.includes('BOB')`, nil)
+	want := value[string](ann, `() => document.getElementById('area').value`, nil)
+	bob.text(want)
+	if broken := value[bool](ann, `() => /[\ud800-\udbff](?![\udc00-\udfff])|\ufffd/.test(document.getElementById('area').value)`, nil); broken {
+		t.Errorf("half a character is in %q", want)
+	}
+	ann.checkQuiet()
+	bob.checkQuiet()
 }

@@ -9,6 +9,7 @@ import (
 )
 
 func TestTheFrontPageHearsWhatCurlPublishes(t *testing.T) {
+	t.Parallel()
 	server, ann, bob := start(t, "/")
 	ann.is("open")
 	bob.is("open")

@@ -19,6 +19,7 @@ func (p *tab) inbox(texts ...string) {
 }
 
 func TestNotificationsComeWhileThePageIsOpenAndWhileItWasNot(t *testing.T) {
+	t.Parallel()
 	server, ann, bob := start(t, "/notifications/")
 	for p, name := range map[*tab]string{ann: "ann", bob: "bob"} {
 		p.fill("#me", name)

@@ -329,3 +329,54 @@ func TestAUnixPeerThatHangsUpDuringAPauseIsHeardToItsEnd(t *testing.T) {
 		})
 	}
 }
+
+func TestReceivedComesOnceAfterWhatCameTogetherAndBeforeTheEnd(t *testing.T) {
+	eachDriver(t, func(t *testing.T, d driver) {
+		type heard struct {
+			together []string
+			closed   bool
+		}
+		all := make(chan heard, 100)
+		var together []string // of the goroutine that calls the handler; there is one connection
+		s := d.start(t, loop.Handler{
+			Message: func(_ *loop.Conn, _ websocket.MessageType, payload []byte) {
+				together = append(together, string(payload))
+			},
+			Received: func(c *loop.Conn) {
+				said := together
+				together = nil
+				c.Go(func() { all <- heard{together: said} })
+			},
+			Close: func(*loop.Conn, error) { all <- heard{together: together, closed: true} },
+		}, loop.Options{})
+		c := s.dial(websocket.DialOptions{CorkBursts: true})
+		c.Cork()
+		const messages = 5
+		for i := range messages {
+			c.Write(soon(t), websocket.Text, fmt.Append(nil, i))
+		}
+		go c.Close(websocket.StatusNormalClosure, "")
+		calls := 0
+		for next := 0; ; {
+			h := receive(t, all, "what came together, or the end")
+			if h.closed {
+				if next != messages || len(h.together) > 0 {
+					t.Errorf("at the end %d of %d messages had been told of, and %d wait", next, messages, len(h.together))
+				}
+				break
+			}
+			if calls++; len(h.together) == 0 {
+				t.Error("it was called with nothing received")
+			}
+			for _, m := range h.together {
+				if m != fmt.Sprint(next) {
+					t.Errorf("heard %q where %d was due", m, next)
+				}
+				next++
+			}
+		}
+		if calls == messages {
+			t.Errorf("it was called %d times for %d messages in one segment", calls, messages)
+		}
+	})
+}

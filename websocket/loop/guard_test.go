@@ -59,6 +59,12 @@ func (g *guard) over(h loop.Handler) loop.Handler {
 				h.Message(c, typ, payload)
 			}
 		},
+		Received: func(c *loop.Conn) {
+			defer g.enter(c, "Received")()
+			if h.Received != nil {
+				h.Received(c)
+			}
+		},
 		Close: func(c *loop.Conn, err error) {
 			defer g.closed.Add(1)
 			defer g.enter(c, "Close")()

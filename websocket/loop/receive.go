@@ -32,11 +32,13 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 			rest = nil
 		}
 	}()
-	messages, bytes := 0, 0
+	messages, bytes, told := 0, 0, 0
 	for len(in) > 0 && c.at() <= stateClosing && !c.pausing.Load() {
 		n, ev, err := c.messages.Next(in)
 		in = in[n:]
 		if err != nil {
+			c.received(messages - told)
+			told = messages
 			c.violated(err)
 			in = nil
 			break
@@ -51,12 +53,15 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 		case wire.PongIn:
 			c.answered(ev.Payload)
 		case wire.ClosedIn:
+			c.received(messages - told)
+			told = messages
 			c.peerClosed(ev.Code, string(ev.Payload))
 		}
 		if ev.Kind == wire.PingIn || ev.Kind == wire.PongIn {
 			c.countControl()
 		}
 	}
+	c.received(messages - told)
 	if messages > 0 {
 		c.server.stats.received(messages, bytes)
 	}
@@ -69,6 +74,13 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 func (c *Conn) deliver(op wire.Opcode, payload []byte) {
 	if c.at() == stateOpen {
 		c.server.handler.Message(c, websocket.MessageType(op), payload)
+	}
+}
+
+// received tells the handler that it has heard all of so many messages that came together.
+func (c *Conn) received(messages int) {
+	if messages > 0 && !c.pausing.Load() {
+		c.server.handler.Received(c)
 	}
 }
 
@@ -107,7 +119,7 @@ func (c *Conn) countControl() {
 
 // Go runs f on a goroutine of its own, and delivers no further message of this connection until f has returned. It is for
 // handlers that take long: one that blocks holds up every other connection of its loop. It may be called only from within
-// the handler's Open, Message or Drained, once a call, and not in one that has called Detach: it panics then. A payload that f
+// the handler's Open, Message, Received or Drained, once a call, and not in one that has called Detach: it panics then. A payload that f
 // needs must be copied first.
 func (c *Conn) Go(f func()) {
 	if c.pausing.Swap(true) {

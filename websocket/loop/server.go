@@ -27,6 +27,9 @@ type Handler struct {
 	Open func(c *Conn)
 	// Message is called for each message. The payload is lent: it is good only until Message returns.
 	Message func(c *Conn, typ websocket.MessageType, payload []byte)
+	// Received is called after Message has been, once for all messages that came together, before the handler is called for anything
+	// else; but not behind a message whose handler has called [Conn.Go] or [Conn.Detach].
+	Received func(c *Conn)
 	// Close is called once, when the connection has ended: err is a [*websocket.CloseError] if the peer closed it, a
 	// [*websocket.ProtocolError] if the peer broke the protocol or a limit, [ErrSlowConsumer], [websocket.ErrClosed],
 	// [websocket.ErrKeepAlive], [websocket.ErrWriteTimeout], or an error of the network.
@@ -119,6 +122,9 @@ func (h *Handler) fill() {
 	}
 	if h.Message == nil {
 		h.Message = func(*Conn, websocket.MessageType, []byte) {}
+	}
+	if h.Received == nil {
+		h.Received = func(*Conn) {}
 	}
 	if h.Drained == nil {
 		h.Drained = func(*Conn) {}

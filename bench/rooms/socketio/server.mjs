@@ -1,7 +1,9 @@
 // A Socket.IO server with rooms, as its documentation writes one: an event joins a room, another says something to it,
-// and a backend says something to it with POST /publish/ROOM.
+// and a backend says something to it with POST /publish/ROOM. With the address of a Redis as its argument it is one of several.
 
 import { createServer } from "node:http";
+import { createAdapter } from "@socket.io/redis-adapter";
+import { createClient } from "redis";
 import { Server } from "socket.io";
 
 const server = createServer((request, response) => {
@@ -20,6 +22,14 @@ const server = createServer((request, response) => {
 });
 
 const io = new Server(server);
+
+const redis = process.argv[2];
+if (redis !== undefined) {
+  const publisher = createClient({ url: redis });
+  const subscriber = publisher.duplicate();
+  await Promise.all([publisher.connect(), subscriber.connect()]);
+  io.adapter(createAdapter(publisher, subscriber));
+}
 
 io.on("connection", (socket) => {
   socket.on("join", (room, done) => {

@@ -21,6 +21,7 @@ type Line struct {
 	behind  atomic.Int64              // when what waits became too much, on the clock of lines; 0 if it is not
 	ended   atomic.Bool               // the client was told goodbye, and the log
 	pause   pause                     // for the connection's handler
+	series  *series                   // for the connection's handler; nil if nothing was heard that has not been published yet
 
 	mu    sync.Mutex // held while there is no connection yet
 	early *early     // what came until then; nil if nothing did

@@ -87,10 +87,11 @@ func New(h *hub.Hub, o Options) (*Lines, error) {
 	o.Accept.Limits.WriteTimeout = cmp.Or(o.Accept.Limits.WriteTimeout, age+farewellRoom)
 	var err error
 	ls.server, err = loop.New(loop.Handler{
-		Open:    func(c *loop.Conn) { opened(c) },
-		Message: heard,
-		Close:   closed,
-		Drained: func(c *loop.Conn) { c.Data.(Client).Base().drained() },
+		Open:     func(c *loop.Conn) { opened(c) },
+		Message:  heard,
+		Received: func(c *loop.Conn) { c.Data.(Client).Base().flush(nil) },
+		Close:    closed,
+		Drained:  func(c *loop.Conn) { c.Data.(Client).Base().drained() },
 	}, &loop.Options{
 		Accept: o.Accept,
 		Outbox: loop.Outbox{Bytes: ls.outbox, Age: age, Policy: loop.Disconnect}, // the other policies are the hub's, which knows the channels
@@ -181,7 +182,7 @@ func opened(c *loop.Conn) {
 func heard(c *loop.Conn, t websocket.MessageType, payload []byte) {
 	client := c.Data.(Client)
 	if err := client.Base().session.Admit(len(payload)); err != nil {
-		client.Refused(err)
+		client.Base().flush(func() { client.Refused(err) }) // what was admitted before it goes first
 		return
 	}
 	client.Heard(t, payload)

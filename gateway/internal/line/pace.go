@@ -95,21 +95,18 @@ func (p *pause) after(r hub.Receipt) (wait time.Duration, ok bool) {
 	return wait, true
 }
 
-// Publish publishes on behalf of the client, from within Heard, and holds it back for as long as others need: directly where the broker
-// answers at once, otherwise aside. done is told what became of it, on whichever goroutine that was.
-func (l *Line) Publish(p *hub.Publication, o hub.PublishOptions, done func(hub.Receipt, error)) {
+// Publish publishes on behalf of the client, from within Heard, of which it is the last thing, and holds the client back for as long as
+// others need: directly where the broker answers at once. Otherwise what came together is published together, aside. failed is told what
+// could not be published, on whichever goroutine that was; of what comes with it, nothing behind it is published then.
+func (l *Line) Publish(p *hub.Publication, failed func(error)) {
 	if l.lines.hub.Remote() {
-		l.Aside(func() {
-			receipt, err := l.session.Publish(l.lines.ctx, p, o)
-			done(receipt, err)
-			if wait, ok := l.pause.after(receipt); ok {
-				time.Sleep(wait)
-			}
-		})
+		l.add(p, failed)
 		return
 	}
-	receipt, err := l.session.Publish(l.lines.ctx, p, o)
-	done(receipt, err)
+	receipt, err := l.session.Publish(l.lines.ctx, p, hub.PublishOptions{})
+	if err != nil {
+		failed(err)
+	}
 	l.Pace(receipt)
 }
 

@@ -2,6 +2,7 @@
 
 import { Client } from '@ringdown/client';
 import { showCode } from '../../look/code.ts';
+import { named } from '../../look/hash.ts';
 import { lamp } from '../../look/lamp.ts';
 import { Room, type Entry } from './room.ts';
 import mainSource from './main.ts?raw';
@@ -13,7 +14,7 @@ const nameField = $<HTMLInputElement>('name');
 
 nameField.value = sessionStorage.getItem('name') ?? `Guest ${Math.floor(Math.random() * 900) + 100}`;
 let { client, rooms, leave } = begin(nameField.value);
-let current = enter(named());
+let current = enter(named('lobby'));
 
 /** Begins anew under a name: the server learns it with the connection. */
 function begin(name: string) {
@@ -28,15 +29,6 @@ function enter(name: string): Room {
     if (!rooms.has(each)) rooms.set(each, new Room(client, each, changed));
   }
   return rooms.get(name)!;
-}
-
-/** The room that the address names. */
-function named(): string {
-  try {
-    return decodeURIComponent(location.hash.slice(1)) || 'lobby';
-  } catch {
-    return location.hash.slice(1); // a stray percent sign
-  }
 }
 
 function changed(room: Room): void {
@@ -104,7 +96,7 @@ function showRooms(): void {
 }
 
 addEventListener('hashchange', () => {
-  current = enter(named());
+  current = enter(named('lobby'));
   show();
   log.scrollTop = log.scrollHeight;
 });
@@ -124,10 +116,12 @@ $('composer').addEventListener('submit', (event) => {
 });
 
 nameField.addEventListener('change', () => {
+  const entered = [...rooms.keys()];
   leave();
   client.close();
   ({ client, rooms, leave } = begin(nameField.value));
-  current = enter(named());
+  entered.forEach(enter);
+  current = enter(named('lobby'));
   show();
 });
 

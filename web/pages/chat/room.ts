@@ -4,6 +4,7 @@ import type { Channel, Client, Message } from '@ringdown/client';
 
 const kept = 500; // entries of a room
 const asked = 50; // messages of before
+const pause = 200; // ms until somebody looks who is here
 
 /** What a room shows, in its order. Pending entries are the last ones. */
 export type Entry =
@@ -21,6 +22,7 @@ export class Room {
   #changed: (room: Room) => void;
   #settled = new Map<string, string>(); // pending entries that are published, by the cursor under which they will come
   #last = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(client: Client, name: string, changed: (room: Room) => void) {
     this.name = name;
@@ -32,16 +34,18 @@ export class Room {
       changed(this);
     });
     this.#channel.on('gap', ({ from, to, cursor }) => {
-      this.#insert({ kind: 'gap', id: `gap ${cursor}`, text: from ? `${to - from + 1} messages are missing here.` : 'Messages may be missing here.' });
+      const gap: Entry = { kind: 'gap', id: `gap ${cursor}`, text: from ? `${to - from + 1} messages are missing here.` : 'Messages may be missing here.' };
+      this.#insert(gap);
       changed(this);
+      if (!from) void this.#fill(() => this.entries.indexOf(gap) + 1); // what was said since the server forgot, it has
     });
-    this.#channel.on('presence', () => void this.#look());
-    this.#channel.on('subscribed', () => void this.#look());
+    this.#channel.on('presence', () => this.#lookSoon());
+    this.#channel.on('subscribed', () => this.#lookSoon());
     this.#channel.on('unsubscribed', ({ message }) => {
       this.#insert({ kind: 'gap', id: `end ${++this.#last}`, text: `You are not in this room: ${message}` });
       changed(this);
     });
-    void this.#before();
+    void this.#fill(() => 0);
   }
 
   /** Says something. It is shown at once, and settled when everybody has it; until then it waits for the line, however long that takes. */
@@ -60,19 +64,25 @@ export class Room {
     this.#changed(this);
   }
 
-  // What was said before anybody here listened. It goes above whatever has come meanwhile.
-  async #before(): Promise<void> {
+  // What was said while nobody here listened. It goes above whatever has come meanwhile.
+  async #fill(place: () => number): Promise<void> {
     const { messages } = await this.#channel.history({ limit: asked }).catch(() => ({ messages: [] }));
-    const older = messages.filter(({ cursor }) => !this.#has(cursor)).map(entryOf);
-    this.entries.unshift(...older);
+    const missing = messages.filter(({ cursor }) => !this.#has(cursor)).map(entryOf);
+    this.entries.splice(place(), 0, ...missing);
+    for (const { id } of missing) this.#settle(id);
     this.#changed(this);
   }
 
   #heard(message: Message): void {
     if (this.#has(message.cursor)) return; // the history had it
-    this.#remove(this.#settled.get(message.cursor));
-    this.#settled.delete(message.cursor);
+    this.#settle(message.cursor);
     this.#insert(entryOf(message));
+  }
+
+  // A pending entry has come back, under its cursor.
+  #settle(cursor: string): void {
+    this.#remove(this.#settled.get(cursor));
+    this.#settled.delete(cursor);
   }
 
   #insert(entry: Entry): void {
@@ -81,7 +91,13 @@ export class Room {
     this.entries.splice(0, this.entries.length - kept);
   }
 
+  // Once for many who come and go at the same time.
+  #lookSoon(): void {
+    this.#timer ??= setTimeout(() => void this.#look(), pause);
+  }
+
   async #look(): Promise<void> {
+    this.#timer = undefined;
     const { members, sessions } = await this.#channel.presence().catch(() => ({ members: [], sessions: 0 })); // a poll has none
     this.people = [...new Set(members.map(({ user }) => user ?? '').filter(Boolean))].sort();
     this.nameless = sessions - members.filter(({ user }) => user).length;

@@ -3,6 +3,7 @@
 import { Client } from '@ringdown/client';
 import * as Y from 'yjs';
 import { showCode } from '../../look/code.ts';
+import { named } from '../../look/hash.ts';
 import { lamp } from '../../look/lamp.ts';
 import { Cursors } from './cursors.ts';
 import { Provider } from './provider.ts';
@@ -18,7 +19,7 @@ const area = $<HTMLTextAreaElement>('area');
 name.value = sessionStorage.getItem('name') ?? `Guest ${Math.floor(Math.random() * 900) + 100}`;
 name.addEventListener('change', () => sessionStorage.setItem('name', name.value));
 
-const title = decodeURIComponent(location.hash.slice(1)) || 'notes'; // another text: /editor/#another
+const title = named('notes'); // another text: /editor/#another
 addEventListener('hashchange', () => location.reload());
 
 const client = new Client('/');
