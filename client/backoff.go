@@ -10,6 +10,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,9 @@ func (b *Backoff) Opened(open time.Duration) {
 		b.failures = 0
 	}
 }
+
+// Reset forgets failures: there is new reason to hope.
+func (b *Backoff) Reset() { b.failures = 0 }
 
 // Next is how long to wait after another failure, and at least as long as the server has asked for, if that is not 0.
 func (b *Backoff) Next(asked time.Duration) time.Duration {
@@ -66,6 +70,7 @@ type RefusedError struct {
 	Message    string        // what it said
 	RetryAfter time.Duration // 0 if it did not say
 	cause      error
+	spoken     bool // in the server's form, of an answer to an HTTP request
 }
 
 func (e *RefusedError) Error() string {
@@ -142,8 +147,28 @@ func final(err error, welcome bool) bool {
 	if e, ok := errors.AsType[*RefusedError](err); ok {
 		return !welcome && !e.Temporary()
 	}
-	return websocket.CloseStatus(err) == websocket.StatusPolicyViolation || !welcome && errors.Is(err, errNotRingdown)
+	return websocket.CloseStatus(err) == websocket.StatusPolicyViolation || codeOf(err) == "token_revoked" ||
+		!welcome && errors.Is(err, errNotRingdown)
 }
+
+// unpreparedError is an attempt that failed before it reached for the server: Options.Prepare or Token had an error.
+type unpreparedError struct{ cause error }
+
+func (e *unpreparedError) Error() string { return e.cause.Error() }
+func (e *unpreparedError) Unwrap() error { return e.cause }
+
+// attemptError is an attempt that failed over several transports.
+type attemptError struct{ errs []error } // the last one first, which decides what is made of it
+
+func (e *attemptError) Error() string {
+	text := "client: no transport works"
+	for _, err := range slices.Backward(e.errs) {
+		text += "; " + strings.TrimPrefix(err.Error(), "client: ")
+	}
+	return text
+}
+
+func (e *attemptError) Unwrap() []error { return e.errs }
 
 // blames tells whether the connection ended because of what this side has sent, which is then not to be sent again.
 func blames(err error) bool {
@@ -153,14 +178,4 @@ func blames(err error) bool {
 		return true
 	}
 	return false
-}
-
-// socketURL takes http for ws and https for wss, as people copy addresses from their browser.
-func socketURL(url string) string {
-	for web, socket := range map[string]string{"http://": "ws://", "https://": "wss://"} {
-		if rest, ok := strings.CutPrefix(url, web); ok {
-			return socket + rest
-		}
-	}
-	return url
 }

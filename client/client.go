@@ -1,5 +1,6 @@
-// Package client talks to a Ringdown server over its native protocol (docs/protocol.md): one connection for any number of
-// channels, which comes back by itself and goes on where it was.
+// Package client talks to a Ringdown server: one connection for any number of channels, which comes back by itself and goes on where it
+// was. It speaks the native protocol (docs/protocol.md) over a WebSocket and, where none passes anything, makes do with
+// Server-Sent Events or long polling (docs/channels.md).
 //
 //	c, err := client.Dial(ctx, "ws://127.0.0.1:8000/connect", client.Options{})
 //	if err != nil {
@@ -28,11 +29,15 @@
 //
 // Publishing is safe to repeat, and is repeated until there is a receipt: a publication gets an idempotency key.
 //
+// A connection counts as open when something has passed both ways, so that a proxy which accepts the Upgrade and eats what comes after
+// it does not fool the client. What worked is used again, and while that is not the best transport, the best is tried beside
+// it now and then. A connection that is silent is noticed by the client's own heartbeat, over every transport.
+//
 // A program that takes events more slowly than they come is not served without bounds: so many wait in the subscription
 // ([Options.Queue]), then the connection is not read any more, and then the server does what its rule for the channel says,
 // which the subscription is told.
 //
-// All methods may be called from any goroutine.
+// All methods may be called from any goroutine. docs/client-behaviours.md lists what this client and that for browsers do alike.
 package client
 
 import (
@@ -40,9 +45,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -62,12 +64,23 @@ const (
 
 // Options are the choices of a client. The zero value is fine.
 type Options struct {
-	// Dial says how to connect: header, TLS, proxy, limits. Its zero Limits.Message means DefaultMaxMessage here, and its zero
-	// KeepAlive a ping every 20 s, to be answered within 10 s.
+	// Dial says how to connect, over any transport: header, TLS, proxy, limits. Its zero Limits.Message means DefaultMaxMessage here,
+	// and its zero HandshakeTimeout 10 s.
 	Dial websocket.DialOptions
-	// Prepare is called before each attempt to connect, with a copy of Dial: to renew a token, for instance. An error counts
+	// Prepare is called before each attempt to connect, with a copy of Dial: to choose another proxy, for instance. An error counts
 	// as a failed attempt. May be nil.
 	Prepare func(ctx context.Context, dial *websocket.DialOptions) error
+	// Token gets the token that the server is shown, as Authorization: Bearer. It is called when a token is first needed, and with renew
+	// when the one before is about to end (a tenth of its life before, a minute at most) or was refused: a cached one will not do
+	// then. A new token is shown on the open connection. An error counts as a failed attempt. May be nil.
+	Token func(ctx context.Context, renew bool) (string, error)
+
+	// Transports may be used, the best first. nil means all: WebSocket, EventStream, LongPolling.
+	Transports []Transport
+	// Memory stores which transport worked, beyond this client. May be nil.
+	Memory Memory
+	// Heartbeat says how soon a dead connection is noticed.
+	Heartbeat Heartbeat
 
 	// Queue is how many events of a subscription may wait to be taken. 0 means DefaultQueue.
 	Queue int
@@ -89,43 +102,65 @@ var (
 	// ErrLost is returned by [Client.Call] when the connection broke before the answer came: nobody knows whether the call was
 	// handled.
 	ErrLost = errors.New("client: the connection broke before the answer came")
+	// ErrUnknown is returned by [Client.Publish] when a publication was sent and not answered for too long to be sent again:
+	// nobody knows whether it was published.
+	ErrUnknown = errors.New("client: it was sent, and it has been too long without an answer to send it again")
 )
 
 // Client is a connection to a server that comes back by itself. Make one with New or Dial, and Close it.
 type Client struct {
-	url     string
+	address address
 	options Options
+	chooser *chooser
+	tokens  tokens
+	invalid error           // the address or the options are
 	ctx     context.Context // over when Close was called
 	cancel  context.CancelFunc
 	ended   chan struct{} // closed when run has returned
+	wake    chan struct{} // Wake was called
 
 	mu      sync.Mutex // guards what follows; taken before a subscription's
 	state   State
 	cause   error         // of the last failure; in state Closed, why
 	changed chan struct{} // closed at the next change of state
 	link    *link         // in state Open
+	line    *link         // that, or one that is about to be open: whom subscriptions are entrusted to
 	subs    map[string]*Subscription
 	forced  sync.WaitGroup // calls of Options.Forced
 }
 
-// New returns a client that connects in the background. The URL is that of the server's /connect, with ws, wss, http or https.
+// New returns a client that connects in the background. The URL is that of the server's /connect, with ws, wss, http or https; its
+// parameters go with every request. A URL that is none closes the client at once.
 func New(url string, options Options) *Client {
+	c := newClient(url, options)
+	go c.run()
+	return c
+}
+
+// newClient is New, short of the running.
+func newClient(url string, options Options) *Client {
 	options.Queue = cmp.Or(max(0, options.Queue), DefaultQueue)
 	options.MinBackoff = cmp.Or(max(0, options.MinBackoff), DefaultMinBackoff)
 	options.MaxBackoff = max(cmp.Or(max(0, options.MaxBackoff), DefaultMaxBackoff), options.MinBackoff)
-	dial := &options.Dial
-	dial.Limits.Message = cmp.Or(dial.Limits.Message, DefaultMaxMessage)
-	dial.KeepAlive.Interval = cmp.Or(dial.KeepAlive.Interval, 20*time.Second)
-	dial.Subprotocols = []string{Subprotocol}
+	options.Heartbeat = options.Heartbeat.withDefaults()
+	options.Dial.Limits.Message = cmp.Or(options.Dial.Limits.Message, DefaultMaxMessage)
 	c := &Client{
-		url:     socketURL(url),
 		options: options,
+		tokens:  tokens{get: options.Token},
 		ended:   make(chan struct{}),
+		wake:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
 		subs:    make(map[string]*Subscription),
 	}
+	all, invalid := transportsNamed(options.Transports)
+	c.address, c.invalid = addressOf(url)
+	if c.invalid == nil {
+		c.invalid = invalid
+	}
+	if c.invalid == nil {
+		c.chooser = newChooser(all, options.Memory, c.address.name())
+	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	go c.run()
 	return c
 }
 
@@ -175,7 +210,22 @@ func (c *Client) lastCause() error {
 	return c.cause
 }
 
-// Session is the name of this client's session, as others see it in presence, or "" while there is no connection. It is another one
+// Transport is that over which the client is open, or "".
+func (c *Client) Transport() Transport {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.link == nil {
+		return ""
+	}
+	return c.link.transport.name
+}
+
+// Wake is for programs that know of a reason to hope or to doubt: the machine was suspended, the network is another. The client looks at
+// once whether its connection lives and, where there is none, tries at once to connect, unless the server has asked it to
+// come later. It does not wait.
+func (c *Client) Wake() { signal(c.wake) }
+
+// Session is the name of this client's session, as others see it in presence, or "" while there is no WebSocket. It is another one
 // after each reconnection.
 func (c *Client) Session() string {
 	c.mu.Lock()
@@ -204,72 +254,6 @@ func (c *Client) open(ctx context.Context) (*link, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
-}
-
-// run connects, again and again, until Close or until the server does not want the client any more.
-func (c *Client) run() {
-	defer close(c.ended)
-	wait := Backoff{Min: c.options.MinBackoff, Max: c.options.MaxBackoff}
-	welcome := false // it has been open
-	for {
-		l, err := c.connect()
-		if err == nil {
-			welcome = true
-			c.opened(l)
-			opened := time.Now()
-			err = l.serve()
-			wait.Opened(time.Since(opened))
-		}
-		if c.ctx.Err() != nil {
-			c.close(ErrClosed)
-			return
-		}
-		if final(err, welcome) {
-			c.close(err)
-			return
-		}
-		pause := wait.Next(comeBack(err))
-		c.to(Waiting, nil, err, pause)
-		select {
-		case <-time.After(pause):
-		case <-c.ctx.Done():
-			c.close(ErrClosed)
-			return
-		}
-		c.to(Connecting, nil, err, 0)
-	}
-}
-
-// connect opens a connection, up to the server's welcome.
-func (c *Client) connect() (*link, error) {
-	dial := c.options.Dial
-	dial.Header = dial.Header.Clone()
-	if dial.Header == nil {
-		dial.Header = make(http.Header)
-	}
-	if c.options.Prepare != nil {
-		if err := c.options.Prepare(c.ctx, &dial); err != nil {
-			return nil, err
-		}
-	}
-	conn, response, err := websocket.Dial(c.ctx, c.url, &dial)
-	if err != nil {
-		return nil, refused(response, err)
-	}
-	return newLink(c, conn)
-}
-
-// opened makes the connection the client's, and has it ask for all subscriptions before anybody else can say anything.
-func (c *Client) opened(l *link) {
-	c.mu.Lock()
-	for _, name := range slices.Sorted(maps.Keys(c.subs)) {
-		if s := c.subs[name]; !s.forced {
-			l.subscribe(s)
-		}
-	}
-	c.link = l // from here on, who subscribes asks by itself
-	c.mu.Unlock()
-	c.to(Open, l, nil, 0)
 }
 
 // close is the end.

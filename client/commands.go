@@ -32,9 +32,11 @@ type Receipt struct {
 
 // Publish publishes, and waits for the receipt. When the connection breaks, it is sent again over the next one, with the same
 // idempotency key, until ctx ends; then nobody knows whether it was published, unless it is published again with a key of the
-// program's own. (A publication that is repeated only after the server has forgotten the key, some minutes, is published again.)
+// program's own. The server knows a key for 5 minutes, so 4 minutes after it was first sent a publication is not sent again: the error
+// is then [ErrUnknown].
 //
-// The error is an [*Error] if the server refuses.
+// There is no queue: without a connection the caller waits, and ctx bounds for how long. The error is an [*Error] if the server
+// refuses.
 func (c *Client) Publish(ctx context.Context, p Publication) (Receipt, error) {
 	if p.IdempotencyKey == "" {
 		p.IdempotencyKey = rand.Text()
@@ -58,7 +60,7 @@ type Present struct {
 }
 
 // Presence asks who is in a channel to which the client is subscribed, and for at most limit of them by name; the server lists no
-// more than 1000.
+// more than 1000. It needs a WebSocket.
 func (c *Client) Presence(ctx context.Context, channel string, limit int) (Present, error) {
 	rest := command(nil).text("channel", channel).number("limit", uint64(max(0, limit)))
 	h, err := c.ask(ctx, "presence", rest, true)
@@ -96,7 +98,7 @@ func (c *Client) History(ctx context.Context, channel, cursor string, limit int)
 }
 
 // Call asks the server's handler for a method. channel may be "". It is not asked again when the connection breaks: the error
-// is then [ErrLost].
+// is then [ErrLost]. It needs a WebSocket; over another transport the error is an [*Error] with the code needs_websocket.
 func (c *Client) Call(ctx context.Context, method, channel string, kind Kind, data []byte) (Kind, []byte, error) {
 	rest := command(nil).text("method", method).text("channel", channel)
 	rest, err := rest.data(kind, data)
@@ -119,14 +121,22 @@ func (c *Client) Ping(ctx context.Context) (time.Duration, error) {
 
 // ask sends a command and waits for its answer. again tells whether it may be sent more than once.
 func (c *Client) ask(ctx context.Context, kind string, rest []byte, again bool) (heard, error) {
+	var first time.Time // when it was first sent
 	for {
 		l, err := c.open(ctx)
 		if err != nil {
 			return heard{}, err
 		}
+		if kind == "publish" && !first.IsZero() && time.Since(first) > repeatable {
+			return heard{}, ErrUnknown
+		}
+		asked := time.Now()
 		id, p := l.ask(kind, rest)
 		select {
 		case h := <-p.answer:
+			if again && h.Type == "error" && h.Code == "shutting_down" {
+				break // it is for the next link
+			}
 			return h, refusal(&h)
 		case <-ctx.Done():
 			l.giveUp(id)
@@ -138,6 +148,9 @@ func (c *Client) ask(ctx context.Context, kind string, rest []byte, again bool) 
 			return h, refusal(&h)
 		default:
 		}
+		if err := c.leave(ctx, l); err != nil {
+			return heard{}, err
+		}
 		sent := l.wasSent(p)
 		if sent && blames(l.err) {
 			return heard{}, fmt.Errorf("client: the server ended the connection instead of answering: %w", l.err)
@@ -145,11 +158,14 @@ func (c *Client) ask(ctx context.Context, kind string, rest []byte, again bool) 
 		if sent && !again {
 			return heard{}, ErrLost
 		}
-		if err := c.leave(ctx, l); err != nil {
-			return heard{}, err
+		if sent && first.IsZero() {
+			first = asked
 		}
 	}
 }
+
+// repeatable is how long a publication may be repeated; the server knows its key for 5 minutes.
+const repeatable = 4 * time.Minute
 
 func refusal(h *heard) error {
 	if h.Type == "error" {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/client"
+	"github.com/ringdown/ringdown/gateway/channelhttp"
 	"github.com/ringdown/ringdown/gateway/native"
 	"github.com/ringdown/ringdown/hub"
 )
@@ -33,6 +35,7 @@ type node struct {
 	t       testing.TB
 	hub     *hub.Hub
 	gateway *native.Gateway
+	plain   *channelhttp.Gateway
 	http    *http.Server
 	address string
 	hanging chan struct{} // told of each call that hangs
@@ -49,25 +52,28 @@ func startNode(t testing.TB) *node {
 func (n *node) start() {
 	n.t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	h, err := hub.New(hub.Options{Broker: memory.New(memory.Options{}), Rules: rules, Log: quiet, Call: n.answerCall})
+	h, err := hub.New(hub.Options{Broker: memory.New(memory.Options{}), Rules: rules, Log: quiet, Call: n.answerCall, Authenticate: authenticate})
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	g, err := native.New(h, native.Options{Log: quiet, Identify: func(r *http.Request) (hub.Identity, error) {
-		if r.Header.Get("Authorization") == "expired" {
-			return hub.Identity{}, hub.Errorf(hub.NotAllowed, "the token has expired")
-		}
-		return hub.Identity{User: r.URL.Query().Get("user")}, nil
-	}})
+	g, err := native.New(h, native.Options{Log: quiet, Identify: identify})
 	if err != nil {
 		n.t.Fatal(err)
 	}
+	plain, err := channelhttp.New(h, channelhttp.Options{Log: quiet, Identify: identify})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/channels", plain)
+	mux.Handle("/channels/{channel}", plain)
+	mux.Handle("/", g)
 	l, err := net.Listen("tcp", n.address)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	n.hub, n.gateway, n.address = h, g, l.Addr().String()
-	n.http = &http.Server{Handler: g}
+	n.hub, n.gateway, n.plain, n.address = h, g, plain, l.Addr().String()
+	n.http = &http.Server{Handler: mux}
 	go n.http.Serve(l)
 }
 
@@ -75,7 +81,7 @@ func (n *node) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	n.http.Close()
-	if err := errors.Join(n.gateway.Shutdown(ctx), n.hub.Shutdown(ctx)); err != nil {
+	if err := errors.Join(n.gateway.Shutdown(ctx), n.plain.Shutdown(ctx), n.hub.Shutdown(ctx)); err != nil {
 		n.t.Error(err)
 	}
 }
@@ -249,4 +255,51 @@ func until(t testing.TB, what string, done func() bool) {
 			t.Fatalf("waited in vain until %s", what)
 		}
 	}
+}
+
+// stateLog notes what an observer is told.
+type stateLog struct {
+	mu      sync.Mutex
+	changes []client.Change
+}
+
+func (l *stateLog) note(c client.Change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changes = append(l.changes, c)
+}
+
+func (l *stateLog) all() (states []client.State) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.changes {
+		states = append(states, c.To)
+	}
+	return states
+}
+
+func (l *stateLog) last() client.Change {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changes[len(l.changes)-1]
+}
+
+// first is the first change to a state.
+func (l *stateLog) first(to client.State) client.Change {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.IndexFunc(l.changes, func(c client.Change) bool { return c.To == to })
+	return l.changes[i]
+}
+
+func (l *stateLog) wait(t testing.TB, s client.State) {
+	t.Helper()
+	until(t, "the state is "+s.String(), func() bool {
+		for _, is := range l.all() {
+			if is == s {
+				return true
+			}
+		}
+		return false
+	})
 }

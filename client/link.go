@@ -1,4 +1,4 @@
-// A link: one connection, from the server's welcome to its end.
+// A link: one connection over one transport, from the attempt to its end. It is open when something has passed both ways.
 
 package client
 
@@ -8,28 +8,39 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/ringdown/ringdown/websocket"
 )
 
 // errNotRingdown is the end of a connection whose other side speaks something else.
 var errNotRingdown = errors.New("client: this is not the native protocol of Ringdown; is it the URL of /connect?")
 
-// greeting is how long the server may take to say welcome. Some proxies let a handshake pass and nothing after it.
-const greeting = 10 * time.Second
-
 type link struct {
-	client  *Client
-	conn    *websocket.Conn
-	session string
+	client    *Client
+	transport transport
+	own       bool // it is to be the client's connection, and does not only try a transport
+	wire      wire
+	session   string
+
+	ctx        context.Context // over at the end
+	cancel     context.CancelFunc
+	stop       func() bool   // of what closes the wire when the client is closed
+	stopped    chan struct{} // closed when that has been done
+	background sync.WaitGroup
 
 	dead  chan struct{} // closed at the end
 	err   error         // why; set before dead is closed
 	news  chan struct{} // there is something in queue
 	asked chan struct{} // somebody has begun to wait for an answer
+	woken bool          // the program has called Wake meanwhile; to be read at the end
+
+	began   time.Time
+	heardAt atomic.Int64  // since began, when there was a sign of life
+	signs   atomic.Uint64 // of life, so far
+	busy    atomic.Bool   // what was heard is being given to those it is for
 
 	mu      sync.Mutex // guards what follows; taken after the client's and after a subscription's
+	cause   error      // why this side has ended it
 	queue   []queued   // each is of a caller who waits, or of a subscription
 	lastID  uint64
 	pending map[uint64]*pending
@@ -51,65 +62,116 @@ type queued struct {
 	text     []byte
 }
 
-// newLink waits for the welcome. It closes the connection if that does not come.
-func newLink(c *Client, conn *websocket.Conn) (*link, error) {
-	l := &link{client: c, conn: conn, dead: make(chan struct{}), news: make(chan struct{}, 1), asked: make(chan struct{}, 1),
-		pending: make(map[uint64]*pending)}
-	ctx, cancel := context.WithTimeout(c.ctx, greeting)
-	defer cancel()
-	_, message, err := conn.Read(ctx)
+// newLink opens a link. For the client's own, and not for one that only tries a transport, it asks for all subscriptions.
+func (c *Client) newLink(ctx context.Context, t transport, own bool) (*link, error) {
+	l := &link{client: c, transport: t, own: own, dead: make(chan struct{}), news: make(chan struct{}, 1), asked: make(chan struct{}, 1),
+		pending: make(map[uint64]*pending), stopped: make(chan struct{}), began: time.Now()}
+	to, err := c.route(ctx)
 	if err != nil {
-		conn.CloseNow()
-		return nil, fmt.Errorf("client: waiting for the server's welcome: %w", err)
+		return nil, &unpreparedError{err}
 	}
-	var h heard
-	if err := json.Unmarshal(message, &h); err == nil && h.Type == "disconnect" {
-		conn.CloseNow()
-		return nil, farewell(&h)
+	to.alive = l.alive
+	if l.wire, err = t.open(ctx, to); err != nil {
+		return nil, err
 	}
-	if h.Type != "welcome" {
-		conn.Close(websocket.StatusPolicyViolation, "the first message is not a welcome")
-		return nil, errNotRingdown
+	l.stop = context.AfterFunc(ctx, func() {
+		defer close(l.stopped)
+		l.wire.close()
+	})
+	l.ctx, l.cancel = context.WithCancel(ctx)
+	l.say(ping)
+	if own {
+		c.entrust(l)
 	}
-	l.session = h.Session
+	l.background.Go(l.write)
+	if err := l.greet(); err != nil {
+		return nil, l.end(err)
+	}
 	return l, nil
 }
 
-// serve hears and says until the connection ends, and returns why it has.
-func (l *link) serve() error {
-	var background sync.WaitGroup
-	background.Go(l.write)
-	closed := make(chan struct{})
-	stop := context.AfterFunc(l.client.ctx, func() {
-		defer close(closed)
-		l.conn.Close(websocket.StatusNormalClosure, "")
+// greet waits until there is a welcome, and the answer to a ping: what this side says arrives, too.
+func (l *link) greet() error {
+	late := time.AfterFunc(l.transport.greeting, func() {
+		l.abort(fmt.Errorf("%w: the connection was accepted, but in %v nothing has passed both ways", ErrSilent, l.transport.greeting))
 	})
-	l.err = l.read()
-	close(l.dead)
-	l.conn.CloseNow()
-	if !stop() {
-		<-closed
+	defer late.Stop()
+	h, err := l.wire.read()
+	if err != nil {
+		return err
 	}
-	background.Wait()
+	if h.Type == "disconnect" {
+		return farewell(h)
+	}
+	if h.Type != "welcome" {
+		return errNotRingdown
+	}
+	l.session = h.Session
+	return l.read(func(h *heard) bool { return h.Type == "pong" && h.id() == 0 })
+}
+
+// serve hears and says until the connection ends, and returns why it has.
+func (l *link) serve(background ...func()) error {
+	for _, f := range background {
+		l.background.Go(f)
+	}
+	return l.end(l.read(func(*heard) bool { return false }))
+}
+
+// end waits for what runs in the background, and returns why the link has ended. The connection has ended with err.
+func (l *link) end(err error) error {
+	l.mu.Lock()
+	if l.cause == nil {
+		l.cause = err
+	}
+	if l.err = l.cause; l.farewell != nil {
+		l.err = l.farewell
+	}
+	l.mu.Unlock()
+	close(l.dead)
+	l.cancel()
+	l.wire.closeNow()
+	if !l.stop() {
+		<-l.stopped
+	}
+	l.background.Wait()
 	return l.err
 }
 
-func (l *link) read() error {
+// abort ends the connection at once. The first cause counts.
+func (l *link) abort(cause error) {
+	l.mu.Lock()
+	if l.cause == nil {
+		l.cause = cause
+	}
+	l.mu.Unlock()
+	l.wire.closeNow()
+}
+
+// read hears until enough is true of a message, or the connection ends.
+func (l *link) read(enough func(*heard) bool) error {
 	for {
-		_, message, err := l.conn.Read(context.Background())
-		switch {
-		case err != nil && l.farewell != nil:
-			return l.farewell
-		case err != nil:
+		h, err := l.wire.read()
+		if err != nil {
 			return err
 		}
-		var h heard
-		if err := json.Unmarshal(message, &h); err != nil {
-			l.conn.Close(websocket.StatusInvalidPayload, "a message is not JSON of the protocol")
-			return fmt.Errorf("client: the server says what is not of the protocol: %w", err)
+		l.alive()
+		if enough(h) {
+			return nil
 		}
-		l.hear(&h)
+		l.busy.Store(true)
+		l.hear(h)
+		l.busy.Store(false)
+		l.alive()
 	}
+}
+
+// unmarshal reads a message.
+func unmarshal(message []byte, h *heard) error {
+	if err := json.Unmarshal(message, h); err != nil {
+		return fmt.Errorf("%w (%w)", errNotRingdown, err)
+	}
+	return nil
 }
 
 func farewell(h *heard) *DisconnectError {
@@ -122,6 +184,7 @@ func (l *link) hear(h *heard) {
 	switch {
 	case h.Type == "disconnect":
 		l.farewell = farewell(h)
+	case !l.own: // what else is said is said to the client's connection, too
 	case h.Type == "message":
 		if s := l.client.subscription(h.Channel); s != nil {
 			s.message(l, h)
@@ -188,6 +251,14 @@ func (l *link) put(p *pending, c command, rest []byte) uint64 {
 	return l.lastID
 }
 
+// say queues a command whose answer nobody waits for.
+func (l *link) say(command []byte) {
+	l.mu.Lock()
+	l.queue = append(l.queue, queued{text: command})
+	l.mu.Unlock()
+	signal(l.news)
+}
+
 // giveUp is for who does not wait any longer.
 func (l *link) giveUp(id uint64) {
 	l.mu.Lock()
@@ -219,17 +290,8 @@ func (l *link) subscribe(s *Subscription) {
 
 // unsubscribe asks for no more of a channel.
 func (l *link) unsubscribe(channel string) {
-	l.mu.Lock()
-	l.queue = append(l.queue, queued{text: newCommand("unsubscribe").text("channel", channel).end()})
-	l.mu.Unlock()
-	signal(l.news)
+	l.say(newCommand("unsubscribe").text("channel", channel).end())
 }
-
-// Bounds of what is sent as one message. A server takes 100 commands and 256 KiB.
-const (
-	maxBatch      = 100
-	maxBatchBytes = 64 << 10
-)
 
 // write sends what is queued until the connection ends.
 func (l *link) write() {
@@ -239,11 +301,9 @@ func (l *link) write() {
 		case <-l.dead:
 			return
 		}
-		for queue := l.take(); len(queue) > 0; {
-			var message []byte
-			message, queue = batch(queue)
-			if err := l.conn.Write(context.Background(), websocket.Text, message); err != nil {
-				l.conn.CloseNow() // the reader will say why it ended, if it knows better
+		if queue := l.take(); len(queue) > 0 {
+			if err := l.wire.write(queue); err != nil {
+				l.wire.closeNow() // the reader will say why it ended, if it knows better
 				return
 			}
 		}
@@ -251,17 +311,17 @@ func (l *link) write() {
 }
 
 // take takes all that is queued.
-func (l *link) take() []queued {
+func (l *link) take() (texts [][]byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	queue := l.queue
-	l.queue = nil
-	for _, c := range queue {
+	for _, c := range l.queue {
+		texts = append(texts, c.text)
 		if c.pending != nil {
 			c.sent = true
 		}
 	}
-	return queue
+	l.queue = nil
+	return texts
 }
 
 // wasSent tells whether the server may have heard of a command.
@@ -269,24 +329,6 @@ func (l *link) wasSent(p *pending) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return p.sent
-}
-
-// batch makes one message of as many commands as go together.
-func batch(queue []queued) (message []byte, rest []queued) {
-	n, size := 1, len(queue[0].text)
-	for n < len(queue) && n < maxBatch && size+len(queue[n].text) < maxBatchBytes {
-		size += len(queue[n].text) + 1
-		n++
-	}
-	if n == 1 {
-		return queue[0].text, queue[1:]
-	}
-	message = make([]byte, 0, size+2)
-	for _, c := range queue[:n] {
-		message = append(append(message, ','), c.text...)
-	}
-	message[0] = '['
-	return append(message, ']'), queue[n:]
 }
 
 // signal wakes who waits on c, now or the next time.

@@ -86,7 +86,7 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 // Gap tells that publications are missing between the events before and after it.
 type Gap struct {
 	Channel  string
-	From, To uint64 // the offsets that are missing, both included; From is 0 if that is not known, and then perhaps nothing is
+	From, To uint64 // the offsets that are missing, both included; 0 if that is not known, and if From is, perhaps nothing is
 	Cursor   string // for going on after it
 	// Unrecovered is set when the connection had been away, and the server could not tell what was published meanwhile.
 	Unrecovered bool
@@ -153,7 +153,10 @@ type heard struct {
 	Joined      *Member  `json:"joined"`
 	Left        *Member  `json:"left"`
 	Messages    []heard  `json:"messages"`
+	Gaps        []heard  `json:"gaps"`
 	More        bool     `json:"more"`
+
+	unnumbered bool // of a subscription: there is no offset
 }
 
 // id is the number of the command that is answered, 0 if none is.

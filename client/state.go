@@ -13,7 +13,7 @@ type State uint8
 // The states. A client begins in Connecting.
 const (
 	Connecting State = iota // an attempt is being made
-	Open                    // there is a connection, and the server has said welcome
+	Open                    // there is a connection, and something has passed both ways
 	Waiting                 // until the next attempt
 	Closed                  // for good
 )
@@ -22,9 +22,10 @@ func (s State) String() string { return [...]string{"connecting", "open", "waiti
 
 // Change is a change of state.
 type Change struct {
-	From, To State
-	Err      error         // why it is Waiting or Closed
-	Wait     time.Duration // how long it will be Waiting
+	From, To  State
+	Err       error         // why it is Waiting or Closed
+	Wait      time.Duration // how long it will be Waiting, unless Wake is called
+	Transport Transport     // over which it is Open
 }
 
 // leadsTo are the states that may follow each other.
@@ -52,6 +53,12 @@ func (c *Client) to(next State, l *link, cause error, wait time.Duration) {
 		panic(fmt.Sprintf("client: %s cannot become %s", from, next))
 	}
 	c.state, c.link = next, l
+	change := Change{From: from, To: next, Err: cause, Wait: wait}
+	if l != nil {
+		change.Transport = l.transport.name
+	} else {
+		c.line = nil
+	}
 	if cause != nil {
 		c.cause = cause
 	}
@@ -59,6 +66,6 @@ func (c *Client) to(next State, l *link, cause error, wait time.Duration) {
 	c.changed = make(chan struct{})
 	c.mu.Unlock()
 	if c.options.Observe != nil {
-		c.options.Observe(Change{From: from, To: next, Err: cause, Wait: wait})
+		c.options.Observe(change)
 	}
 }

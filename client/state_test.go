@@ -91,7 +91,7 @@ func TestAFullQueueHoldsTheConnectionForAWhileAndIsThenPaused(t *testing.T) {
 		s := newSubscription(c, "a", SubscribeOptions{})
 		c.subs["a"] = s
 		l := &link{client: c, pending: make(map[uint64]*pending), news: make(chan struct{}, 1), asked: make(chan struct{}, 1)}
-		c.link = l
+		c.line = l
 		yes := true
 		s.subscribed(l, &heard{Cursor: "x-0", Recovered: &yes})
 		message := func(offset uint64) {
@@ -141,11 +141,11 @@ func TestAFullQueueHoldsTheConnectionForAWhileAndIsThenPaused(t *testing.T) {
 }
 
 func TestCommandsGoTogetherUpToTheServersBounds(t *testing.T) {
-	queue := make([]queued, 250)
+	queue := make([][]byte, 250)
 	for i := range queue {
-		queue[i].text = []byte(`{"type":"ping"}`)
+		queue[i] = []byte(`{"type":"ping"}`)
 	}
-	queue[249].text = make([]byte, 2*maxBatchBytes)
+	queue[249] = make([]byte, 2*maxBatchBytes)
 	var sizes []int
 	for len(queue) > 0 {
 		var message []byte

@@ -15,7 +15,7 @@ import (
 type SubscribeOptions struct {
 	// Cursor is where to go on: of a message or subscription of an earlier run, or from elsewhere. "" begins now.
 	Cursor string
-	// Presence asks to be told who comes and goes.
+	// Presence asks to be told who comes and goes. Without a WebSocket nobody tells.
 	Presence bool
 }
 
@@ -53,6 +53,7 @@ type Subscription struct {
 // position is how far a subscription has got.
 type position struct {
 	offset uint64
+	exact  bool // the offset is known
 	cursor string
 }
 
@@ -96,8 +97,8 @@ func (c *Client) add(s *Subscription) error {
 		return fmt.Errorf("client: there is a subscription of %q already; close it first", s.channel)
 	}
 	c.subs[s.channel] = s
-	if c.link != nil {
-		c.link.subscribe(s)
+	if c.line != nil {
+		c.line.subscribe(s)
 	}
 	return nil
 }
@@ -138,8 +139,8 @@ func (c *Client) force(channel string) *Subscription {
 func (c *Client) resume(s *Subscription, l *link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.link != nil && (l == nil || l == c.link) && c.subs[s.channel] == s {
-		c.link.subscribe(s)
+	if c.line != nil && (l == nil || l == c.line) && c.subs[s.channel] == s {
+		c.line.subscribe(s)
 	}
 }
 
@@ -219,8 +220,8 @@ func (s *Subscription) Close() {
 	c.mu.Lock()
 	if c.subs[s.channel] == s {
 		delete(c.subs, s.channel)
-		if c.link != nil {
-			c.link.unsubscribe(s.channel)
+		if c.line != nil {
+			c.line.unsubscribe(s.channel)
 		}
 	}
 	c.mu.Unlock()
@@ -249,11 +250,11 @@ func (s *Subscription) beginAgain() (cursor string) {
 
 // subscribed takes the server's word that the channel begins.
 func (s *Subscription) subscribed(l *link, h *heard) {
-	at := position{h.Offset, h.Cursor}
+	at := position{h.Offset, !h.unnumbered, h.Cursor}
 	s.mu.Lock()
 	lost := s.known && (h.Recovered == nil || !*h.Recovered)
 	s.on, s.known = true, true
-	if !lost {
+	if !lost && (at.exact || !s.last.exact) {
 		s.last = at
 	}
 	if s.taken == "" {
@@ -277,7 +278,7 @@ func (s *Subscription) refused(l *link, h *heard) {
 		s.mu.Lock()
 		s.on = true
 		s.mu.Unlock()
-	case "unavailable", "internal", "shutting_down", "full":
+	case "unavailable", "internal", "shutting_down", "full", "rate_limited":
 		b := Backoff{Min: s.client.options.MinBackoff, Max: s.client.options.MaxBackoff}
 		time.AfterFunc(b.Next(b.Min), func() { s.client.resume(s, l) })
 	default:
@@ -292,14 +293,17 @@ func (s *Subscription) message(l *link, h *heard) {
 	s.mu.Lock()
 	on, last := s.on, s.last
 	s.mu.Unlock()
-	if !on || h.Offset <= last.offset {
+	if !on || last.exact && h.Offset <= last.offset {
 		return
 	}
 	m, err := h.publication()
-	if err == nil && h.Offset > last.offset+1 && !h.Conflated {
-		s.push(l, &Gap{Channel: s.channel, From: last.offset + 1, To: h.Offset - 1, Cursor: last.cursor}, &position{h.Offset - 1, last.cursor})
+	if !last.exact {
+		last.offset = h.Offset - 1
 	}
-	at := position{h.Offset, h.Cursor}
+	if err == nil && h.Offset > last.offset+1 && !h.Conflated {
+		s.push(l, &Gap{Channel: s.channel, From: last.offset + 1, To: h.Offset - 1, Cursor: last.cursor}, &position{h.Offset - 1, true, last.cursor})
+	}
+	at := position{h.Offset, true, h.Cursor}
 	if err != nil { // nothing that a later attempt would mend
 		s.push(l, &Gap{Channel: s.channel, From: last.offset + 1, To: h.Offset, Cursor: h.Cursor}, &at)
 		return
@@ -312,7 +316,8 @@ func (s *Subscription) gap(l *link, h *heard) {
 	on := s.on
 	s.mu.Unlock()
 	if on {
-		s.push(l, &Gap{Channel: s.channel, From: h.From, To: h.To, Cursor: h.Cursor}, &position{h.To, h.Cursor})
+		g := &Gap{Channel: s.channel, From: h.From, To: h.To, Cursor: h.Cursor, Unrecovered: h.denied()}
+		s.push(l, g, &position{h.To, h.To != 0, h.Cursor})
 	}
 }
 

@@ -49,6 +49,7 @@ message as the word "binary", its length and its bytes in hexadecimal, and the c
 when there are several. On a terminal nothing is printed that a terminal would obey. With --json
 each line is an object with all that is known of the message.
 
+The transport native is a WebSocket and, where none passes anything, an event stream or polls.
 When the connection breaks, subscribe comes back and goes on where it was. What was lost is told
 on the error output, and at the end the cursor with which --from goes on. Over the transport
 websocket messages have no cursor: what is published during a break is lost.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -77,7 +78,8 @@ func take(ctx context.Context, l *listening, s *client.Subscription, all []*clie
 	return client.ErrClosed
 }
 
-// cursors is where to go on in all channels.
+// cursors is where to go on in all channels. One that is of several channels, as those of event streams may be, comes after those of one,
+// for a server takes the first word on a channel.
 func cursors(all []*client.Subscription) string {
 	var parts []string
 	for _, s := range all {
@@ -85,6 +87,7 @@ func cursors(all []*client.Subscription) string {
 			parts = append(parts, cursor)
 		}
 	}
+	slices.SortStableFunc(parts, func(a, b string) int { return strings.Count(a, ".") - strings.Count(b, ".") })
 	return strings.Join(parts, ".")
 }
 
