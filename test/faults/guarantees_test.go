@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,41 +15,44 @@ import (
 // Who changes the name of a test that a page gives for a proof changes the page.
 func TestThePagesNameTestsThatThereAre(t *testing.T) {
 	t.Parallel()
-	there := make(map[string]bool)
-	declared := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
-	for _, folder := range []string{".", "../../broker/redis", "../../broker/nats", "../../broker/nats/embedded", "../../broker/rabbitmq", "../../gateway/socketio"} {
-		files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
-		if err != nil || len(files) == 0 {
-			t.Fatalf("%s: %d files, %v", folder, len(files), err)
-		}
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+	there, pages := make(map[string]bool), make(map[string][]byte)
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git"):
+			return filepath.SkipDir
+		case strings.HasSuffix(path, "_test.go"):
+			text, err := os.ReadFile(path)
 			for _, found := range declared.FindAllSubmatch(text, -1) {
 				there[string(found[1])] = true
 			}
+			return err
+		case strings.HasSuffix(path, ".md"):
+			pages[path], err = os.ReadFile(path)
+			return err
 		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, page := range []string{"guarantees.md", "brokers.md"} {
-		text, err := os.ReadFile(filepath.Join("../../docs", page))
-		if err != nil {
-			t.Fatal(err)
-		}
-		named := regexp.MustCompile("`(Test[A-Z]\\w+)`").FindAllSubmatch(text, -1)
-		for _, name := range named {
-			if !there[string(name[1])] {
-				t.Errorf("docs/%s names %s, which is no test", page, name[1])
+	named := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w+`)
+	for page, text := range pages {
+		for _, name := range named.FindAll(text, -1) {
+			if !there[string(name)] {
+				t.Errorf("%s names %s, which is no test", page, name)
 			}
 		}
-		if len(named) == 0 {
+	}
+	for _, page := range []string{"guarantees.md", "brokers.md", "limits.md"} {
+		if !named.Match(pages[filepath.Join("../../docs", page)]) {
 			t.Errorf("docs/%s names no test", page)
 		}
 	}
 }
 
-// The parts of TestOverEachBroker are lines of a table.
 func TestEveryFaultIsALineOfTheGuarantees(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/guarantees.md")

@@ -11,6 +11,7 @@ import (
 )
 
 func TestARedisForgetsOrKeepsWhenItIsKilled(t *testing.T) {
+	t.Parallel()
 	for _, durable := range []bool{false, true} {
 		r := StartRedis(t, RedisOptions{Durable: durable})
 		r.Do("SET k v")
@@ -31,6 +32,7 @@ func TestARedisForgetsOrKeepsWhenItIsKilled(t *testing.T) {
 }
 
 func TestAFrozenRedisAnswersOnceItIsThawed(t *testing.T) {
+	t.Parallel()
 	r := StartRedis(t, RedisOptions{})
 	r.Freeze()
 	answered := make(chan error, 1)
@@ -47,6 +49,7 @@ func TestAFrozenRedisAnswersOnceItIsThawed(t *testing.T) {
 }
 
 func TestAClusterAndSentinelsComeUp(t *testing.T) {
+	t.Parallel()
 	c := StartRedisCluster(t, 3)
 	if answer, err := c[2].ask("SET {a}k v"); err != nil || answer != "+OK" && !strings.HasPrefix(answer, "-MOVED") {
 		t.Errorf("%q, %v", answer, err)
@@ -58,6 +61,7 @@ func TestAClusterAndSentinelsComeUp(t *testing.T) {
 }
 
 func TestASecureRedisKnowsItsUser(t *testing.T) {
+	t.Parallel()
 	s := StartSecureRedis(t, "~a* +get +set +ping")
 	s.auth = s.User + " " + s.Password
 	if answer, err := s.ask("SET a v"); err != nil || answer != "+OK" {
@@ -69,6 +73,7 @@ func TestASecureRedisKnowsItsUser(t *testing.T) {
 }
 
 func TestALinkIsCutStalledAndMended(t *testing.T) {
+	t.Parallel()
 	echo, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -134,6 +139,7 @@ func TestALinkIsCutStalledAndMended(t *testing.T) {
 }
 
 func TestARabbitMQKeepsItsMapperAndDataThroughAKill(t *testing.T) {
+	t.Parallel()
 	r := StartRabbitMQ(t)
 	r.Control("add_vhost", "kept")
 	r.Settle()
