@@ -54,6 +54,9 @@ func TestServersEmitToEachOther(t *testing.T) {
 	if err := one.Of("/other").ServerSideEmit("x"); err != nil {
 		t.Error(err)
 	}
+	if _, err := one.Of("/other").ServerSideEmitWithAck(t.Context(), "x"); !errors.As(err, &incomplete) || !slices.Equal(incomplete.Nodes, []string{"other", "three"}) {
+		t.Errorf("the others have no such namespace: %v", err)
+	}
 	alone := start(t, socketio.Options{})
 	if err := alone.ServerSideEmit("x"); err != nil {
 		t.Error(err)
