@@ -182,6 +182,21 @@ func TestWhatASenderSaidTogetherBeforeItLeftIsPublishedTogether(t *testing.T) {
 	}
 }
 
+// A client that says goodbye behind what it published is told if that could not be published.
+func TestASenderThatLeavesAtOnceIsToldWhatWasNotPublished(t *testing.T) {
+	n := start(t, hub.Options{Broker: &series{remote: remote{memory.New(memory.Options{})}},
+		Rules: []hub.Rule{{Pattern: "*", Publish: hub.Everyone, MaxPayload: 10}}}, channelhttp.Options{})
+	for range 10 {
+		sender := n.join("lobby")
+		sender.Cork()
+		for _, text := range []string{"1", "much too long"} {
+			send(t, sender, websocket.Text, text)
+		}
+		sender.Close(websocket.StatusNormalClosure, "") // in the same segment
+		expectClose(t, sender, websocket.StatusMessageTooBig, "at most 10")
+	}
+}
+
 func TestOfASeriesNothingIsPublishedBehindWhatIsRefused(t *testing.T) {
 	n := start(t, hub.Options{Broker: &series{remote: remote{memory.New(memory.Options{})}},
 		Rules: []hub.Rule{{Pattern: "*", Publish: hub.Everyone, MaxPayload: 10}}}, channelhttp.Options{})

@@ -111,7 +111,9 @@ func (n *Namespace) ServerSideEmitWithAck(ctx context.Context, event string, arg
 }
 
 // OnServerSide has a function called for an event that another node emits by [Namespace.ServerSideEmit] or [Namespace.ServerSideEmitWithAck]. It is like that of
-// [Socket.On]; its [Ack] is wanted only by the latter.
+// [Socket.On]; its [Ack] is wanted only by the latter. Events of the former are handled one after the other, in the order in which they came; one of the latter is handled after
+// those that came before it, beside others of its sort. A handler may ask other nodes; but while it waits for [Namespace.ServerSideEmitWithAck], no other event is handled here, so nodes that do this at
+// the same time get no answer from each other: do it on another goroutine.
 func (n *Namespace) OnServerSide(event string, f any) {
 	h := handle(event, f)
 	n.life.mu.Lock()
@@ -132,8 +134,24 @@ func (s *Server) serverSide(message []byte) {
 	case m.Do != "":
 		n.obey(&m)
 	default:
-		for _, err := range n.handleServerSide(&m, Ack{}) {
-			s.log.Warn("an event of another node was not handled", "namespace", m.Namespace, "event", m.Event, "cause", err)
+		n.notice(&m, len(message))
+	}
+}
+
+// notice has an event of another node handled in its turn.
+func (n *Namespace) notice(m *nodeMessage, size int) {
+	s := n.server
+	unhandled := func(err error, more ...any) {
+		s.log.Warn("an event of another node was not handled", append(more, "namespace", m.Namespace, "event", m.Event, "cause", err)...)
+	}
+	err := s.notices.add(&s.hands, size, func() {
+		for _, err := range n.handleServerSide(m, Ack{}) {
+			unhandled(err)
+		}
+	})
+	if err != nil {
+		if unlogged, due := s.notices.lines.Due(); due {
+			unhandled(err, "unlogged", unlogged)
 		}
 	}
 }
@@ -166,6 +184,15 @@ func (n *Namespace) handleServerSide(m *nodeMessage, ack Ack) (failed []error) {
 func (n *Namespace) answerServer(ctx context.Context, m *nodeMessage, part func(*nodeAnswer) error) error {
 	ctx, cancel := context.WithTimeout(ctx, min(m.Wait, maxQuestion))
 	defer cancel()
+	earlier := make(chan struct{}) // closed when the events that came before it have been handled
+	if err := n.server.notices.add(&n.server.hands, 0, func() { close(earlier) }); err != nil {
+		return err
+	}
+	select {
+	case <-earlier:
+	case <-ctx.Done():
+		return errors.New("it was still handling earlier events")
+	}
 	answered := make(chan []json.RawMessage, 1)
 	ack := Ack{done: new(atomic.Bool), server: answered}
 	part(&nodeAnswer{}) // a sign of life: a handler may take its time

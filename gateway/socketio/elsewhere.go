@@ -121,7 +121,10 @@ func (s *Server) answer(ctx context.Context, question []byte, send func([]byte) 
 		return s.giveAway(ctx, &m, part)
 	}
 	n := s.known(m.Namespace)
-	if n == nil { // nobody is in it
+	switch {
+	case n == nil && m.Do == askServers:
+		return errNoHandler
+	case n == nil: // nobody is in it
 		return nil
 	}
 	b := Broadcast{namespace: n, rooms: m.Rooms, except: m.Except, local: true}

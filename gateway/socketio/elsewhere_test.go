@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,6 +53,9 @@ func TestServersEmitToEachOther(t *testing.T) {
 	}
 	if err := one.Of("/other").ServerSideEmit("x"); err != nil {
 		t.Error(err)
+	}
+	if _, err := one.Of("/other").ServerSideEmitWithAck(t.Context(), "x"); !errors.As(err, &incomplete) || !slices.Equal(incomplete.Nodes, []string{"other", "three"}) {
+		t.Errorf("the others have no such namespace: %v", err)
 	}
 	alone := start(t, socketio.Options{})
 	if err := alone.ServerSideEmit("x"); err != nil {
@@ -264,4 +268,71 @@ func TestNodesThatDoNotAnswerAreNamed(t *testing.T) {
 	}
 	is("disconnect", one.DisconnectSockets(false))
 	m[0].expect("41")
+}
+
+// Handlers of several nodes that ask each other at the same time do not wait for each other's end.
+func TestHandlersOfServersMayAskTheOtherNodes(t *testing.T) {
+	w := newTown()
+	w.timeout = time.Second
+	var nodes []*node
+	for _, name := range []string{"one", "two", "three"} {
+		nodes = append(nodes, w.build(t, name, socketio.Options{}))
+	}
+	var together sync.WaitGroup
+	together.Add(2)
+	done := make(chan error, 2)
+	for _, n := range nodes[1:] {
+		n.OnServerSide("look", func() {
+			together.Done()
+			together.Wait()
+			_, err := n.FetchSockets(context.Background())
+			done <- err
+		})
+	}
+	if err := nodes[0].ServerSideEmit("look"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := await(t, done); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestEventsOfOtherServersAreHandledInOrderAndHoldNothingElseUp(t *testing.T) {
+	_, one, other := neighbours(t, func() socketio.Options { return socketio.Options{} })
+	m := other.members(t, []string{"a"})
+	turn, order := make(chan struct{}), make(chan string, 3)
+	for _, name := range []string{"first", "second"} {
+		other.OnServerSide(name, func() {
+			<-turn
+			order <- name
+		})
+		if err := one.ServerSideEmit(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other.OnServerSide("third", func(ack socketio.Ack) {
+		order <- "third"
+		ack.Send()
+	})
+	answered := make(chan error, 1)
+	go func() {
+		_, err := one.ServerSideEmitWithAck(t.Context(), "third")
+		answered <- err
+	}()
+	one.To(m[0].ID()).Emit("direct") // while the first is being handled
+	m[0].expect(`42["direct"]`)
+	if err := one.In("a").SocketsJoin("b"); err != nil {
+		t.Error(err)
+	}
+	close(turn)
+	for _, want := range []string{"first", "second", "third"} {
+		if got := await(t, order); got != want {
+			t.Errorf("%s was handled when %s was due", got, want)
+		}
+	}
+	if err := await(t, answered); err != nil {
+		t.Error(err)
+	}
 }

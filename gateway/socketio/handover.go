@@ -108,13 +108,13 @@ func (s *Server) fetchFrom(ctx context.Context, nodes []string, c *claimant, sto
 	if err != nil {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, handover)
+	within, cancel := context.WithTimeout(ctx, handover)
 	defer cancel()
 	patience := time.AfterFunc(searchPatience, cancel)
 	defer patience.Stop()
 	var handed json.RawMessage
 	known := false
-	missing := s.options.Cluster.Ask(ctx, nodes, question, func(_ string, part []byte) bool {
+	missing := s.options.Cluster.Ask(within, nodes, question, func(_ string, part []byte) bool {
 		var a nodeAnswer
 		if json.Unmarshal(part, &a) == nil && a.Here { // it may take a while
 			patience.Stop()
@@ -123,7 +123,7 @@ func (s *Server) fetchFrom(ctx context.Context, nodes []string, c *claimant, sto
 		handed = a.Handed
 		return handed == nil
 	})
-	if !known {
+	if !known && ctx.Err() == nil { // otherwise it was the client that had no time
 		s.searches.hush(missing)
 	}
 	var one saved

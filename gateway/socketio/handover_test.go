@@ -258,3 +258,35 @@ func TestAClientOfANodeThatIsSilentDoesNotWaitForLong(t *testing.T) {
 		}
 	})
 }
+
+func TestAClientThatHasNoTimeLeftKeepsNoOtherFromRecovering(t *testing.T) {
+	_, one, other, sockets, gone := street(t, func() socketio.Options {
+		return socketio.Options{Recovery: &socketio.Recovery{}, ConnectTimeout: 2 * time.Second,
+			Identify: func(ctx context.Context, _ *engineio.Handshake, auth json.RawMessage) (hub.Identity, error) {
+				if strings.Contains(string(auth), "slow") {
+					<-ctx.Done()
+				}
+				return hub.Identity{}, nil
+			}}
+	})
+	p := one.dial(t)
+	a := p.connect("/", "")
+	await(t, sockets)
+	p.close()
+	await(t, gone)
+	const slow = 10
+	sought := make(chan struct{}, slow+1)
+	other.Use(func(*socketio.Socket) error {
+		sought <- struct{}{}
+		return nil
+	})
+	for range slow {
+		other.dial(t).ask("/", fmt.Sprintf(`{"pid":%q,"slow":true}`, strings.Repeat("A", len(a.PID))))
+	}
+	for range slow {
+		await(t, sought)
+	}
+	if again := other.dial(t).connect("/", back(a, "")); again != a {
+		t.Errorf("%+v instead of %+v", again, a)
+	}
+}

@@ -140,14 +140,14 @@ func (k *keeper) drop(m *memory) {
 	}
 }
 
-// keep takes what a socket has left behind, if its client may come back, and returns a copy; otherwise nil.
+// keep takes what a socket has left behind, if its client may come back, and returns a copy; otherwise nil. Until left, who claims the pid waits for
+// what else there is to do.
 func (k *keeper) keep(s *Socket) *away {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.moved = true
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.drop(s.memory)
 	user := holder{s, s.memory}.whose()
 	parked, _ := k.unclaim(s.memory)
 	if !recoverable(s.reason) {
@@ -161,6 +161,13 @@ func (k *keeper) keep(s *Socket) *away {
 	a := &away{pid: s.pid, id: s.id, namespace: s.nsp, user: user, data: maps.Clone(s.data), trail: s.trail, tries: s.tries, until: until}
 	k.put(a)
 	return a.clone()
+}
+
+// left ends keep.
+func (k *keeper) left(m *memory) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.drop(m)
 }
 
 func (k *keeper) add(a *away) {

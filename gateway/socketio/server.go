@@ -106,6 +106,7 @@ type Server struct {
 
 	strangers strangers // connections in no namespace
 	searches  searches  // for clients of other nodes
+	notices   notices   // events of other nodes
 
 	mu         sync.RWMutex // guards what follows
 	namespaces map[string]*Namespace
@@ -214,6 +215,7 @@ func (s *Server) ShutdownOver(ctx context.Context, window time.Duration) error {
 		err = nil
 	}
 	done := make(chan struct{})
+	s.notices.end()
 	go func() {
 		defer close(done)
 		s.hands.wait()

@@ -33,6 +33,7 @@ func firstMark() uint64 { return rand.Uint64() >> 8 }
 // keep keeps what a socket has left behind, for this node and for the others. It may wait for the store, and is called before anybody
 // hears that the socket is gone: whoever waits for that finds it there.
 func (s *Server) keep(socket *Socket) {
+	defer s.keeper.left(socket.memory)
 	a := s.keeper.keep(socket)
 	if a == nil || s.keeper.options.Store == nil {
 		return

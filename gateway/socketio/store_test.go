@@ -143,3 +143,43 @@ func TestWhatCannotBeStoredIsKeptHere(t *testing.T) {
 		t.Errorf("what is too large for the store is not handed over: %+v instead of %+v", again, a)
 	}
 }
+
+// slowShelf is a store that is slow to keep something: it tells when it is asked, and waits until it may.
+type slowShelf struct {
+	*shelf
+	asked, may chan struct{}
+	taken      chan struct{} // tells of what is taken
+}
+
+func (s *slowShelf) Keep(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	s.asked <- struct{}{}
+	<-s.may
+	return s.shelf.Keep(ctx, key, value, ttl)
+}
+
+func (s *slowShelf) Take(ctx context.Context, key string) (value []byte, ok bool, err error) {
+	s.taken <- struct{}{}
+	return s.shelf.Take(ctx, key)
+}
+
+func TestAClientThatIsBackBeforeTheStoreHasWhatIsKeptOfItRecovers(t *testing.T) {
+	store := &slowShelf{shelf: newShelf(), asked: make(chan struct{}, 20), may: make(chan struct{}), taken: make(chan struct{}, 20)}
+	n := start(t, socketio.Options{Recovery: &socketio.Recovery{Store: store}})
+	sockets, gone := make(chan *socketio.Socket, 20), make(chan string, 20)
+	n.OnConnection(joining(sockets, gone))
+	p := n.dial(t)
+	a := p.connect("/", "")
+	await(t, sockets)
+	p.close()
+	await(t, store.asked)
+	p = n.dial(t)
+	p.ask("/", back(a, ""))
+	select { // it must not look yet, or for as long as we care to see
+	case <-store.taken:
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(store.may)
+	if again := p.welcome("/", "", ""); again != a {
+		t.Errorf("%+v instead of %+v", again, a)
+	}
+}

@@ -303,6 +303,24 @@ func TestALineIsHeardByTheSamePartOfOtherNodes(t *testing.T) {
 	})
 }
 
+func TestALineNamesANodeOfTheSameNameAsMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNet()
+		c := New(&wire{memory.New(memory.Options{}), n, "a", "a"}, Options{Log: slog.New(slog.DiscardHandler)})
+		line := c.Line("x")
+		if err := c.Start(noSink{}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		n.join(t, "a'", Options{}, nil)
+		synctest.Wait()
+		others, err := line.Others(t.Context())
+		if missing := line.Ask(t.Context(), others, nil, nil); err != nil || !slices.Equal(missing, []string{"a"}) {
+			t.Errorf("%v, %v", missing, err)
+		}
+	})
+}
+
 func TestAnAnswerMayComeInPartsAndTakeLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNet()

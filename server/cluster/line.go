@@ -5,6 +5,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 )
 
@@ -76,7 +77,12 @@ func (l *Line) Send(message []byte) error {
 	return l.cluster.Send(ctx, "", l.kind, message)
 }
 
-// Ask is [Cluster.AskParts] on this line.
+// Ask is [Cluster.AskParts] on this line. If another node has this one's name, which nobody can ask, that is missing, too.
 func (l *Line) Ask(ctx context.Context, nodes []string, question []byte, part func(node string, part []byte) (goOn bool)) (missing []string) {
-	return l.cluster.AskParts(ctx, nodes, l.ask, question, part)
+	missing = l.cluster.AskParts(ctx, nodes, l.ask, question, part)
+	if there, _ := l.cluster.Namesake(); there {
+		missing = append(missing, l.Node())
+		slices.Sort(missing)
+	}
+	return missing
 }

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ringdown/ringdown/websocket"
 	"github.com/ringdown/ringdown/websocket/loop"
@@ -328,6 +329,26 @@ func TestAUnixPeerThatHangsUpDuringAPauseIsHeardToItsEnd(t *testing.T) {
 			wantError(t, receive(t, closed, "Close"), io.EOF, "without a Close frame")
 		})
 	}
+}
+
+func TestTheLastWordOnWhatCameTogetherIsTheHandlersThoughThePeerLeaves(t *testing.T) {
+	eachDriver(t, func(t *testing.T, d driver) {
+		s := d.start(t, loop.Handler{
+			Received: func(c *loop.Conn) {
+				c.Go(func() {
+					time.Sleep(time.Millisecond)
+					c.Close(4000, "it could not be done")
+				})
+			},
+		}, loop.Options{})
+		c := s.dial(websocket.DialOptions{})
+		c.Cork()
+		c.Write(soon(t), websocket.Text, []byte("do it"))
+		c.Close(websocket.StatusNormalClosure, "") // in the same segment
+		if code := websocket.CloseStatus(c.Err()); code != 4000 {
+			t.Errorf("the peer was told %v", c.Err())
+		}
+	})
 }
 
 func TestReceivedComesOnceAfterWhatCameTogetherAndBeforeTheEnd(t *testing.T) {

@@ -32,8 +32,12 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 			rest = nil
 		}
 	}()
-	messages, bytes, told := 0, 0, 0
+	messages, bytes, untold := 0, 0, false
 	for len(in) > 0 && c.at() <= stateClosing && !c.pausing.Load() {
+		if untold && closes(in) {
+			untold = c.received()
+			continue // a handler that pauses may have something else to say before the Close frame is answered
+		}
 		var n int
 		var ev wire.Event
 		var err error
@@ -44,8 +48,9 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 		}
 		in = in[n:]
 		if err != nil {
-			c.received(messages - told)
-			told = messages
+			if untold {
+				untold = c.received()
+			}
 			c.violated(err)
 			in = nil
 			break
@@ -54,21 +59,21 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 		case wire.Data:
 			messages++
 			bytes += len(ev.Payload)
-			c.deliver(ev.Opcode, ev.Payload)
+			untold = c.deliver(ev.Opcode, ev.Payload) || untold
 		case wire.PingIn:
 			c.pong(ev.Payload)
 		case wire.PongIn:
 			c.answered(ev.Payload)
 		case wire.ClosedIn:
-			c.received(messages - told)
-			told = messages
 			c.peerClosed(ev.Code, string(ev.Payload))
 		}
 		if ev.Kind == wire.PingIn || ev.Kind == wire.PongIn {
 			c.countControl()
 		}
 	}
-	c.received(messages - told)
+	if untold {
+		c.received()
+	}
 	if messages > 0 {
 		c.server.stats.received(messages, bytes)
 	}
@@ -77,18 +82,24 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 	return in
 }
 
-// deliver hands a message to the handler. After our Close frame messages are still read, but nobody wants them.
-func (c *Conn) deliver(op wire.Opcode, payload []byte) {
-	if c.at() == stateOpen {
-		c.server.handler.Message(c, websocket.MessageType(op), payload)
+// deliver hands a message to the handler, and reports whether it did. After our Close frame messages are still read, but nobody wants them.
+func (c *Conn) deliver(op wire.Opcode, payload []byte) bool {
+	if c.at() != stateOpen {
+		return false
 	}
+	c.server.handler.Message(c, websocket.MessageType(op), payload)
+	return true
 }
 
-// received tells the handler that it has heard all of so many messages that came together.
-func (c *Conn) received(messages int) {
-	if messages > 0 && !c.pausing.Load() {
+// closes tells whether a frame that begins here is a Close frame. Behind a whole message a frame begins, or nothing is there yet.
+func closes(in []byte) bool { return wire.Opcode(in[0]&0x0f) == wire.Close }
+
+// received tells the handler, unless it has paused the connection, that it has heard all messages that came together; none is untold then.
+func (c *Conn) received() (untold bool) {
+	if !c.pausing.Load() {
 		c.server.handler.Received(c)
 	}
+	return false
 }
 
 // noteUnfinished tells the look at the connection since when the present message is under way. another says that messages

@@ -28,7 +28,8 @@ type Handler struct {
 	// Message is called for each message. The payload is lent: it is good only until Message returns.
 	Message func(c *Conn, typ websocket.MessageType, payload []byte)
 	// Received is called after Message has been, once for all messages that came together, before the handler is called for anything
-	// else; but not behind a message whose handler has called [Conn.Go] or [Conn.Detach].
+	// else; but not behind a message whose handler has called [Conn.Go] or [Conn.Detach]. A Close frame that came with them is answered
+	// afterwards, and only when a function given to Go has returned.
 	Received func(c *Conn)
 	// Close is called once, when the connection has ended: err is a [*websocket.CloseError] if the peer closed it, a
 	// [*websocket.ProtocolError] if the peer broke the protocol or a limit, [ErrSlowConsumer], [websocket.ErrClosed],
