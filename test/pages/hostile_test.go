@@ -110,7 +110,7 @@ func TestTheChatBearsAFlood(t *testing.T) {
 	ann.is("open")
 	bob.is("open")
 	ann.publishJunk("lobby")
-	const most = 2000
+	const most = 1000
 	const flood = `async (most) => {
 		for (let i = 0; i < most; i += 50) {
 			await Promise.all([...Array(50).keys()].map((k) => fetch('/channels/lobby', { method: 'POST', body: 'flood ' + (i + k) })));
