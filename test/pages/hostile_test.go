@@ -147,7 +147,12 @@ func TestTheChatKeepsRoomsApartWhileTheLineIsDown(t *testing.T) {
 	ann.says("for the lobby")
 	ann.click(`#rooms a[href="#random"]`)
 	ann.says("for random")
-	ann.until(`() => [...document.querySelectorAll('#log .pending p')].map((p) => p.textContent).join() === 'for random'`, nil)
+	const waiting = `(text) => [...document.querySelectorAll('#log .pending p')].map((p) => p.textContent).join() === text`
+	ann.until(waiting, "for random")
+	ann.click(`#rooms a[href="#lobby"]`)
+	ann.until(waiting, "for the lobby")
+	ann.click(`#rooms a[href="#random"]`)
+	ann.until(waiting, "for random")
 	server.Start()
 	ann.until(`() => document.querySelectorAll('#log .message').length === 1`, nil)
 	ann.shows("#log", "for random")
