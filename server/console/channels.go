@@ -275,6 +275,12 @@ func (c *Handler) historyBefore(r *request, name string, before uint64, limit in
 	if err != nil {
 		return nil, err
 	}
+	if before > got.Top.Offset+1 { // beyond the end, as after a restart
+		if got, err = c.hub.History(r.Context(), name, hub.Query{Newest: true, Limit: limit}); err != nil {
+			return nil, err
+		}
+		return pageBack(name, got), nil
+	}
 	got.Publications = slices.DeleteFunc(slices.Clone(got.Publications), func(p *hub.Publication) bool { return p.Offset >= before })
 	answer := pageBack(name, got)
 	answer.Lost = got.Lost > 0 && page > 0

@@ -192,3 +192,22 @@ func TestAPageOfHistoryHasABound(t *testing.T) {
 		t.Errorf("forwards: %q", forth)
 	}
 }
+
+func TestHistoryBeforeAnOffsetBeyondTheEndIsTheNewest(t *testing.T) {
+	n := start(t)
+	if err := n.hub.SetRules([]hub.Rule{{Pattern: "*", History: hub.Retention{Count: 100}, MaxPayload: 1 << 10}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		if _, err := n.hub.Publish(t.Context(), &hub.Publication{Channel: "news", Kind: hub.Text, Payload: []byte("x")}, hub.PublishOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for before, want := range map[string]string{"6": "4 5", "7": "4 5", "1000": "4 5", "18446744073709551615": "4 5", "5": "3 4", "2": "1", "1": "", "0": ""} {
+		page := history{}
+		n.ask(200, &page, "GET", "/channels/news/history?limit=2&before="+before, "")
+		if got := page.offsets(); got != want {
+			t.Errorf("before %s: %q, want %q", before, got, want)
+		}
+	}
+}

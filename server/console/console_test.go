@@ -239,6 +239,16 @@ func TestSecretsAreNotShown(t *testing.T) {
 		{"ringdown.bearer." + jwt, "ringdown.bearer …"},
 		{"redis://me:secret@host:6379/0", "redis://me:…@host:6379/0"},
 		{"amqp://:secret@host", "amqp://:…@host"},
+		{"redis://me:half@secret@host:6379/0", "redis://me:…@host:6379/0"},
+		{"amqp://host:5672/x me@host", "amqp://host:5672/x me@host"},
+		{`Post "https://idp/x?client_secret=hunter2": timeout`, `Post "https://idp/x?client_secret=…": timeout`},
+		{"session_token=hunter2 api-key=hunter2", "session_token=… api-key=…"},
+		{`it said {"id": 1, "access_token":"hunter2", "x-password": "hunter2"}`, `it said {"id": 1, "access_token":"…", "x-password": "…"}`},
+		{`it said {\"token\": \"hunter2\"}`, `it said {\"token\": \"…\"}`},
+		{"X-Api-Key: hunter2, Authorization: Basic aHVudGVyMg==", "X-Api-Key: …, Authorization: Basic …"},
+		{"Cookie: a=hunter2; b=hunter2\nAccept: *", "Cookie: …\nAccept: *"},
+		{"password: hunter2", "password: …"},
+		{"send Authorization: Bearer <token>, or ?token=", "send Authorization: Bearer <token>, or ?token="},
 		{"https://x?api_key=1&password=2", "https://x?api_key=…&password=…"},
 	} {
 		if got := console.Redacted(c.text); got != c.shown {

@@ -110,10 +110,13 @@ var secrets = []struct {
 	hint string // without it in the text there is nothing to look for
 	with string
 }{
-	{regexp.MustCompile(`(?i)\b((?:access_|refresh_|id_|auth_)?token|secret|password|passwd|sig|signature|api_?key)=[^&\s"'<>]+`), "=", "$1=" + hidden},
+	{regexp.MustCompile(`(?i)\b((?:[a-z]+[._-])*(?:token|secret|password|passwd|pwd|sig|signature|api[_-]?key))=[^&\s"'<>]+`), "=", "$1=" + hidden},
+	{regexp.MustCompile(`(?i)("(?:[a-z]+[._-])*(?:token|secret|password|passwd|api[_-]?key)\\?": *\\?")[^"\\]+`), `":`, "$1" + hidden},
+	{regexp.MustCompile(`(?i)\b((?:[a-z]+[_-])*(?:password|passwd|api[_-]?key): *|authorization: *basic +)[^\s"',;<>]+`), ": ", "$1" + hidden},
+	{regexp.MustCompile(`(?i)\b((?:set-)?cookie: *)[^"'\r\n]+`), "ookie", "$1" + hidden},
 	{regexp.MustCompile(`(?i)\b(bearer)[ .]+[A-Za-z0-9._~+/=-]{8,}`), "earer", "$1 " + hidden},
 	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){1,2}`), "eyJ", hidden},
-	{regexp.MustCompile(`(://[^/\s:@]*):[^@/\s]+@`), "@", "$1:" + hidden + "@"},
+	{regexp.MustCompile(`(://[^/\s:@]*):[^/\s"]+@`), "@", "$1:" + hidden + "@"},
 }
 
 // redacted is a text without secrets.

@@ -8,13 +8,21 @@ import { Room, type Entry } from './room.ts';
 import mainSource from './main.ts?raw';
 import roomSource from './room.ts?raw';
 
+const pace = 30; // ms between two pictures, however much is said
+
 const $ = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
 const log = $('log');
 const nameField = $<HTMLInputElement>('name');
 
-nameField.value = sessionStorage.getItem('name') ?? `Guest ${Math.floor(Math.random() * 900) + 100}`;
+nameField.value = sessionStorage.getItem('name') ?? nameless();
 let { client, rooms, leave } = begin(nameField.value);
 let current = enter(named('lobby'));
+let shown: Room | undefined; // the room whose entries stand in the log
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+function nameless(): string {
+  return `Guest ${Math.floor(Math.random() * 900) + 100}`;
+}
 
 /** Begins anew under a name: the server learns it with the connection. */
 function begin(name: string) {
@@ -31,12 +39,13 @@ function enter(name: string): Room {
   return rooms.get(name)!;
 }
 
-function changed(room: Room): void {
-  if (room === current) show();
-  else showRooms();
+function changed(): void {
+  timer ??= setTimeout(show, pace);
 }
 
 function show(): void {
+  clearTimeout(timer);
+  timer = undefined;
   current.unread = 0;
   showRooms();
   const { people, nameless } = current;
@@ -44,11 +53,21 @@ function show(): void {
   $('people').textContent = all.length ? `Here: ${all.join(', ')}` : '';
 
   const follow = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
-  const shown = new Map([...log.children].map((li) => [(li as HTMLElement).dataset.id, li]));
-  log.replaceChildren(...current.entries.map((entry) => {
-    const before = shown.get(entry.id);
-    return before?.classList.contains(entry.kind) ? before : item(entry);
-  }));
+  if (shown !== current) log.replaceChildren(); // ids are those of one room
+  shown = current;
+  const before = new Map([...log.children].map((li) => [(li as HTMLElement).dataset.id, li]));
+  const wanted = current.entries.map((entry) => {
+    const li = before.get(entry.id);
+    return li?.classList.contains(entry.kind) ? li : item(entry);
+  });
+  // What stays is not touched, or screen readers would read it again.
+  const stays = new Set(wanted);
+  for (const li of before.values()) if (!stays.has(li)) li.remove();
+  let at = log.firstElementChild;
+  for (const li of wanted) {
+    if (li === at) at = li.nextElementSibling;
+    else log.insertBefore(li, at);
+  }
   if (follow) log.scrollTop = log.scrollHeight;
 }
 
@@ -116,6 +135,7 @@ $('composer').addEventListener('submit', (event) => {
 });
 
 nameField.addEventListener('change', () => {
+  nameField.value = nameField.value.replace(/[\p{C}\s]+/gu, ' ').trim() || nameless(); // as the server takes names
   const entered = [...rooms.keys()];
   leave();
   client.close();

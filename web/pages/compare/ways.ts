@@ -32,9 +32,10 @@ function poll(channel: string, ear: Ear, how: string, every: number): () => void
         const response = await fetch(url, { signal: end.signal, cache: 'no-store' });
         const body = await response.text();
         ear.got(headBytes(response) + bytesOf(body));
-        const answer = JSON.parse(body) as { messages: { data: Tick }[]; cursor: string };
-        if (cursor) for (const { data } of answer.messages) ear.heard(data);
+        const answer = JSON.parse(body) as { messages: { data: unknown }[]; cursor: string };
+        const asked = cursor;
         cursor = answer.cursor;
+        if (asked) for (const { data } of answer.messages) hear(ear, data);
       } catch {
         await sleep(1_000); // the server is not there, or this is the end
       }
@@ -54,7 +55,7 @@ export const eventStream: Way = (channel, ear) => {
   };
   events.onmessage = ({ data, lastEventId }: MessageEvent<string>) => {
     ear.got(bytesOf(`id: ${lastEventId}\ndata: ${data}\n\n`));
-    ear.heard(JSON.parse(data));
+    hear(ear, parsed(data));
   };
   return () => events.close();
 };
@@ -70,10 +71,11 @@ export const webSocket: Way = (channel, ear) => {
       ear.asked(requestBytes(url) + upgradeFields);
       ear.got(upgradeHead);
     };
-    socket.onmessage = ({ data }: MessageEvent<string>) => {
-      const bytes = bytesOf(data);
+    socket.binaryType = 'arraybuffer';
+    socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
+      const bytes = typeof data === 'string' ? bytesOf(data) : data.byteLength;
       ear.got(bytes + (bytes < 126 ? 2 : 4));
-      ear.heard(JSON.parse(data));
+      if (typeof data === 'string') hear(ear, parsed(data));
     };
     socket.onclose = () => (timer = setTimeout(open, 1_000));
   };
@@ -84,6 +86,20 @@ export const webSocket: Way = (channel, ear) => {
     socket.close();
   };
 };
+
+// --- others may publish here, too, and anything ---
+
+function hear(ear: Ear, data: unknown): void {
+  if (typeof (data as Tick | null)?.sent === 'number') ear.heard(data as Tick);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 // --- bytes that a page cannot see ---
 

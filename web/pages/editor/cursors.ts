@@ -12,9 +12,12 @@ interface Cursor {
 }
 
 const pace = 100; // ms between two of ours
+const frame = 16; // ms between two pictures
 const again = 10_000; // ms until one is repeated for those who came later
 const gone = 25_000; // ms without a word
 const hues = 6; // as the style sheet has them
+const most = 50; // others shown
+const longest = 40; // characters of a name
 
 export class Cursors {
   #area: HTMLTextAreaElement;
@@ -24,6 +27,7 @@ export class Cursors {
   #who: () => { name: string; session: string };
   #others = new Map<number, { cursor: Cursor; heard: number }>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #picture: ReturnType<typeof setTimeout> | undefined;
 
   constructor(area: HTMLTextAreaElement, mirror: HTMLElement, text: Y.Text, channel: Channel<Cursor>, who: () => { name: string; session: string }) {
     [this.#area, this.#mirror, this.#text, this.#channel, this.#who] = [area, mirror, text, channel, who];
@@ -57,20 +61,32 @@ export class Cursors {
     this.#channel.publish({ id, ...this.#who(), at }, { key: String(id) }).catch(() => {}); // the next one says it better
   }
 
-  #heard(cursor: Cursor): void {
-    if (cursor.id === this.#text.doc!.clientID) return;
-    this.#others.set(cursor.id, { cursor, heard: Date.now() });
+  // Anybody may publish here, and anything.
+  #heard(said: Partial<Cursor> | null): void {
+    const { id, name = '', session = '', at } = said ?? {};
+    if (typeof id !== 'number' || id === this.#text.doc!.clientID) return;
+    this.#others.delete(id); // and to the end, so that the first is the one that was silent longest
+    this.#others.set(id, { cursor: { id, session, name: String(name).slice(0, longest), at }, heard: Date.now() });
+    for (const first of this.#others.keys()) if (this.#others.size > most) this.#others.delete(first);
     this.#draw();
   }
 
+  // Soon, and once for all that comes until then.
   #draw(): void {
+    this.#picture ??= setTimeout(() => {
+      this.#picture = undefined;
+      this.#paint();
+    }, frame);
+  }
+
+  #paint(): void {
     const text = this.#text.toString();
     const places = [...this.#others.values()].map(({ cursor }) => ({ cursor, at: this.#placeOf(cursor) })).sort((a, b) => a.at - b.at);
     const parts: (string | Node)[] = [];
     let from = 0;
     for (const { cursor, at } of places) {
       const caret = document.createElement('i');
-      caret.className = `caret hue-${cursor.id % hues}`;
+      caret.className = `caret hue-${Math.abs(Math.trunc(cursor.id)) % hues}`;
       caret.dataset.name = cursor.name;
       parts.push(text.slice(from, at), caret);
       from = at;

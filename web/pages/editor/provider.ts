@@ -1,6 +1,6 @@
 // A provider for Yjs: brings a document to whatever others in a channel have, and keeps it there.
 //
-// A message is a byte that says what it is, and what Yjs made. Documents merge in any order and as often as one likes, so that it does not
+// A message is a byte that says what it is, and what Yjs made; a long one goes in parts. Documents merge in any order and as often as one likes, so that it does not
 // matter what arrives twice. The server keeps the last updates for those who come later; what it has forgotten, the others have: whoever
 // joins or comes back says what he has (a state vector), and is sent the rest.
 
@@ -9,6 +9,11 @@ import * as Y from 'yjs';
 
 const update = 0; // changes
 const having = 1; // a state vector: somebody asks for what he lacks
+const part = 2; // of a message that is too long for the server: which message (4 bytes), the part's number, how many there are, and the part
+
+const partSize = 32 << 10; // bytes; the server takes messages of twice that
+const mostParts = 128; // of one message
+const mostUnfinished = 8; // messages of which parts are kept
 
 const gathering = 50; // ms in which changes are gathered into one message
 const politeness = 300; // ms at most, at random, before an answer, so that not all answer at once
@@ -18,6 +23,7 @@ export class Provider {
   #channel: Channel<Uint8Array>;
   #outgoing: Uint8Array[] = [];
   #lastAnswer = ''; // the last update that was heard, to compare with
+  #unfinished = new Map<string, Uint8Array[]>();
   #held: Uint8Array[] | undefined; // updates that wait while somebody composes a character
 
   constructor(doc: Y.Doc, channel: Channel<Uint8Array>) {
@@ -42,7 +48,7 @@ export class Provider {
   async #before(): Promise<void> {
     const { messages } = await this.#channel.history({ limit: 1000 }).catch(() => ({ messages: [] }));
     this.#doc.transact(() => {
-      for (const { data } of messages) if (data instanceof Uint8Array && data[0] === update) this.#apply(data.subarray(1));
+      for (const { data } of messages) if (data instanceof Uint8Array && data[0] !== having) this.#heard(data); // who asked was answered
     }, this);
   }
 
@@ -53,7 +59,24 @@ export class Provider {
       this.#apply(message.subarray(1));
     } else if (message[0] === having) {
       setTimeout(() => this.#answer(message.subarray(1)), Math.random() * politeness);
+    } else if (message[0] === part) {
+      const whole = this.#join(message);
+      if (whole && whole[0] !== part) this.#heard(whole);
     }
+  }
+
+  // Keeps a part, and returns the message once all of it is here.
+  #join(message: Uint8Array): Uint8Array | undefined {
+    const [which, at, of] = [message.subarray(1, 5).join(), message[5] ?? 0, message[6] ?? 0];
+    if (at >= of || of > mostParts) return undefined;
+    const parts = this.#unfinished.get(which) ?? [];
+    parts[at] = message.subarray(7);
+    this.#unfinished.delete(which);
+    const here = parts.filter(() => true); // but for holes
+    if (here.length === of) return joined(here);
+    this.#unfinished.set(which, parts);
+    for (const oldest of this.#unfinished.keys()) if (this.#unfinished.size > mostUnfinished) this.#unfinished.delete(oldest);
+    return undefined;
   }
 
   #apply(changes: Uint8Array): void {
@@ -63,8 +86,8 @@ export class Provider {
     }
     try {
       Y.applyUpdate(this.#doc, changes, this);
-    } catch (error) {
-      console.warn('an update that is none', error);
+    } catch {
+      // somebody else's: an update that is none
     }
   }
 
@@ -74,9 +97,10 @@ export class Provider {
 
   // Sends what the other lacks, unless somebody was quicker, and asks for what this one lacks. Two that have the same say nothing, so it ends.
   #answer(theirs: Uint8Array): void {
+    const wanted = vectorOf(theirs);
+    if (!wanted) return;
     const missing = Y.encodeStateAsUpdate(this.#doc, theirs);
     const answer = missing.join();
-    const wanted = Y.decodeStateVector(theirs);
     const have = Y.decodeStateVector(Y.encodeStateVector(this.#doc));
     if (ahead(have, wanted) && answer !== this.#lastAnswer) this.#send(update, missing);
     if (ahead(wanted, have)) this.#ask();
@@ -91,10 +115,35 @@ export class Provider {
   }
 
   #send(kind: number, content: Uint8Array): void {
-    const message = new Uint8Array(content.length + 1);
-    message[0] = kind;
-    message.set(content, 1);
+    const message = joined([Uint8Array.of(kind), content]);
+    const of = Math.ceil(message.length / partSize);
+    if (of === 1) return this.#publish(message);
+    const which = crypto.getRandomValues(new Uint8Array(4));
+    for (let at = 0; at < of; at++) {
+      this.#publish(joined([Uint8Array.of(part, ...which, at, of), message.subarray(at * partSize, (at + 1) * partSize)]));
+    }
+  }
+
+  #publish(message: Uint8Array): void {
     this.#channel.publish(message).catch(() => {}); // it could not wait any longer; once back, the others ask for it
+  }
+}
+
+function joined(parts: Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((length, one) => length + one.length, 0));
+  let at = 0;
+  for (const one of parts) {
+    whole.set(one, at);
+    at += one.length;
+  }
+  return whole;
+}
+
+function vectorOf(bytes: Uint8Array): Map<number, number> | undefined {
+  try {
+    return Y.decodeStateVector(bytes);
+  } catch {
+    return undefined; // somebody else's
   }
 }
 

@@ -12,6 +12,8 @@ interface Notification {
 
 const kept = 50; // of an inbox
 const shown = 6_000; // ms of a toast
+const crowd = 5; // toasts at once
+const longest = 500; // characters of a text
 const patience = 3_000; // ms after which a stream that the server refused is asked for again
 
 const $ = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
@@ -48,7 +50,9 @@ async function ask(name: string): Promise<void> {
   localStorage.setItem(`cursor ${name}`, cursor);
 }
 
-function take(name: string, notification: Pick<Notification, 'kind' | 'text'>, cursor: string): void {
+/** Takes what was published. Anybody may publish here, and anything. */
+function take(name: string, data: Partial<Notification> | null, cursor: string): void {
+  const notification = { kind: data?.kind ?? 'info', text: String(data?.text ?? '').slice(0, longest) };
   inbox = [{ ...notification, at: Date.now(), read: false }, ...inbox].slice(0, kept);
   localStorage.setItem(`cursor ${name}`, cursor);
   localStorage.setItem(`inbox ${name}`, JSON.stringify(inbox));
@@ -91,6 +95,7 @@ function toast({ kind, text }: Pick<Notification, 'kind' | 'text'>): void {
   close.addEventListener('click', () => li.remove());
   setTimeout(() => li.remove(), shown);
   $('toasts').append(li);
+  if ($('toasts').children.length > crowd) $('toasts').firstElementChild!.remove();
 }
 
 function item(kind: string, text: string, after: Element): HTMLLIElement {
