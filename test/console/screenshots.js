@@ -3,17 +3,18 @@
 
 import { spawn } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { crc32, deflateSync, inflateSync } from 'node:zlib';
 import { launch } from '../node/chromium.js';
 import { io } from '../node/io.js';
 import { WebSocket } from '../node/ws.js';
 
 const [program, chromium, folder] = process.argv.slice(2);
-const traffic = 100; // seconds of it, so that the charts have something to show
+const traffic = 75; // seconds of it, so that the charts have something to show
 const most = 150_000; // bytes of a picture
 const secret = randomBytes(32).toString('hex');
 const consoleToken = randomBytes(16).toString('hex');
@@ -80,7 +81,7 @@ async function listen(address, user, room) {
 }
 
 /** A client of Socket.IO. */
-function join(address, user, transport) {
+function joinSocketIO(address, user, transport) {
   const socket = io(`http://${address}`, { auth: { token: token(user) }, transports: [transport], forceNew: true });
   socket.on('connect', () => socket.emit('join', 'chat:lobby'));
 }
@@ -104,7 +105,7 @@ async function live(address) {
       const user = people[clients % people.length];
       talk(address, user, rooms[clients % rooms.length], 700 + 40 * clients);
       if (clients % 4 === 0) void listen(address, user, rooms[clients % rooms.length]);
-      if (clients % 6 === 0) join(address, user, clients % 12 ? 'polling' : 'websocket');
+      if (clients % 6 === 0) joinSocketIO(address, user, clients % 12 ? 'polling' : 'websocket');
       clients++;
     }
     await pause(traffic * 8);
@@ -127,14 +128,15 @@ async function shoot(address) {
     const file = join(folder, `${name}.png`);
     await page.screenshot({ path: file });
     await context.close();
+    writeFileSync(file, packed(readFileSync(file)));
     const { size } = statSync(file);
     console.log(`${name}: ${size} bytes`);
     if (size > most) throw new Error(`${file} has ${size} bytes; make it smaller than ${most}`);
   };
   const at = (view) => `/console/#token=${consoleToken}&${view}`;
 
-  await picture('console-overview', at('/'), { height: 980 });
-  await picture('console-overview-dark', at('/'), { height: 980, colorScheme: 'dark' });
+  await picture('console-overview', at('/'), { height: 956 });
+  await picture('console-overview-dark', at('/'), { height: 956, colorScheme: 'dark' });
   await picture('console-session', at('/sessions?find=Bela'), {
     height: 860,
     prepare: async (page) => {
@@ -150,6 +152,25 @@ async function shoot(address) {
   await picture('dashboard', '/dashboard/', { colorScheme: 'dark', prepare: () => pause(12_000) });
   await picture('compare', '/compare/', { height: 900, prepare: () => pause(15_000) });
   await browser.close();
+}
+
+/** A PNG, compressed as well as can be: browsers hurry. */
+function packed(png) {
+  const chunks = [];
+  for (let at = 8; at < png.length; ) {
+    const length = png.readUInt32BE(at);
+    chunks.push({ type: png.toString('latin1', at + 4, at + 8), data: png.subarray(at + 8, at + 8 + length) });
+    at += 12 + length;
+  }
+  const pixels = inflateSync(Buffer.concat(chunks.filter(({ type }) => type === 'IDAT').map(({ data }) => data)));
+  const chunk = (type, data) => {
+    const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+    const frame = Buffer.alloc(8);
+    frame.writeUInt32BE(data.length, 0);
+    frame.writeUInt32BE(crc32(body), 4);
+    return Buffer.concat([frame.subarray(0, 4), body, frame.subarray(4)]);
+  };
+  return Buffer.concat([png.subarray(0, 8), chunk('IHDR', chunks[0].data), chunk('IDAT', deflateSync(pixels, { level: 9, memLevel: 9 })), chunk('IEND', Buffer.alloc(0))]);
 }
 
 /** Has the node go by another name than that of the machine that the pictures are made on. */
