@@ -30,3 +30,6 @@ func (p parameters) Limit() (int, error) { return p.limit() }
 
 // Placed is where a list goes on.
 func (l listed) Placed() (string, int) { return l.Channel, l.Subscribers }
+
+// RedactedPart is redactedPart.
+func RedactedPart(before, part []byte) ([]byte, bool) { return redactedPart(before, part) }

@@ -112,7 +112,6 @@ var secrets = []struct {
 }{
 	{regexp.MustCompile(`(?i)\b((?:access_|refresh_|id_|auth_)?token|secret|password|passwd|sig|signature|api_?key)=[^&\s"'<>]+`), "=", "$1=" + hidden},
 	{regexp.MustCompile(`(?i)\b(bearer)[ .]+[A-Za-z0-9._~+/=-]{8,}`), "earer", "$1 " + hidden},
-	{regexp.MustCompile(`(?i)\b(authorization[ \t]*:[ \t]*)[^\r\n"\\]+`), "uthorization", "$1" + hidden},
 	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){1,2}`), "eyJ", hidden},
 	{regexp.MustCompile(`(://[^/\s:@]*):[^@/\s]+@`), "@", "$1:" + hidden + "@"},
 }

@@ -14,6 +14,9 @@ import (
 // secretName matches the names of values in messages that are not shown: more than in our own log, for these are anybody's.
 var secretName = regexp.MustCompile(`(?i)(token|secret|password|passwd|pwd|passphrase|passcode|authorization|cookie|credential|api[_-]?key|private[_-]?key|signature|jwt|bearer)s?$`)
 
+// authorization is a header in a text.
+var authorization = regexp.MustCompile(`(?i)\b(authorization[ \t]*:[ \t]*)[^\s"\\][^\r\n"\\]*`)
+
 // span is a part of a text.
 type span struct{ start, end int }
 
@@ -31,17 +34,11 @@ func secretSpans(text []byte) []span {
 		}
 	}
 	for _, s := range secrets {
-		if !bytes.Contains(text, []byte(s.hint)) {
-			continue
-		}
-		for _, at := range s.is.FindAllSubmatchIndex(text, -1) {
-			start := at[0]
-			if len(at) > 2 { // what the first group has is shown
-				start = at[3]
-			}
-			all = append(all, span{start, at[1]})
+		if bytes.Contains(text, []byte(s.hint)) {
+			all = append(all, found(text, s.is)...)
 		}
 	}
+	all = append(all, found(text, authorization)...)
 	slices.SortFunc(all, func(x, y span) int { return cmp.Compare(x.start, y.start) })
 	apart := all[:0]
 	for _, s := range all {
@@ -52,6 +49,24 @@ func secretSpans(text []byte) []span {
 		apart = append(apart, s)
 	}
 	return apart
+}
+
+// found is what an expression finds, but for its first group and the signs around the rest, which say what it is.
+func found(text []byte, is *regexp.Regexp) (all []span) {
+	for _, at := range is.FindAllSubmatchIndex(text, -1) {
+		s := span{at[0], at[1]}
+		if len(at) > 2 {
+			s.start = at[3]
+		}
+		for s.start < s.end && bytes.IndexByte([]byte("=: ."), text[s.start]) >= 0 {
+			s.start++
+		}
+		if text[s.end-1] == '@' {
+			s.end--
+		}
+		all = append(all, s)
+	}
+	return all
 }
 
 // secretAt is the secret behind the text that begins with the quote at q, if it is the name of one.

@@ -33,9 +33,15 @@ func (c *Conn) receive(in []byte) (rest []byte) {
 		}
 	}()
 	messages, bytes := 0, 0
-	tapped := c.tapped()
 	for len(in) > 0 && c.at() <= stateClosing && !c.pausing.Load() {
-		n, ev, err := c.take(tapped, in)
+		var n int
+		var ev wire.Event
+		var err error
+		if t := c.tapped(); t == nil {
+			n, ev, err = c.messages.Next(in)
+		} else {
+			n, ev, err = t.Next(&c.messages, in)
+		}
 		in = in[n:]
 		if err != nil {
 			c.violated(err)

@@ -6,7 +6,6 @@ import (
 	"github.com/ringdown/ringdown/websocket"
 	"github.com/ringdown/ringdown/websocket/internal/outbox"
 	"github.com/ringdown/ringdown/websocket/internal/tap"
-	"github.com/ringdown/ringdown/websocket/wire"
 )
 
 // Tap is [websocket.Conn.Tap] for a connection of a [Server]: f is called with each frame that comes, before the handler is, and with each that
@@ -29,14 +28,6 @@ func (c *Conn) tapped() *tap.Tap {
 		return r.tap.Load()
 	}
 	return nil
-}
-
-// take takes the next event from what came.
-func (c *Conn) take(t *tap.Tap, in []byte) (int, wire.Event, error) {
-	if t == nil {
-		return c.messages.Next(in)
-	}
-	return t.Next(&c.messages, in)
 }
 
 // encodeTapped makes bytes of what was taken, and shows it.
