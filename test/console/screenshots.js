@@ -8,10 +8,10 @@ import { createServer } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { crc32, deflateSync, inflateSync } from 'node:zlib';
 import { launch } from '../node/chromium.js';
 import { io } from '../node/io.js';
 import { WebSocket } from '../node/ws.js';
+import { packed } from './png.js';
 
 const [program, chromium, folder] = process.argv.slice(2);
 const traffic = 75; // seconds of it, so that the charts have something to show
@@ -135,8 +135,8 @@ async function shoot(address) {
   };
   const at = (view) => `/console/#token=${consoleToken}&${view}`;
 
-  await picture('console-overview', at('/'), { height: 956 });
-  await picture('console-overview-dark', at('/'), { height: 956, colorScheme: 'dark' });
+  await picture('console-overview', at('/'), { height: 942 });
+  await picture('console-overview-dark', at('/'), { height: 942, colorScheme: 'dark' });
   await picture('console-session', at('/sessions?find=Bela'), {
     height: 860,
     prepare: async (page) => {
@@ -152,25 +152,6 @@ async function shoot(address) {
   await picture('dashboard', '/dashboard/', { colorScheme: 'dark', prepare: () => pause(12_000) });
   await picture('compare', '/compare/', { height: 900, prepare: () => pause(15_000) });
   await browser.close();
-}
-
-/** A PNG, compressed as well as can be: browsers hurry. */
-function packed(png) {
-  const chunks = [];
-  for (let at = 8; at < png.length; ) {
-    const length = png.readUInt32BE(at);
-    chunks.push({ type: png.toString('latin1', at + 4, at + 8), data: png.subarray(at + 8, at + 8 + length) });
-    at += 12 + length;
-  }
-  const pixels = inflateSync(Buffer.concat(chunks.filter(({ type }) => type === 'IDAT').map(({ data }) => data)));
-  const chunk = (type, data) => {
-    const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
-    const frame = Buffer.alloc(8);
-    frame.writeUInt32BE(data.length, 0);
-    frame.writeUInt32BE(crc32(body), 4);
-    return Buffer.concat([frame.subarray(0, 4), body, frame.subarray(4)]);
-  };
-  return Buffer.concat([png.subarray(0, 8), chunk('IHDR', chunks[0].data), chunk('IDAT', deflateSync(pixels, { level: 9, memLevel: 9 })), chunk('IEND', Buffer.alloc(0))]);
 }
 
 /** Has the node go by another name than that of the machine that the pictures are made on. */
