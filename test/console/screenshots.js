@@ -142,7 +142,8 @@ async function shoot(address) {
     prepare: async (page) => {
       await page.click('tr.entry:has-text("raw")');
       await page.click('[data-testid=inspect]');
-      await page.waitForSelector('.inspector tr.entry:nth-child(4)');
+      await page.waitForSelector('.inspector tr.entry:nth-child(9)');
+      await page.click('[data-testid=inspect]'); // what is opened stays where it is
       await page.click('.inspector tr.entry:nth-child(2)');
     },
   });
@@ -170,7 +171,8 @@ async function chat(page, context) {
   const say = async (tab, text) => { await tab.fill('#text', text); await tab.press('#text', 'Enter'); await pause(400); };
   await name(page, 'Ada');
   await name(other, 'Bela');
-  for (const [tab, text] of [[page, 'Is this line open?'], [other, 'Loud and clear.'], [page, 'Pull the plug, wait a while, plug it in again.'], [other, 'Everything is there, and nothing twice. 📞']]) await say(tab, text);
+  await page.waitForFunction(() => !document.getElementById('people').innerText.includes('Guest'), null, { timeout: 20_000 }).catch(() => {});
+  for (const [tab, text] of [[page, 'Is this line open?'], [other, 'Loud and clear.'], [page, 'Pull the plug, wait a while, plug it in again.'], [other, 'Everything is there, and nothing twice.']]) await say(tab, text);
 }
 
 const temporary = mkdtempSync(join(tmpdir(), 'ringdown-screenshots-'));
