@@ -3,7 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,9 +11,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { launch } from '../node/chromium.js';
 import { io } from '../node/io.js';
 import { WebSocket } from '../node/ws.js';
+import { packed } from './png.js';
 
 const [program, chromium, folder] = process.argv.slice(2);
-const traffic = 100; // seconds of it, so that the charts have something to show
+const traffic = 75; // seconds of it, so that the charts have something to show
 const most = 150_000; // bytes of a picture
 const secret = randomBytes(32).toString('hex');
 const consoleToken = randomBytes(16).toString('hex');
@@ -80,7 +81,7 @@ async function listen(address, user, room) {
 }
 
 /** A client of Socket.IO. */
-function join(address, user, transport) {
+function joinSocketIO(address, user, transport) {
   const socket = io(`http://${address}`, { auth: { token: token(user) }, transports: [transport], forceNew: true });
   socket.on('connect', () => socket.emit('join', 'chat:lobby'));
 }
@@ -104,7 +105,7 @@ async function live(address) {
       const user = people[clients % people.length];
       talk(address, user, rooms[clients % rooms.length], 700 + 40 * clients);
       if (clients % 4 === 0) void listen(address, user, rooms[clients % rooms.length]);
-      if (clients % 6 === 0) join(address, user, clients % 12 ? 'polling' : 'websocket');
+      if (clients % 6 === 0) joinSocketIO(address, user, clients % 12 ? 'polling' : 'websocket');
       clients++;
     }
     await pause(traffic * 8);
@@ -127,20 +128,22 @@ async function shoot(address) {
     const file = join(folder, `${name}.png`);
     await page.screenshot({ path: file });
     await context.close();
+    writeFileSync(file, packed(readFileSync(file)));
     const { size } = statSync(file);
     console.log(`${name}: ${size} bytes`);
     if (size > most) throw new Error(`${file} has ${size} bytes; make it smaller than ${most}`);
   };
   const at = (view) => `/console/#token=${consoleToken}&${view}`;
 
-  await picture('console-overview', at('/'), { height: 980 });
-  await picture('console-overview-dark', at('/'), { height: 980, colorScheme: 'dark' });
+  await picture('console-overview', at('/'), { height: 942 });
+  await picture('console-overview-dark', at('/'), { height: 942, colorScheme: 'dark' });
   await picture('console-session', at('/sessions?find=Bela'), {
     height: 860,
     prepare: async (page) => {
       await page.click('tr.entry:has-text("raw")');
       await page.click('[data-testid=inspect]');
-      await page.waitForSelector('.inspector tr.entry:nth-child(4)');
+      await page.waitForSelector('.inspector tr.entry:nth-child(9)');
+      await page.click('[data-testid=inspect]'); // what is opened stays where it is
       await page.click('.inspector tr.entry:nth-child(2)');
     },
   });
@@ -168,7 +171,8 @@ async function chat(page, context) {
   const say = async (tab, text) => { await tab.fill('#text', text); await tab.press('#text', 'Enter'); await pause(400); };
   await name(page, 'Ada');
   await name(other, 'Bela');
-  for (const [tab, text] of [[page, 'Is this line open?'], [other, 'Loud and clear.'], [page, 'Pull the plug, wait a while, plug it in again.'], [other, 'Everything is there, and nothing twice. 📞']]) await say(tab, text);
+  await page.waitForFunction(() => !document.getElementById('people').innerText.includes('Guest'), null, { timeout: 20_000 }).catch(() => {});
+  for (const [tab, text] of [[page, 'Is this line open?'], [other, 'Loud and clear.'], [page, 'Pull the plug, wait a while, plug it in again.'], [other, 'Everything is there, and nothing twice.']]) await say(tab, text);
 }
 
 const temporary = mkdtempSync(join(tmpdir(), 'ringdown-screenshots-'));

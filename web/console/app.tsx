@@ -1,7 +1,7 @@
 // The frame around the views: the bar, the way between them, the keys that hold everywhere, and that what is shown is old if it is.
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { Api } from './api.ts';
+import { Api, Refusal } from './api.ts';
 import { Badge } from './parts/bits.tsx';
 import { Dialog } from './parts/dialog.tsx';
 import { LineOf, Stale } from './parts/line.tsx';
@@ -52,8 +52,23 @@ export function App() {
     made.unauthorized = (refusal) => leave(refusal.message);
     return made;
   }, [token]);
+  const taken = useTaken(api, token);
   if (!token) return <Login why={why} onToken={(typed) => { keepToken(typed); setWhy(''); setToken(typed); }} />;
-  return <Inside key={token} api={api} leave={() => leave()} />;
+  return taken ? <Inside key={token} api={api} leave={() => leave()} /> : <main class="login" id="main" aria-busy="true"><p class="faint">Connecting…</p></main>;
+}
+
+/** Whether the node takes the token, asked once: views ask for several things at a time, and a wrong token counts with each. A node that cannot be reached has not said no. */
+function useTaken(api: Api, token: string): boolean {
+  const [taken, set] = useState<Api>();
+  useEffect(() => {
+    if (!token) return;
+    const over = new AbortController();
+    api.get('node', {}, over.signal).then(() => set(api), (error: unknown) => {
+      if (!over.signal.aborted && !(error instanceof Refusal && error.status === 401)) set(api);
+    });
+    return () => over.abort();
+  }, [api, token]);
+  return taken === api;
 }
 
 function Inside({ api, leave }: { api: Api; leave: () => void }) {

@@ -63,7 +63,7 @@ const transports: Record<string, string> = {
   sse: 'SSE',
   poll: 'Polling',
   post: 'POST',
-  socketio_websocket: 'Socket.IO, WebSocket',
+  socketio_websocket: 'Socket.IO, WS',
   socketio_polling: 'Socket.IO, polling',
 };
 

@@ -22,7 +22,7 @@ export function Inspector({ session, ended }: { session: string; ended: boolean 
   const [on, setOn] = useState(false);
   const [way, setWay] = useState<Way>('');
   const [opened, open] = useState('');
-  const { frames, missed, trouble, clear } = useFrames(session, on && !ended);
+  const { frames, missed, trouble, clear } = useFrames(session, on);
   const visible = frames.filter(({ direction }) => way === '' || direction === way).slice(-shown).reverse();
   return (
     <section class="sheet inspector" aria-labelledby="inspector-title">
@@ -38,7 +38,7 @@ export function Inspector({ session, ended }: { session: string; ended: boolean 
           <button type="button" class={on ? 'small danger' : 'small'} data-testid="inspect" disabled={ended} onClick={() => setOn(!on)}>{on ? 'Stop' : 'Start'}</button>
         </div>
       </div>
-      {!on && frames.length === 0 && <p class="faint">Start it to see every frame that this client sends and is sent, from now on. Stopped, it costs nothing.</p>}
+      {!on && frames.length === 0 && <p class="faint">Start it to see every frame that this client sends and is sent, from now on; the pings among them measure the round trip shown above. Stopped, it costs nothing.</p>}
       {trouble && <p class="trouble" role="status">{trouble}</p>}
       {on && !trouble && !ended && visible.length === 0 && <Empty>Waiting for a frame…</Empty>}
       {missed > 0 && <p class="faint">{count(missed)} more went by faster than they were fetched.</p>}

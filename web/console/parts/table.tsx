@@ -53,7 +53,7 @@ export function Table<T>({ label, columns, rows, id, onOpen, below, opened, busy
   };
 
   return (
-    <table class={`rows ${onOpen ? 'opens' : ''}`} role="table" aria-label={label} aria-busy={busy} aria-rowcount={rows.length + 1}>
+    <table class={`rows ${onOpen ? 'opens' : ''}`} role="table" aria-label={label} aria-busy={busy}>
       <thead role="rowgroup">
         <tr role="row">
           {columns.map(({ title, number, wide, sorted, onSort }) => (

@@ -71,7 +71,7 @@ export function Ending({ end }: { end: End }) {
   return (
     <div class="ending">
       <p class="cause">{sentence(end.cause)}</p>
-      <p class="advice"><b>What to do</b> {end.advice}</p>
+      <p class="advice"><b>What to do</b> {end.advice.split('`').map((part, i) => (i % 2 ? <code key={i}>{part}</code> : part))}</p>
       <Facts>
         <Fact name="When">{moment(end.time)}</Fact>
         {end.id && <Fact name="Session"><code>{end.id}</code></Fact>}

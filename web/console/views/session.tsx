@@ -11,7 +11,7 @@ import { useAsk, useShared } from '../state.ts';
 import { QueueOf } from './sessions.tsx';
 import type { Ending as End, Page, SessionDetail } from '../types.ts';
 
-const every = 3000; // ms
+const every = 5000; // ms; each is a ping to the client
 
 export function Session({ id }: { id: string }) {
   const { api } = useShared();
