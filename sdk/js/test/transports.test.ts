@@ -291,6 +291,23 @@ test('a stream is left when the one with other channels has begun, and what both
   expect([second.left, endings]).toEqual([true, []]);
 });
 
+test('a stream whose token is renewed is followed by one with the new token, which begins no channel anew', async () => {
+  const [first, second] = [openStream(), openStream()];
+  const tokens: (string | null)[] = [];
+  const { fetch } = http(first.answer, second.answer);
+  const noted = (url: string, init: RequestInit = {}) => (tokens.push((init.headers as Headers).get('Authorization')), fetch(url, init));
+  const { wire, heard, endings } = open(serverSentEvents(noted, new TestClock()), [ping, subscribe('a', 1)], 'old');
+  await rest();
+  first.say('id: a-1\n\n');
+  await rest();
+  wire.send(['{"type":"authenticate","token":"new"}']);
+  await rest();
+  second.say('id: a-1\n\n');
+  await rest();
+  expect([tokens, first.left, second.left, endings]).toEqual([['Bearer old', 'Bearer new'], true, false, []]);
+  expect(heard.map(({ type }) => type)).toEqual(['welcome', 'pong', 'subscribed', 'authenticated']);
+});
+
 test('a stream that breaks while another one follows it ends nothing', async () => {
   const [first, second] = [openStream(), openStream()];
   const { wire, heard, endings } = open(serverSentEvents(http(first.answer, second.answer).fetch, new TestClock()), [ping, subscribe('a', 1)]);

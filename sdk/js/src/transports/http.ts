@@ -146,6 +146,7 @@ export abstract class HttpWire implements Wire {
         return;
       case 'authenticate':
         this.#address = { ...this.#address, token: command.token };
+        this.#changed(true); // a stream ends with its token
         return this.say({ type: 'authenticated', ...reply(id) });
       case 'ping':
         return this.#ping();
