@@ -20,6 +20,8 @@ export interface Place {
   cursor: string | undefined;
   /** The client was told that it is subscribed. */
   begun: boolean;
+  /** Its position after the last publication that was told, if there was one. */
+  at?: string | undefined;
 }
 
 export abstract class HttpWire implements Wire {

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../clock.js';
 import type { Heard } from '../protocol.js';
-import { joined } from './cursor.js';
+import { joined, reaches } from './cursor.js';
 import { EventStream, type StreamEvent } from './event-stream.js';
 import { HttpWire, pathOf, type Fetch, type Place } from './http.js';
 import { isOfRequest, Refusal } from './refusal.js';
@@ -105,8 +105,10 @@ class StreamWire extends HttpWire {
     if (!place || place !== places.get(channel)) return; // left meanwhile
     const { begun } = place;
     if (!begun) this.begin(channel, place, id, told.recovered !== false);
-    if (told.offset !== undefined) this.say({ ...told, type: 'message' });
-    else if (begun || told.recovered !== false) {
+    if (told.offset !== undefined) {
+      place.at = told.cursor;
+      this.say({ ...told, type: 'message' });
+    } else if (told.recovered !== false || (begun && !(place.at && reaches(place.at, id)))) { // or the stream before has told it
       this.say({ type: 'gap', channel, from: told.from ?? 0, ...(told.to && { to: told.to }), cursor: id });
     }
   }
