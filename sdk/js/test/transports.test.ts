@@ -292,16 +292,19 @@ test('a stream is left when the one with other channels has begun, and what both
 });
 
 test('what a stream cannot tell any more is no gap if the one before it has told it', async () => {
+  const clock = new TestClock();
   const [first, second] = [openStream(), openStream()];
-  const { wire, heard } = open(serverSentEvents(http(first.answer, second.answer).fetch, new TestClock()), [ping, subscribe('a', 1), subscribe('b', 2)]);
+  const { wire, heard } = open(serverSentEvents(http(first.answer, second.answer).fetch, clock), [ping, subscribe('a', 1), subscribe('b', 2)]);
   await rest();
   first.say('id: a-1.b-1\n\n');
   await rest();
   wire.send([subscribe('c', 3)]);
   await rest();
+  for (const channel of ['a', 'b']) second.say(`id: a-9.b-2.c-1\nevent: gap\ndata: {"channel":"${channel}","from":0,"recovered":false}\n\n`);
+  await rest();
   first.say('id: a-10.b-1\ndata: {"channel":"a","data":10,"offset":10,"cursor":"a-10"}\n\n');
   await rest();
-  for (const channel of ['a', 'b']) second.say(`id: a-9.b-2.c-1\nevent: gap\ndata: {"channel":"${channel}","from":0,"recovered":false}\n\n`);
+  await clock.pass(100);
   await rest();
   expect(heard.slice(4).map(({ type, channel }) => [type, channel])).toEqual([['message', 'a'], ['gap', 'b']]);
 });

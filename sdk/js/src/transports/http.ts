@@ -84,9 +84,14 @@ export abstract class HttpWire implements Wire {
     for (; this.#unanswered > 0; this.#unanswered--) this.say({ type: 'pong' });
   }
 
+  /** Whether there is a turn before that of the signal. */
+  protected follows(signal: AbortSignal): boolean {
+    return signal === this.#turn.signal && this.#before !== this.#turn;
+  }
+
   /** The turn of a signal passes what the one before it did, which can end. */
   protected takeOver(signal: AbortSignal): void {
-    if (signal !== this.#turn.signal || this.#before === this.#turn) return;
+    if (!this.follows(signal)) return;
     this.#before.abort();
     this.#before = this.#turn;
   }

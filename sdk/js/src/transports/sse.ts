@@ -11,6 +11,7 @@ import type { Transport } from './transport.js';
 const stream = 'text/event-stream';
 const answered = 10_000; // ms for the answer to begin
 const firstWithin = 8_000; // ms for the first event, which the server sends at once; proxies that hold streams back let nothing pass
+const overlap = 100; // ms in which what a stream cannot tell may come on the one before
 const quiet = 45_000; // ms without a byte until a stream is dead; the server sends something every 20 s
 
 export function serverSentEvents(fetch: Fetch, clock: Clock): Transport {
@@ -61,6 +62,7 @@ class StreamWire extends HttpWire {
   async #follow(response: Response, places: Map<string, Place>, signal: AbortSignal): Promise<void> {
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
     const events = new EventStream();
+    const resumed = [...places.values()].some(({ begun }) => begun);
     const silent = () => this.end({ kind: 'silent', message: 'the event stream passes nothing' }, signal);
     let cancel = this.clock.after(firstWithin, silent);
     try {
@@ -73,10 +75,12 @@ class StreamWire extends HttpWire {
         cancel = this.clock.after(quiet, silent);
         this.hearing.alive();
         for (const event of events.take(value)) {
+          if (event.event === 'gap' && resumed && this.follows(signal)) await new Promise<void>((go) => void this.clock.after(overlap, go));
+          if (signal.aborted) return;
           this.welcome();
           this.takeOver(signal);
           this.#event(event, places);
-          if (this.over || signal.aborted) return;
+          if (this.over) return;
         }
       }
     } finally {
