@@ -172,7 +172,7 @@ func TestTheConsoleTellsWhyClientsHaveGone(t *testing.T) {
 		{"said-goodbye", "client", "", "has gone", "page was left"},
 		{"was-cut", "network", "", "line to the client broke", "Close frame"},
 		{"thrown-out", "server", "disconnected", "enough", "operator"},
-		{"too-long", "server", "bad_request", "65536", "protocol"},
+		{"too-long", "server", "too_large", "65536", "limits.message_size"},
 		{"silent", "network", "", "did not answer a ping", "keep_alive.timeout"},
 		{"listener", "client", "", "has gone", "gone"},
 		{"poller", "client", "", "has gone", "gone"},
@@ -297,8 +297,12 @@ func TestStreamsOfTheConsoleOutliveTheTimeOfAnAnswer(t *testing.T) {
 	}
 	defer response.Body.Close()
 	lines := bufio.NewScanner(response.Body)
-	for range 3 { // one a second
-		if !lines.Scan() || !strings.Contains(lines.Text(), `"loop_lag_seconds"`) {
+	for samples := 0; samples < 3; { // one a second
+		switch more := lines.Scan(); {
+		case more && lines.Text() == "": // only shows that the stream lives
+		case more && strings.Contains(lines.Text(), `"loop_lag_seconds"`):
+			samples++
+		default:
 			t.Fatalf("%q, %v", lines.Text(), lines.Err())
 		}
 	}

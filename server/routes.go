@@ -72,7 +72,7 @@ func (s *Server) pageRoutes(mux *http.ServeMux) {
 	pages := site.Pages()
 	maps.Copy(pages, site.Assets())
 	if s.dev {
-		bench := measure.New(measure.Options{Hub: s.hub, URL: func() string { return s.front.bases()[0] }, Command: s.clients})
+		bench := measure.New(measure.Options{Hub: s.hub, URL: func() string { return s.front.bases()[0] }, Command: s.clients, Stop: s.stop})
 		mux.HandleFunc("GET /compare/usage", bench.Usage)
 		mux.HandleFunc("POST /compare/run", bench.Run)
 	}

@@ -85,7 +85,7 @@ func TestEachRefusalAndEachDisconnectIsALineWithItsCauseAndCure(t *testing.T) {
 		{"a command that is none", func() { write(dial("/connect", nil), `nonsense`) }, "refused", "bad_request", true},
 		{"many commands that are none", func() { write(dial("/connect", nil), strings.Repeat(`{"type":"x"}`, 3)) }, "refused", "bad_request", true},
 		{"a message on a raw line that is not allowed", func() { write(dial("/channels/news", nil), "x") }, "closed", "not_allowed", true},
-		{"a message that is too long", func() { write(dial("/channels/news", nil), strings.Repeat("x", 2000)) }, "closed", "bad_request", true},
+		{"a message that is too long", func() { write(dial("/channels/news", nil), strings.Repeat("x", 2000)) }, "closed", "too_large", true},
 		{"a client that goes", func() { c := dial("/connect", nil); go c.Close(websocket.StatusNormalClosure, "") }, "closed", "", true},
 		{"a line that breaks", func() { dial("/channels/news", nil).CloseNow() }, "closed", "", true},
 	} {

@@ -118,7 +118,7 @@ func TestWhatIsKeptIsScrubbedThroughInBothDirections(t *testing.T) {
 		{"limit=3&before=6", "", 0, false, true},
 		{"limit=3&before=1", "", 0, false, false},
 		{"limit=3&before=0", "", 0, false, false},
-		{"limit=3&before=9999", "", 0, false, false},
+		{"limit=3&before=9999", "103 104 105", 103, false, false},
 		{"limit=2&after=" + about.Epoch + "-100", "101 102", 101, true, false},
 		{"limit=9&after=" + about.Epoch + "-103", "104 105", 104, false, false},
 		{"limit=2&after=" + about.Epoch + "-1", "6 7", 6, true, true},

@@ -96,7 +96,7 @@ func TestItIsUsedByKeyboard(t *testing.T) {
 	c.shows("h2", "Channels")
 
 	c.press("?")
-	c.shows("dialog h2", "Keys")
+	c.shows("dialog[open] h2", "Keys")
 	c.press("Escape")
 	c.until(`() => !document.querySelector('dialog')`, nil)
 	c.checkQuiet()

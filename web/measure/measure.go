@@ -27,6 +27,8 @@ const (
 	arrival     = 10 * time.Second
 )
 
+var errStopping = errors.New("the node stops; measure again when it is back")
+
 // Options are what a Bench is given.
 type Options struct {
 	Hub *hub.Hub
@@ -34,6 +36,8 @@ type Options struct {
 	URL func() string
 	// Command makes the command of a process that runs [Clients], with these arguments. nil: there can be no runs.
 	Command func(way, url string, clients int) *exec.Cmd
+	// Stop is closed when the node stops, which ends a run. nil: it never is.
+	Stop <-chan struct{}
 }
 
 // Bench measures one way at a time.
@@ -130,6 +134,15 @@ func (b *Bench) run(ctx context.Context, into *result) error {
 	defer release()
 	ctx, cancel := context.WithTimeout(ctx, arrival+settling+time.Duration(2*into.Seconds)*time.Second)
 	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() {
+		select {
+		case <-b.o.Stop:
+			stop(errStopping)
+		case <-ctx.Done():
+		}
+	}()
 	look := func() (Counts, error) { return Counts{}, nil }
 	if into.Way == Nobody {
 		into.Clients = 0
@@ -241,7 +254,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 }
 

@@ -41,6 +41,13 @@ func clients(way, url string, n int) *exec.Cmd {
 // start runs a node in dev mode, and returns its URL.
 func start(t *testing.T, dev bool) string {
 	t.Helper()
+	url, stop := startAndStop(t, dev)
+	t.Cleanup(stop)
+	return url
+}
+
+func startAndStop(t *testing.T, dev bool) (url string, stop func()) {
+	t.Helper()
 	c := config.Default()
 	c.Dev, c.Listen.Address = dev, "127.0.0.1:0"
 	node, err := server.New(c, server.Options{Log: slog.New(slog.DiscardHandler), Clients: clients})
@@ -49,12 +56,11 @@ func start(t *testing.T, dev bool) string {
 	}
 	serving := make(chan error, 1)
 	go func() { serving <- node.Serve() }()
-	t.Cleanup(func() {
+	return "http://" + node.Addr().String(), func() {
 		if err := errors.Join(node.Shutdown(context.Background()), <-serving); err != nil {
 			t.Error(err)
 		}
-	})
-	return "http://" + node.Addr().String()
+	}
 }
 
 func post(t *testing.T, url, site string) (status int, body []byte) {
@@ -121,5 +127,32 @@ func TestRunsAreForPagesOfTheNodeInDevModeOnly(t *testing.T) {
 		if status, body := post(t, c.url, c.site); status != c.status {
 			t.Errorf("%s: %d, %s", c.proves, status, body)
 		}
+	}
+}
+
+func TestANodeThatStopsWaitsForNoRun(t *testing.T) {
+	url, stop := startAndStop(t, true)
+	answered := make(chan string, 1)
+	go func() {
+		for {
+			answer, err := http.Post(url+"/compare/run?way=nobody&seconds=10", "", nil)
+			if err != nil {
+				answered <- err.Error()
+				return
+			}
+			body, err := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			if answer.StatusCode != http.StatusConflict {
+				answered <- fmt.Sprint(answer.StatusCode, " ", string(body), err)
+				return
+			}
+		}
+	}()
+	for status := 0; status != http.StatusConflict; { // until it is under way
+		status, _ = post(t, url+"/compare/run?way=nobody&seconds=1", "same-origin")
+	}
+	stop()
+	if got := <-answered; got != "500 the node stops; measure again when it is back\n<nil>" {
+		t.Errorf("the run was answered with %q", got)
 	}
 }

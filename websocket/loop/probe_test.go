@@ -81,7 +81,7 @@ func TestTheLagOfALoopIsThatOfWhatHoldsItUp(t *testing.T) {
 		defer cancel()
 		lag := s.Lag(ctx)
 		onLoops := !d.goroutines && s.OnLoops()
-		if onLoops && lag < 50*time.Millisecond || !onLoops && lag != 0 {
+		if onLoops && lag < 25*time.Millisecond || !onLoops && lag != 0 {
 			t.Errorf("the lag of a loop that is held up is %v", lag)
 		}
 		close(on)

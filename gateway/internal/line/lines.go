@@ -202,7 +202,11 @@ func closed(c *loop.Conn, err error) {
 	case errors.Is(err, loop.ErrSlowConsumer), errors.Is(err, websocket.ErrWriteTimeout):
 		l.blame(c, websocket.StatusTryAgainLater, hub.Errorf(hub.SlowConsumer, "%w", err))
 	case violated:
-		l.blame(c, violation.Code, hub.Errorf(hub.BadRequest, "%w", err))
+		code := hub.BadRequest
+		if violation.Code == websocket.StatusMessageTooBig {
+			code = hub.TooLarge
+		}
+		l.blame(c, violation.Code, hub.Errorf(code, "%w", err))
 	default:
 		l.lines.journal.Gone(l.session, c.RemoteAddr(), err)
 	}

@@ -1,7 +1,7 @@
 // A question that has to be answered first. The browser keeps the focus inside, and Escape closes it.
 
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { wordsOf } from '../api.ts';
 
 interface Props {
@@ -18,7 +18,7 @@ export function Dialog({ title, act, danger = false, onAct, onClose, children }:
   const dialog = useRef<HTMLDialogElement>(null);
   const [busy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState('');
-  useEffect(() => {
+  useLayoutEffect(() => { // before anybody can press a key
     const before = document.activeElement as HTMLElement | null;
     dialog.current!.showModal();
     return () => before?.focus();
