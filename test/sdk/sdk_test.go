@@ -206,7 +206,7 @@ func TestWhatAClientMayAsk(t *testing.T) {
 }
 
 func TestWhoChangesChannelsKeepsTheOthers(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	t.Parallel()                                                                            // most of it is waiting
 	server := start(t, "127.0.0.1:0", "--set", `rules=[{pattern: "*", publish: everyone}]`) // and no history
 	p := peer(t)
 	open(t, p, "sse", server.addr, "sse", "kept")
