@@ -206,8 +206,9 @@ func TestWhatAClientMayAsk(t *testing.T) {
 }
 
 func TestWhoChangesChannelsKeepsTheOthers(t *testing.T) {
-	t.Parallel()                                                                            // most of it is waiting
-	server := start(t, "127.0.0.1:0", "--set", `rules=[{pattern: "*", publish: everyone}]`) // and no history
+	t.Parallel() // most of it is waiting
+	const noHistory = `rules=[{pattern: "*", publish: everyone}]`
+	server := start(t, "127.0.0.1:0", "--set", noHistory)
 	p := peer(t)
 	open(t, p, "sse", server.addr, "sse", "kept")
 	for n := range 10 {
