@@ -3,10 +3,12 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -120,16 +122,29 @@ func (w *httpWire) goOn(cursor string) {
 	w.cursor = cursor
 }
 
-// joined are several cursors as one. Where a channel is in two of them, that one counts which is of fewer channels: it is newer.
+// mostJoined is how many channels' positions are sure to fit into the 8 KiB that a server takes; one that does not is told of a gap.
+const mostJoined = 300
+
+// joined are several cursors as one. Where a channel is in several of them, that counts which is of it alone, the first of those; otherwise
+// the one that is further.
 func joined(cursors ...string) string {
-	slices.SortStableFunc(cursors, func(a, b string) int { return strings.Count(a, ".") - strings.Count(b, ".") })
 	var parts []string
+	all := strings.Split(strings.Join(cursors, "."), ".")
+	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(offsetIn(b), offsetIn(a)) })
+	alone := slices.DeleteFunc(slices.Clone(cursors), func(cursor string) bool { return strings.Contains(cursor, ".") })
 	known := make(map[string]bool)
-	for part := range strings.SplitSeq(strings.Join(cursors, "."), ".") {
+	for _, part := range append(alone, all...) {
 		if of, _, _ := strings.Cut(part, "-"); part != "" && !known[of] {
 			known[of] = true
 			parts = append(parts, part)
 		}
 	}
-	return strings.Join(parts, ".")
+	return strings.Join(parts[:min(len(parts), mostJoined)], ".")
+}
+
+// offsetIn is that of a cursor of one channel.
+func offsetIn(part string) uint64 {
+	_, digits, _ := strings.Cut(part, "-")
+	offset, _ := strconv.ParseUint(digits, 10, 64) // whatever is no number is refused by the server
+	return offset
 }

@@ -161,16 +161,26 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-func TestCursorsAreJoinedWithTheNewestFirst(t *testing.T) {
+func TestCursorsAreJoinedWithOnePositionForEachChannel(t *testing.T) {
 	for want, cursors := range map[string][]string{
 		"":                {"", ""},
 		"a-1":             {"", "a-1"},
 		"b-9.a-3.c-1":     {"a-3.b-5", "b-9", "a-3.b-4.c-1"},
+		"a-1.b-3":         {"a-1", "a-5.b-3"}, // it begins where it wants to
+		"a-2":             {"a-2", "a-7"},
+		"b-9.a-1":         {"a-1.b-5", "a-1.b-9"}, // whatever was told last was a gap in b
 		"a-1.b-2.c-3.d-4": {"c-3.d-4", "a-1.b-2"},
 	} {
 		if got := joined(cursors...); got != want && want != "a-1.b-2.c-3.d-4" || len(got) != len(want) {
 			t.Errorf("%q are joined to %q, want %q", cursors, got, want)
 		}
+	}
+	var many []string
+	for i := range 1000 {
+		many = append(many, fmt.Sprintf("%08d-%d.yyyyyyyy-1", i, 1<<52))
+	}
+	if got := joined(many...); len(got) > 8<<10 {
+		t.Errorf("1000 cursors are joined to %d bytes", len(got))
 	}
 }
 

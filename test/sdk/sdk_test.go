@@ -204,3 +204,18 @@ func TestWhatAClientMayAsk(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoChangesChannelsKeepsTheOthers(t *testing.T) {
+	t.Parallel() // most of it is waiting
+	const noHistory = `rules=[{pattern: "*", publish: everyone}]`
+	server := start(t, "127.0.0.1:0", "--set", noHistory)
+	p := peer(t)
+	open(t, p, "sse", server.addr, "sse", "kept")
+	for n := range 10 {
+		server.publish("kept", n+1)
+		told(t, p, "sse", "kept", n+1)
+		node.Do(t, p, "listen", args{"name": "sse", "channel": strings.Repeat("x", n+1)})
+	}
+	server.publish("kept", 11)
+	checkNumbers(t, told(t, p, "sse", "kept", 11), 11)
+}

@@ -45,7 +45,7 @@ export class Link {
     this.#owner = owner;
     this.#interval = beat.interval ?? 10_000;
     this.#timeout = beat.timeout ?? 5_000;
-    this.#cancel = clock.after(opening, () => this.#end({ kind: 'unreachable', message: 'the server did not answer' }));
+    this.#cancel = clock.after(opening, () => this.#end({ kind: 'silent', message: 'the server did not answer' }));
     try {
       this.#wire = transport.open(address, [ping, ...first], {
         accepted: () => this.#wasAccepted(),

@@ -113,6 +113,8 @@ export class Subscription {
   }
 
   #gap(from: number, to: number, cursor: string): void {
+    if (from > 0) from = Math.max(from, (this.#offset ?? 0) + 1); // what was told before is not told again
+    if (to && to < from) return;
     this.#at(to || undefined, cursor);
     this.#event({ type: 'gap', channel: this.#channel, from, to, cursor, recovered: true });
   }

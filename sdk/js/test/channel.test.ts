@@ -57,6 +57,20 @@ test('a cursor outlives the program', async () => {
   expect(later.told).toEqual(['subscribed true', 2, 3]);
 });
 
+test('a gap is told once, and without what came after all', async () => {
+  const { clock, network, told } = listening();
+  await clock.pass(100);
+  network.publish('a', 1);
+  const gap = (from: number, to: number) => network.say({ type: 'gap', channel: 'a', from, to, cursor: `aaaaaaaa-${to}` });
+  gap(2, 3);
+  gap(2, 3);
+  gap(1, 1);
+  gap(2, 4);
+  gap(0, 2); // of another numbering
+  await clock.pass(100);
+  expect(told).toEqual(['subscribed undefined', 1, 'gap 2-3', 'gap 4-4', 'gap 0-2']);
+});
+
 test('gaps and holes are told at their place, duplicates are not', async () => {
   const { clock, network, told, channel } = listening();
   await clock.pass(100);

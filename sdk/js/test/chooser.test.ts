@@ -17,6 +17,12 @@ test('polls are what is left where streams are held back, too', async () => {
   expect(states).toEqual(['open poll']);
 });
 
+test('a proxy that holds back even the answer to a stream leaves polls', async () => {
+  const { clock, states } = meet({ before: (n) => (n.weather.websocket = n.weather.sse = 'holds') });
+  await clock.pass(21_000);
+  expect(states).toEqual(['open poll']);
+});
+
 test('where nobody answers, not everything is tried', async () => {
   const { clock, network, states } = meet({ before: (n) => (n.weather = { websocket: 'refuses', sse: 'refuses', poll: 'refuses' }) });
   await clock.pass(100);

@@ -7,8 +7,8 @@ import type { Address, Hearing, Transport, TransportName, Wire } from '../src/tr
 
 export const latency = 5; // ms, each way
 
-/** What the network does with a transport: lets it pass, refuses connections, accepts them and eats what is sent. */
-export type Weather = 'passes' | 'refuses' | 'eats';
+/** What the network does with a transport: lets it pass, refuses connections, accepts them and eats what is sent, never answers. */
+export type Weather = 'passes' | 'refuses' | 'eats' | 'holds';
 
 interface Stored extends Heard {
   offset: number;
@@ -77,7 +77,7 @@ export class Network {
     const refused = this.refuse(address);
     if (refused || this.weather[name] === 'refuses') {
       line.end(refused ?? { kind: 'unreachable', message: 'nobody is there' });
-    } else {
+    } else if (this.weather[name] !== 'holds') {
       this.clock.after(2 * latency, () => {
         if (line.over) return;
         hearing.accepted();

@@ -1,6 +1,7 @@
 // What the client costs a page to load.
 
 import { build } from 'esbuild';
+import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 
@@ -23,4 +24,11 @@ test('a page loads less than 8 KB, and less than 4 KB more where WebSockets do n
   console.info(`page ${page} bytes, fallback ${fallback} bytes`);
   expect(page).toBeLessThan(8 * 1024);
   expect(fallback).toBeLessThan(4 * 1024);
+});
+
+test('the README tells the sizes', async () => {
+  const { page, fallback } = await sizes();
+  const told = /([\d.]+) KB \(minified,\s+gzipped\), and ([\d.]+) KB more/.exec(readFileSync(new URL('../README.md', import.meta.url), 'utf8'));
+  expect(Math.abs(page! / 1024 - Number(told?.[1]))).toBeLessThan(0.15);
+  expect(Math.abs(fallback! / 1024 - Number(told?.[2]))).toBeLessThan(0.15);
 });

@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import type { Heard } from '../src/protocol.js';
+import { joined } from '../src/transports/cursor.js';
 import { EventStream } from '../src/transports/event-stream.js';
 import { longPolling } from '../src/transports/poll.js';
 import { serverSentEvents } from '../src/transports/sse.js';
@@ -101,9 +102,31 @@ function http(...answers: ((signal: AbortSignal) => Response | Promise<Response>
   return { fetch, asked };
 }
 
-const json = (body: unknown, status = 200, headers = {}) => () => Response.json(body, { status, headers });
+const json = (body: unknown, status = 200, headers = {}) => () =>
+  Response.json(body, { status, headers: { 'Content-Type': status < 400 ? 'application/json' : 'application/problem+json', ...headers } });
+const ok = () => new Response(null, { headers: { 'Content-Type': 'application/json' } });
+const html = () => new Response('<h1>Log in</h1>', { headers: { 'Content-Type': 'text/html; charset=utf-8' } });
+const events = { headers: { 'Content-Type': 'text/event-stream' } };
 const stream = (...pieces: string[]) => () =>
-  new Response(new ReadableStream({ start: (to) => pieces.forEach((piece) => to.enqueue(new TextEncoder().encode(piece))) }));
+  new Response(new ReadableStream({ start: (to) => pieces.forEach((piece) => to.enqueue(new TextEncoder().encode(piece))) }), events);
+/** A stream that goes on: what is to be said on it, and whether the client has left it. */
+function openStream() {
+  const bytes = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = bytes.writable.getWriter();
+  const it = {
+    left: false,
+    say: (text: string) => void writer.write(new TextEncoder().encode(text)),
+    end: () => void writer.close(),
+    answer: (signal: AbortSignal) => {
+      signal.addEventListener('abort', () => {
+        it.left = true;
+        writer.abort(new Error('aborted')).catch(() => {});
+      });
+      return new Response(bytes.readable, events);
+    },
+  };
+  return it;
+}
 /** Lets all come to rest, streams included, which need more than promises. */
 async function rest(): Promise<void> {
   for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
@@ -181,7 +204,7 @@ test('polls enter each channel alone, then wait for all of them; gaps come at th
 
 test('publications are posted one after the other, and none after one that got no answer', async () => {
   const { fetch, asked } = http(
-    () => new Response(null),
+    ok,
     json({ offset: 1, cursor: 'e-1' }, 201),
     json({ code: 'too_large', detail: 'too large' }, 413),
     () => Promise.reject(new TypeError('the network is gone')),
@@ -213,4 +236,164 @@ test('without a WebSocket some things cannot be asked, and say so', async () => 
   const { wire, heard } = open(longPolling(http().fetch, new TestClock()), [ping]);
   wire.send(['{"type":"call","id":1}', '{"type":"presence","id":2}']);
   expect(heard.map(({ id, code }) => [id, code])).toEqual([[1, 'needs_websocket'], [2, 'needs_websocket']]);
+});
+
+test('cursors are joined with one position for each channel: its own one, or else the furthest', () => {
+  expect(joined(['', undefined, 'a-1'])).toBe('a-1');
+  expect(joined(['a-1', 'a-5.b-3']), 'one channel begins where it wants to').toBe('a-1.b-3');
+  expect(joined(['a-2', 'a-7'])).toBe('a-2');
+  expect(joined(['a-1.b-5.c-3', 'b-9', 'a-1.b-7.c-10']).split('.').sort()).toEqual(['a-1', 'b-9', 'c-10']);
+  const channels = Array.from({ length: 32 }, (_, i) => `numbered${i}-4503599627370496`);
+  expect(joined(channels.map(() => channels.join('.'))).length, 'of idle channels').toBeLessThan(2 << 10);
+  const many = Array.from({ length: 1000 }, (_, i) => `${String(i).padStart(8, 'x')}-${2 ** 52}.y-1`);
+  expect(joined(many).length, 'what the server takes').toBeLessThan(8 << 10);
+});
+
+test('a channel that is joined again goes on where it was, and not where the others are', async () => {
+  const first = openStream();
+  const { fetch, asked } = http(first.answer);
+  const { wire } = open(serverSentEvents(fetch, new TestClock()), [ping, subscribe('a', 1), subscribe('b', 2)]);
+  await rest();
+  first.say('id: a-7.b-3\n\n');
+  await rest();
+  wire.send(['{"type":"unsubscribe","channel":"a"}', subscribe('a', 3, 'a-5')]);
+  await rest();
+  expect(asked.at(-1)).toBe('GET /channels transport=sse&format=json&channel=b&channel=a&after=a-5.b-3');
+
+  const polls = http(json({ cursor: 'a-7' }), json({ cursor: 'b-3' }), (signal) => new Promise((_, no) => signal.addEventListener('abort', no)), json({ cursor: 'a-5' }));
+  const polled = open(longPolling(polls.fetch, new TestClock()), [ping, subscribe('a', 1), subscribe('b', 2)]);
+  await rest();
+  polled.wire.send(['{"type":"unsubscribe","channel":"a"}', subscribe('a', 3, 'a-5')]);
+  await rest();
+  expect(polls.asked.at(-1)).toBe('GET /channels channel=b&channel=a&after=a-5.b-3&wait=25000ms&limit=1000');
+});
+
+test('a stream is left when the one with other channels has begun, and what both tell counts for those that it was asked for', async () => {
+  const [first, second] = [openStream(), openStream()];
+  const { fetch, asked } = http(first.answer, second.answer);
+  const { wire, heard, endings } = open(serverSentEvents(fetch, new TestClock()), [ping, subscribe('a', 1), subscribe('c', 2)]);
+  await rest();
+  first.say('id: a-1.c-1\n\n');
+  await rest();
+  heard.splice(0);
+  wire.send([subscribe('b', 3), '{"type":"unsubscribe","channel":"c"}', subscribe('c', 4, 'c-1')]);
+  await rest();
+  expect([asked.length, first.left]).toEqual([2, false]);
+  first.say('id: a-2.c-1\ndata: {"channel":"a","data":2,"offset":2,"cursor":"a-2"}\n\nid: a-2.c-2\ndata: {"channel":"c","data":2,"offset":2,"cursor":"c-2"}\n\n');
+  await rest();
+  expect(heard, 'c was left on this stream').toEqual([{ type: 'message', channel: 'a', data: 2, offset: 2, cursor: 'a-2' }]);
+  second.say('id: a-2.b-1.c-1\n\n');
+  await rest();
+  expect(first.left).toBe(true);
+  expect(heard.slice(1).map(({ type, channel }) => [type, channel])).toEqual([['subscribed', 'b'], ['subscribed', 'c']]);
+  wire.send(['a', 'b', 'c'].map((channel) => JSON.stringify({ type: 'unsubscribe', channel })));
+  await rest();
+  expect([second.left, endings]).toEqual([true, []]);
+});
+
+test('what a stream cannot tell any more is no gap if the one before it has told it', async () => {
+  const clock = new TestClock();
+  const [first, second] = [openStream(), openStream()];
+  const { wire, heard } = open(serverSentEvents(http(first.answer, second.answer).fetch, clock), [ping, subscribe('a', 1), subscribe('b', 2)]);
+  await rest();
+  first.say('id: a-1.b-1\n\n');
+  await rest();
+  wire.send([subscribe('c', 3)]);
+  await rest();
+  for (const channel of ['a', 'b']) second.say(`id: a-9.b-2.c-1\nevent: gap\ndata: {"channel":"${channel}","from":0,"recovered":false}\n\n`);
+  await rest();
+  first.say('id: a-10.b-1\ndata: {"channel":"a","data":10,"offset":10,"cursor":"a-10"}\n\n');
+  await rest();
+  await clock.pass(100);
+  await rest();
+  expect(heard.slice(4).map(({ type, channel }) => [type, channel])).toEqual([['message', 'a'], ['gap', 'b']]);
+});
+
+test('a stream whose token is renewed is followed by one with the new token, which begins no channel anew', async () => {
+  const [first, second] = [openStream(), openStream()];
+  const tokens: (string | null)[] = [];
+  const { fetch } = http(first.answer, second.answer);
+  const noted = (url: string, init: RequestInit = {}) => (tokens.push((init.headers as Headers).get('Authorization')), fetch(url, init));
+  const { wire, heard, endings } = open(serverSentEvents(noted, new TestClock()), [ping, subscribe('a', 1)], 'old');
+  await rest();
+  first.say('id: a-1\n\n');
+  await rest();
+  wire.send(['{"type":"authenticate","token":"new"}']);
+  await rest();
+  second.say('id: a-1\n\n');
+  await rest();
+  expect([tokens, first.left, second.left, endings]).toEqual([['Bearer old', 'Bearer new'], true, false, []]);
+  expect(heard.map(({ type }) => type)).toEqual(['welcome', 'pong', 'subscribed', 'authenticated']);
+});
+
+test('a stream that breaks while another one follows it ends nothing', async () => {
+  const [first, second] = [openStream(), openStream()];
+  const { wire, heard, endings } = open(serverSentEvents(http(first.answer, second.answer).fetch, new TestClock()), [ping, subscribe('a', 1)]);
+  await rest();
+  first.say('id: a-1\n\n');
+  await rest();
+  wire.send([subscribe('b', 2)]);
+  await rest();
+  first.end();
+  await rest();
+  second.say('id: a-1.b-1\n\n');
+  await rest();
+  expect([endings, heard.at(-1)?.channel]).toEqual([[], 'b']);
+  second.end();
+  await rest();
+  expect(endings.map(({ kind }) => kind)).toEqual(['lost']);
+});
+
+test('a stream whose only channel is taken away has not broken', async () => {
+  const only = openStream();
+  const { heard, endings } = open(serverSentEvents(http(only.answer).fetch, new TestClock()), [ping, subscribe('a', 1)]);
+  await rest();
+  only.say('id: a-1\n\nevent: end\ndata: {"code":"not_allowed","message":"no more"}\n\n');
+  only.end();
+  await rest();
+  expect([heard.at(-1), endings]).toEqual([{ type: 'unsubscribed', channel: 'a', reason: 'no more' }, []]);
+});
+
+test('a later stream that gets no answer is given up, too', async () => {
+  const clock = new TestClock();
+  const first = openStream();
+  const { wire, endings } = open(serverSentEvents(http(first.answer).fetch, clock), [ping, subscribe('a', 1)]);
+  await rest();
+  first.say('id: a-1\n\n');
+  await rest();
+  wire.send([subscribe('b', 2)]);
+  await rest();
+  await clock.pass(10_100);
+  expect(endings.map(({ kind }) => kind)).toEqual(['silent']);
+});
+
+test.each([
+  ['a ping', serverSentEvents, [ping]],
+  ['a stream', serverSentEvents, [ping, subscribe('a', 1)]],
+  ['a poll', longPolling, [ping, subscribe('a', 1)]],
+])("a page that answers in the server's place is no server: %s", async (_, transport, first) => {
+  for (const answer of [html, () => new Response('Log in', { status: 403 })]) {
+    const { heard, endings } = open(transport(http(answer).fetch, new TestClock()), first);
+    await rest();
+    expect([heard, endings]).toMatchObject([[], [{ kind: 'unreachable', status: expect.any(Number) }]]);
+  }
+});
+
+test('a channel that may not be read is an answer to a ping all the same', async () => {
+  const no = () => new Response(null, { status: 403, headers: { 'Content-Type': 'application/problem+json' } });
+  const { heard } = open(longPolling(http(no).fetch, new TestClock()), [ping]);
+  await rest();
+  expect(heard.map(({ type }) => type)).toEqual(['welcome', 'pong']);
+});
+
+test('there is more of a history when its limit was reached, or the size of an answer', async () => {
+  const answer = (...data: string[]) => json({ messages: data.map((data, i) => ({ data, offset: i + 1, cursor: `e-${i + 1}` })), cursor: 'e-2' });
+  const { fetch } = http(ok, answer('x', 'y'), answer('x'.repeat(600_000), '\u00e9'.repeat(300_000)), answer('x', 'y'), answer('x', 'y'));
+  const { wire, heard } = open(longPolling(fetch, new TestClock()), [ping]);
+  await rest();
+  for (const more of [{ cursor: 'e-0' }, { cursor: 'e-0' }, { cursor: 'e-0', limit: 2 }, { limit: 2 }]) {
+    wire.send([JSON.stringify({ type: 'history', channel: 'a', id: 1, ...more })]);
+    await rest();
+  }
+  expect(heard.slice(2).map(({ more }) => more)).toEqual([false, true, true, false]);
 });

@@ -4,10 +4,11 @@
 import type { Clock } from '../clock.js';
 import { fromBase64 } from '../payload.js';
 import type { Command, Heard } from '../protocol.js';
-import { isOfRequest, refusal, Refusal } from './refusal.js';
+import { isOf, isOfRequest, refusal, Refusal } from './refusal.js';
 import type { Address, Ending, Hearing, Wire } from './transport.js';
 
 const maxChannels = 32; // of one request
+const fullAnswer = 1 << 20; // bytes that may make an answer shorter than its limit
 const patience = 15_000; // ms for the answer to a request that the server need not wait to answer
 
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
@@ -19,6 +20,8 @@ export interface Place {
   cursor: string | undefined;
   /** The client was told that it is subscribed. */
   begun: boolean;
+  /** Its position after the last publication that was told, if there was one. */
+  at?: string | undefined;
 }
 
 export abstract class HttpWire implements Wire {
@@ -30,6 +33,7 @@ export abstract class HttpWire implements Wire {
   #fetch: Fetch;
   #all = new AbortController(); // of every request
   #turn = new AbortController(); // of those by which publications come
+  #before = this.#turn; // of those that they are to follow, until they do
   #changing = false;
   #posting = Promise.resolve(); // one after the other, to keep their order
   #welcomed = false;
@@ -42,7 +46,7 @@ export abstract class HttpWire implements Wire {
     this.hearing = hearing;
   }
 
-  /** Takes what has been published, and returns when it is to be called again. */
+  /** Takes what has been published, beginning with takeOver, and returns when it is to be called again. */
   protected abstract receive(signal: AbortSignal): Promise<void>;
 
   send(commands: readonly string[]): void {
@@ -54,14 +58,16 @@ export abstract class HttpWire implements Wire {
   close(): void {
     this.#all.abort();
     this.#turn.abort();
+    this.#before.abort();
   }
 
   protected get over(): boolean {
     return this.#all.signal.aborted;
   }
 
-  protected end(ending: Ending): void {
-    if (this.over) return;
+  /** The end, if it is that of the present turn, and not of one which others follow. */
+  protected end(ending: Ending, signal = this.#turn.signal): void {
+    if (this.over || signal !== this.#turn.signal) return;
     this.close();
     this.hearing.ended(ending);
   }
@@ -78,6 +84,18 @@ export abstract class HttpWire implements Wire {
     for (; this.#unanswered > 0; this.#unanswered--) this.say({ type: 'pong' });
   }
 
+  /** Whether there is a turn before that of the signal. */
+  protected follows(signal: AbortSignal): boolean {
+    return signal === this.#turn.signal && this.#before !== this.#turn;
+  }
+
+  /** The turn of a signal passes what the one before it did, which can end. */
+  protected takeOver(signal: AbortSignal): void {
+    if (!this.follows(signal)) return;
+    this.#before.abort();
+    this.#before = this.#turn;
+  }
+
   /** Tells that a channel has begun. recovered counts if there was a cursor. */
   protected begin(channel: string, place: Place, cursor: string, recovered: boolean): void {
     place.begun = true;
@@ -90,8 +108,8 @@ export abstract class HttpWire implements Wire {
     this.say({ type: 'error', code: code!, message, ...reply(place?.id) });
   }
 
-  /** Gets an answer that is a success; the error is a Refusal. */
-  protected async request(method: string, path: string, parameters: string[][], more: RequestInit = {}): Promise<Response> {
+  /** Gets an answer of a type; the error is a Refusal. */
+  protected async request(method: string, path: string, parameters: string[][], more: RequestInit = {}, type = 'application/json'): Promise<Response> {
     const query = [this.#address.query, new URLSearchParams(parameters).toString()].filter(Boolean).join('&');
     const headers = new Headers(more.headers);
     if (this.#address.token) headers.set('Authorization', `Bearer ${this.#address.token}`);
@@ -105,20 +123,24 @@ export abstract class HttpWire implements Wire {
       throw new Refusal({ kind: this.#welcomed ? 'lost' : 'unreachable', message: `${method} ${path}: ${String(error)}` });
     }
     if (!this.over) this.hearing.accepted();
-    if (!response.ok) throw await refusal(response);
+    if (!response.ok || !isOf(response, type)) throw await refusal(response);
     return response;
   }
 
-  /** As request, and its JSON. A line on which that takes more than ms is dead. */
-  protected async ask(method: string, path: string, parameters: string[][], ms = patience, more: RequestInit = {}): Promise<Heard> {
+  /** As request, and its text. A line on which that takes more than ms is dead. */
+  async #read(method: string, path: string, parameters: string[][], ms: number, more: RequestInit): Promise<string> {
     const late = () => this.end({ kind: 'silent', message: `no answer to ${method} ${path} within ${ms} ms` });
     const cancel = this.clock.after(ms, late);
     try {
-      const response = await this.request(method, path, parameters, more);
-      return method === 'HEAD' ? { type: '' } : ((await response.json()) as Heard);
+      return await (await this.request(method, path, parameters, more)).text();
     } finally {
       cancel();
     }
+  }
+
+  /** As request, and its JSON. */
+  protected async ask(method: string, path: string, parameters: string[][], ms = patience, more: RequestInit = {}): Promise<Heard> {
+    return JSON.parse(await this.#read(method, path, parameters, ms, more)) as Heard;
   }
 
   #obey(command: Command): void {
@@ -131,6 +153,7 @@ export abstract class HttpWire implements Wire {
         return;
       case 'authenticate':
         this.#address = { ...this.#address, token: command.token };
+        this.#changed(true); // a stream ends with its token
         return this.say({ type: 'authenticated', ...reply(id) });
       case 'ping':
         return this.#ping();
@@ -156,31 +179,32 @@ export abstract class HttpWire implements Wire {
     this.#changed(true);
   }
 
-  // The channels are others: the request for publications is made anew, once for all changes of a moment.
+  // The channels are others: the request for publications is made anew, once for all changes of a moment. It is for the new one to end
+  // that before it, so that a channel need not be without a subscriber in between.
   #changed(changed: boolean): void {
     if (!changed || this.#changing) return;
     this.#changing = true;
     queueMicrotask(() => {
       this.#changing = false;
-      this.#turn.abort();
+      if (this.#turn !== this.#before) this.#turn.abort(); // it has not come to anything
       this.#turn = new AbortController();
       void this.#run(this.#turn.signal);
     });
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    while (!this.over && !signal.aborted && this.places.size > 0) {
+    while (!this.over && signal === this.#turn.signal && this.places.size > 0) {
       try {
         await this.receive(signal);
       } catch (error) {
-        if (!signal.aborted && !this.over) this.#failed(error);
-        return;
+        return this.#failed(error, signal);
       }
     }
+    this.takeOver(signal); // there is nothing to receive
   }
 
-  #failed(error: unknown): void {
-    this.end(error instanceof Refusal ? error.ending : { kind: 'lost', message: String(error) });
+  #failed(error: unknown, signal?: AbortSignal): void {
+    this.end(error instanceof Refusal ? error.ending : { kind: 'lost', message: String(error) }, signal);
   }
 
   // Something that costs little: an empty poll of one of the channels or, without any, of one that may not be allowed, which is an answer
@@ -191,9 +215,9 @@ export abstract class HttpWire implements Wire {
       const [channel] = this.places.keys();
       if (channel !== undefined && !this.#welcomed) return; // what comes of the channels will show it
       try {
-        await this.ask('HEAD', pathOf(channel ?? '-'), [['limit', '1']]);
+        await this.#read('HEAD', pathOf(channel ?? '-'), [['limit', '1']], patience, {});
       } catch (error) {
-        if (!(error instanceof Refusal) || error.ending.status !== 403) return this.#failed(error);
+        if (!(error instanceof Refusal) || error.ending.code !== 'not_allowed') return this.#failed(error);
       }
       if (this.#welcomed) this.say({ type: 'pong' });
       else this.welcome();
@@ -223,10 +247,12 @@ export abstract class HttpWire implements Wire {
 
   async #history({ channel = '', cursor, limit = 100 }: Command): Promise<Heard> {
     const parameters = [['limit', String(limit)], ...(cursor ? [['after', cursor]] : [])];
-    const answer = await this.ask('GET', pathOf(channel), parameters);
+    const text = await this.#read('GET', pathOf(channel), parameters, patience, {});
+    const answer = JSON.parse(text) as Heard;
     const messages = (answer.messages ?? []).map((message) => ({ ...message, channel }));
     const recovered = cursor ? { recovered: answer.recovered !== false } : {};
-    return { type: 'history', messages, cursor: answer.cursor ?? '', more: !!cursor && messages.length >= limit, ...recovered };
+    const cut = messages.length >= limit || new TextEncoder().encode(text).length >= fullAnswer;
+    return { type: 'history', messages, cursor: answer.cursor ?? '', more: !!cursor && cut, ...recovered };
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Clock } from '../clock.js';
 import type { Heard } from '../protocol.js';
+import { joined } from './cursor.js';
 import { HttpWire, pathOf, type Fetch, type Place } from './http.js';
 import { isOfRequest, Refusal } from './refusal.js';
 import type { Transport } from './transport.js';
@@ -27,6 +28,7 @@ interface Answer extends Heard {
 
 class PollWire extends HttpWire {
   protected async receive(signal: AbortSignal): Promise<void> {
+    this.takeOver(signal);
     for (const [channel, place] of [...this.places]) {
       if (!place.begun) await this.#enter(channel, place, signal);
     }
@@ -58,7 +60,7 @@ class PollWire extends HttpWire {
     this.welcome();
     this.begin(channel, place, (place.cursor && answer.recovered !== false ? place.cursor : answer.cursor)!, answer.recovered !== false);
     if (place.cursor) this.#take(answer, channel);
-    this.cursor = [this.cursor, answer.cursor].filter(Boolean).join('.');
+    this.cursor = joined([answer.cursor, this.cursor]);
   }
 
   // What is missing is told at its place among the messages.

@@ -2,6 +2,9 @@
 
 import type { Ending } from './transport.js';
 
+// Refusals of HEAD, whose answer has no words.
+const wordless: Record<number, string> = { 401: 'unauthorized', 403: 'not_allowed' };
+
 /** What an HTTP request came to that was not answered as it should be. */
 export class Refusal extends Error {
   readonly ending: Ending;
@@ -12,19 +15,22 @@ export class Refusal extends Error {
   }
 }
 
-/** Reads what is said with a status that is no success (RFC 9457). */
+/** Tells whether an answer is of a type: what answers in the server's place, to have somebody log in for instance, says something else. */
+export function isOf(response: Response, type: string): boolean {
+  return response.headers.get('Content-Type')?.split(';')[0] === type;
+}
+
+/** Reads an answer that is none to what was asked: the server's refusal (RFC 9457), or what something in between says. */
 export async function refusal(response: Response): Promise<Refusal> {
   let problem: { code?: string; detail?: string } = {};
-  try {
-    problem = (await response.json()) as typeof problem;
-  } catch {
-    // not the server's words: something in between has answered
+  if (isOf(response, 'application/problem+json')) {
+    problem = (await response.json().catch(() => ({ code: wordless[response.status] }))) as typeof problem;
   }
-  const code = problem.code ?? (response.status === 401 ? 'unauthorized' : undefined); // an answer to HEAD has no words
+  const { code } = problem;
   const seconds = Number(response.headers.get('Retry-After'));
   return new Refusal({
     kind: code ? 'told' : 'unreachable',
-    message: problem.detail ?? `answered with status ${response.status}`,
+    message: problem.detail ?? `answered with status ${response.status} and ${response.headers.get('Content-Type')}`,
     status: response.status,
     ...(code && { code }),
     ...(seconds > 0 && { retryAfter: seconds * 1000 }),

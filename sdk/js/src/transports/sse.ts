@@ -2,12 +2,16 @@
 
 import type { Clock } from '../clock.js';
 import type { Heard } from '../protocol.js';
+import { joined, reaches } from './cursor.js';
 import { EventStream, type StreamEvent } from './event-stream.js';
-import { HttpWire, pathOf, type Fetch } from './http.js';
+import { HttpWire, pathOf, type Fetch, type Place } from './http.js';
 import { isOfRequest, Refusal } from './refusal.js';
 import type { Transport } from './transport.js';
 
+const stream = 'text/event-stream';
+const answered = 10_000; // ms for the answer to begin
 const firstWithin = 8_000; // ms for the first event, which the server sends at once; proxies that hold streams back let nothing pass
+const overlap = 100; // ms in which what a stream cannot tell may come on the one before
 const quiet = 45_000; // ms without a byte until a stream is dead; the server sends something every 20 s
 
 export function serverSentEvents(fetch: Fetch, clock: Clock): Transport {
@@ -23,18 +27,21 @@ export function serverSentEvents(fetch: Fetch, clock: Clock): Transport {
 
 class StreamWire extends HttpWire {
   protected async receive(signal: AbortSignal): Promise<void> {
-    const asked = [...this.places].filter(([, place]) => !place.begun);
-    const after = [this.cursor, ...asked.map(([, place]) => place.cursor)].filter(Boolean).join('.');
-    const channels = [...this.places.keys()].map((channel) => ['channel', channel]);
+    const places = new Map(this.places);
+    const after = joined([...[...places.values()].map(({ begun, cursor }) => (begun ? '' : cursor)), this.cursor]);
+    const channels = [...places.keys()].map((channel) => ['channel', channel]);
     const parameters = [['transport', 'sse'], ['format', 'json'], ...channels, ...(after ? [['after', after]] : [])];
+    const cancel = this.clock.after(answered, () => this.end({ kind: 'silent', message: 'no answer to the request for an event stream' }, signal));
     let response: Response;
     try {
-      response = await this.request('GET', '/channels', parameters, { headers: { Accept: 'text/event-stream' }, signal });
+      response = await this.request('GET', '/channels', parameters, { headers: { Accept: stream }, signal }, stream);
     } catch (error) {
-      if (signal.aborted || !(error instanceof Refusal) || !isOfRequest(error.ending)) throw error;
+      if (!(error instanceof Refusal) || !isOfRequest(error.ending)) throw error;
       return this.#examine(error.ending.code!);
+    } finally {
+      cancel();
     }
-    await this.#read(response, signal);
+    await this.#follow(response, places, signal);
   }
 
   // One of the channels is refused, and so the whole request was. Each is asked for alone, to find out which.
@@ -52,23 +59,28 @@ class StreamWire extends HttpWire {
     if (this.places.size === before) throw new Refusal({ kind: 'told', code, message: 'the event stream is refused' });
   }
 
-  async #read(response: Response, signal: AbortSignal): Promise<void> {
+  async #follow(response: Response, places: Map<string, Place>, signal: AbortSignal): Promise<void> {
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-    const stream = new EventStream();
-    const silent = () => this.end({ kind: 'silent', message: 'the event stream passes nothing' });
+    const events = new EventStream();
+    const resumed = [...places.values()].some(({ begun }) => begun);
+    const silent = () => this.end({ kind: 'silent', message: 'the event stream passes nothing' }, signal);
     let cancel = this.clock.after(firstWithin, silent);
     try {
       for (;;) {
         const { value, done } = await reader.read();
         if (signal.aborted) return;
-        if (done) return this.end({ kind: 'lost', message: 'the event stream broke' });
+        if (done && this.#left(places).length === 0) return; // each was taken away
+        if (done) return this.end({ kind: 'lost', message: 'the event stream broke' }, signal);
         cancel();
         cancel = this.clock.after(quiet, silent);
         this.hearing.alive();
-        for (const event of stream.take(value)) {
+        for (const event of events.take(value)) {
+          if (event.event === 'gap' && resumed && this.follows(signal)) await new Promise<void>((go) => void this.clock.after(overlap, go));
+          if (signal.aborted) return;
           this.welcome();
-          this.#event(event);
-          if (this.over || signal.aborted) return;
+          this.takeOver(signal);
+          this.#event(event, places);
+          if (this.over) return;
         }
       }
     } finally {
@@ -76,32 +88,40 @@ class StreamWire extends HttpWire {
     }
   }
 
-  #event({ id, event, data }: StreamEvent): void {
-    if (data !== undefined) this.#told(JSON.parse(data) as Heard, event, id ?? this.cursor);
+  // Those channels that were asked for and have not been left since, not even to be joined anew.
+  #left(places: Map<string, Place>): [string, Place][] {
+    return [...places].filter(([channel, place]) => this.places.get(channel) === place);
+  }
+
+  #event({ id, event, data }: StreamEvent, places: Map<string, Place>): void {
+    if (data !== undefined) this.#told(JSON.parse(data) as Heard, event, id ?? this.cursor, places);
     if (id === undefined) return;
     this.cursor = id;
     if (data === undefined) {
-      for (const [channel, place] of this.places) if (!place.begun) this.begin(channel, place, id, true);
+      for (const [channel, place] of this.#left(places)) if (!place.begun) this.begin(channel, place, id, true);
     }
   }
 
-  #told(told: Heard, event: string | undefined, id: string): void {
-    if (event === 'end' && told.code !== undefined && told.offset === undefined) return this.#end(told);
+  #told(told: Heard, event: string | undefined, id: string, places: Map<string, Place>): void {
+    if (event === 'end' && told.code !== undefined && told.offset === undefined) return this.#end(told, places);
     const channel = told.channel!;
     const place = this.places.get(channel);
-    if (!place) return; // left meanwhile
+    if (!place || place !== places.get(channel)) return; // left meanwhile
     const { begun } = place;
     if (!begun) this.begin(channel, place, id, told.recovered !== false);
-    if (told.offset !== undefined) this.say({ ...told, type: 'message' });
-    else if (begun || told.recovered !== false) {
+    if (told.offset !== undefined) {
+      place.at = told.cursor;
+      this.say({ ...told, type: 'message' });
+    } else if (told.recovered !== false || (begun && !(place.at && reaches(place.at, id)))) { // or the stream before has told it
       this.say({ type: 'gap', channel, from: told.from ?? 0, ...(told.to && { to: told.to }), cursor: id });
     }
   }
 
-  #end({ channel, code, message = '', retry_after }: Heard): void {
-    const [only, another] = this.places.keys();
-    const of = channel ?? (code === 'not_allowed' && another === undefined ? only : undefined);
+  #end({ channel, code, message = '', retry_after }: Heard, places: Map<string, Place>): void {
+    const [only] = places.keys();
+    const of = channel ?? (code === 'not_allowed' && places.size === 1 ? only : undefined);
     if (of !== undefined) {
+      if (this.places.get(of) !== places.get(of)) return;
       this.places.delete(of);
       return this.say({ type: 'unsubscribed', channel: of, reason: message });
     }
