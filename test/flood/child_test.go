@@ -140,4 +140,4 @@ func (c *child) wait(t *testing.T, word string, pace time.Duration, meanwhile fu
 }
 
 // patience is for whatever takes a moment on a machine that has nothing else to do.
-const patience = 2 * time.Minute
+const patience = 4 * time.Minute

@@ -188,7 +188,7 @@ func TestThousandsAreServedWhileATenthOfThemMeansHarm(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	good.wait(t, "ready", 500*time.Millisecond, func() { warm++; publish(fmt.Sprint("warm ", warm)) })
+	good.wait(t, "ready", 2*time.Second, func() { warm++; publish(fmt.Sprint("warm ", warm)) })
 	step(fmt.Sprintf("everybody has heard something; %d are subscribed", subscribers))
 	for n := range publications {
 		publish(fmt.Sprint("news ", n+1))
