@@ -22,7 +22,7 @@ export function Inspector({ session, ended }: { session: string; ended: boolean 
   const [on, setOn] = useState(false);
   const [way, setWay] = useState<Way>('');
   const [opened, open] = useState('');
-  const { frames, missed, trouble, clear } = useFrames(session, on);
+  const { frames, missed, trouble, watched, clear } = useFrames(session, on);
   const visible = frames.filter(({ direction }) => way === '' || direction === way).slice(-shown).reverse();
   return (
     <section class="sheet inspector" aria-labelledby="inspector-title">
@@ -40,7 +40,7 @@ export function Inspector({ session, ended }: { session: string; ended: boolean 
       </div>
       {!on && frames.length === 0 && <p class="faint">Start it to see every frame that this client sends and is sent, from now on; the pings among them measure the round trip shown above. Stopped, it costs nothing.</p>}
       {trouble && <p class="trouble" role="status">{trouble}</p>}
-      {on && !trouble && !ended && visible.length === 0 && <Empty>Waiting for a frame…</Empty>}
+      {on && !trouble && !ended && visible.length === 0 && <Empty>{watched ? 'Waiting for a frame…' : 'Asking the node…'}</Empty>}
       {missed > 0 && <p class="faint">{count(missed)} more went by faster than they were fetched.</p>}
       {visible.length > 0 && (
         <Table
@@ -80,16 +80,21 @@ function useFrames(session: string, on: boolean) {
   const [frames, set] = useState<Frame[]>([]);
   const [missed, setMissed] = useState(0);
   const [trouble, setTrouble] = useState('');
+  const [watched, setWatched] = useState(false);
   const visible = useVisible();
   const next = useRef<number | undefined>(undefined);
   useEffect(() => {
+    setWatched(false);
     if (!on || !visible) return;
+    let patience = '0s'; // the first pull only has the node begin to watch
     const over = new AbortController();
     const pull = async () => {
       while (!over.signal.aborted) {
         try {
-          const page = await api.get<FramePage>(`sessions/${encodeURIComponent(session)}/frames`, { after: next.current, wait }, over.signal);
+          const page = await api.get<FramePage>(`sessions/${encodeURIComponent(session)}/frames`, { after: next.current, wait: patience }, over.signal);
           next.current = page.next;
+          patience = wait;
+          setWatched(true);
           setTrouble('');
           if (page.missed) setMissed((n) => n + page.missed);
           if (page.frames.length) set((all) => [...all, ...page.frames].slice(-kept));
@@ -105,7 +110,7 @@ function useFrames(session: string, on: boolean) {
     void pull();
     return () => over.abort();
   }, [on, visible, session]);
-  return { frames, missed, trouble, clear: () => { set([]); setMissed(0); } };
+  return { frames, missed, trouble, watched, clear: () => { set([]); setMissed(0); } };
 }
 
 function useVisible(): boolean {
