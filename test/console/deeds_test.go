@@ -71,6 +71,7 @@ func TestWhatIsPublishedArrivesAndIsKept(t *testing.T) {
 	c := start(t, nil)
 	ann := c.client("news")
 	c.goes("/channels/news")
+	c.shows(".publish", "Publish")
 	c.fill("textarea", "{ not JSON")
 	c.click("input[value=json]")
 	c.click(".publish button")
