@@ -272,7 +272,15 @@ func TestServersThatGoAway(t *testing.T) {
 		c.want(`["connect",false]`)
 		arrive(c)
 		await(t, sockets).Reconnect()
-		c.want(`["disconnect","transport close",`+closeCode(options)+`]`, `["connect",false]`)
+		if way := options["transports"].([]string); len(way) == 1 || options["upgrade"] != nil {
+			c.want(`["disconnect","transport close",` + closeCode(options) + `]`)
+		} else { // the server may not have heard yet that the client is on its WebSocket, which then has nobody behind it: 1008
+			got := node.Call[[]any](t, script, "next", arguments{"name": c.name})
+			if got[0] != "disconnect" || got[1] != "transport close" {
+				t.Errorf("%v", got)
+			}
+		}
+		c.want(`["connect",false]`)
 	})
 }
 
