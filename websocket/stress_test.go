@@ -56,6 +56,7 @@ func TestStress(t *testing.T) {
 			mode := all[rand.N(3)]
 			c, _, err := websocket.Dial(soon(t), fmt.Sprintf("%s/%d", url, rand.N(3)), &websocket.DialOptions{
 				Compression: websocket.Compression{Mode: mode}, CorkBursts: id%3 == 0,
+				Limits: websocket.Limits{CloseTimeout: time.Minute}, // the machine is to have as long as it takes
 			})
 			if err != nil {
 				t.Error(err)
