@@ -61,7 +61,7 @@ func FuzzSecretsInMessages(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, other string, depth uint8, cut uint16) {
 		const secret = "hunter2-hunter2"
 		if strings.Contains(name+other, "hunter") {
-			t.Skip()
+			return // proves nothing
 		}
 		value := map[string]any{name + "x": other, name + "Token": secret, "z" + other: []any{other, map[string]any{"password": other + secret}}}
 		text, err := json.Marshal(value)
@@ -71,7 +71,7 @@ func FuzzSecretsInMessages(f *testing.F) {
 			}
 		}
 		if err != nil || len(name) > 100 || strings.ContainsRune(name, '�') {
-			t.Skip()
+			return // proves nothing
 		}
 		if got, _ := console.RedactedPart(nil, text); strings.Contains(string(got), secret) && len(name) < 20 {
 			t.Errorf("%s is shown as %s", text, got)
