@@ -20,9 +20,12 @@ build: pages ## build bin/ringdown
 pages: ## build the pages and the console into web/dist, if they are newer; this takes Node, and goes on without it
 	@.ci/pages
 
-# Most packages wait more than they compute, for servers, browsers and time-outs: hence more of them at a time than there are processors.
-test: lint test-deps pages test-js ## lint, then every test there is, with the race detector
-	$(TOOL) gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -race -p 4 ./...
+# Lint computes while what the tests need is downloaded. Most packages wait more than they compute, for servers, browsers and time-outs: hence
+# more of them at a time than there are processors. Vet has been.
+test: ## lint, then every test there is, with the race detector
+	@$(MAKE) --no-print-directory --jobs 2 lint test-js
+	@.ci/pages
+	$(TOOL) gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -race -vet=off -p 4 ./...
 
 test-deps: ## install what the tests need beside Go: Node, npm packages, Chromium, servers
 	.ci/test-deps
