@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -40,7 +41,11 @@ func (s *Server) openRelay() error {
 	if err != nil {
 		return err
 	}
-	passing, err := relay.New(relay.Options{Self: s.peers.Node(), Secret: secret, Find: s.peers.address,
+	secure, err := brokers.ClusterTLS(c, s.log)
+	if err != nil {
+		return err
+	}
+	passing, err := relay.New(relay.Options{Self: s.peers.Node(), Secret: secret, Find: s.peers.address, TLS: secure,
 		Timeout: s.config.SocketIO.PingInterval + s.config.SocketIO.PingTimeout, Log: s.log})
 	if err != nil {
 		return err
@@ -52,6 +57,9 @@ func (s *Server) openRelay() error {
 	r := &relaying{Relay: passing, listener: listener, address: c.Advertise}
 	if r.address == "" {
 		r.address = listener.Addr().String()
+	}
+	if secure != nil {
+		listener = tls.NewListener(listener, secure)
 	}
 	mux := http.NewServeMux()
 	base := strings.TrimSuffix(s.config.SocketIO.Path, "/")

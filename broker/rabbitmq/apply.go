@@ -191,7 +191,7 @@ func (p *partition) waitForSnapshot() {
 	case 2:
 		p.proposeLocked(record{Kind: want, Count: 1}, true, nil)
 	case 4:
-		p.broker.options.Log.Error("rabbitmq: a log has dropped its beginning and holds no snapshot; all its channels begin anew. Give the logs more room with LogBytes",
+		p.broker.options.Log.Error("rabbitmq: a log has dropped its beginning and holds no snapshot; all its channels begin anew; give the logs more room with LogBytes (broker.rabbitmq.log_bytes)",
 			"log", p.index)
 		p.proposeLocked(record{Kind: reset, Key: anyIncarnation, Epoch: hub.NewEpoch()}, true, nil)
 	}
@@ -365,7 +365,7 @@ func (p *partition) save() {
 	}
 	p.snapshot = size
 	if size > p.broker.options.LogBytes/3 {
-		p.broker.options.Log.Error("rabbitmq: what is kept is too much for the logs; raise LogBytes", "log", p.index, "snapshot", size, "LogBytes", p.broker.options.LogBytes)
+		p.broker.options.Log.Error("rabbitmq: what is kept is too much for the logs; raise LogBytes (broker.rabbitmq.log_bytes)", "log", p.index, "snapshot", size, "LogBytes", p.broker.options.LogBytes)
 	}
 	for _, r := range records {
 		p.proposeLocked(*r, false, nil)

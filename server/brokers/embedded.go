@@ -103,6 +103,9 @@ func embeddedOptions(c *config.Broker, log *slog.Logger) (*embedded.Options, err
 			o.Routes = append(o.Routes, address)
 		}
 	}
+	if o.TLS, err = ClusterTLS(&c.Cluster, log); err != nil {
+		return nil, err
+	}
 	secret, err := ClusterSecret(&c.Cluster)
 	if err != nil || len(secret) == 0 {
 		return o, err
@@ -111,7 +114,7 @@ func embeddedOptions(c *config.Broker, log *slog.Logger) (*embedded.Options, err
 	return o, nil
 }
 
-// routeSecret is what servers show each other: not the nodes' secret itself, for it goes over the network in the clear.
+// routeSecret is what servers show each other: not the nodes' secret itself, for without TLS it goes over the network in the clear.
 func routeSecret(secret []byte) string {
 	h := hmac.New(sha256.New, secret)
 	h.Write([]byte("ringdown nats routes"))

@@ -3,11 +3,14 @@
 package brokers
 
 import (
+	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 
 	"github.com/ringdown/ringdown/server/config"
+	"github.com/ringdown/ringdown/server/listen"
 )
 
 // minSecret is as many bytes as the configuration asks of a secret, which cannot look into files.
@@ -28,4 +31,16 @@ func ClusterSecret(c *config.Cluster) ([]byte, error) {
 			c.SecretFile, len(content), minSecret)
 	}
 	return content, nil
+}
+
+// ClusterTLS is the TLS that nodes speak to each other, or nil if they speak none.
+func ClusterTLS(c *config.Cluster, log *slog.Logger) (*tls.Config, error) {
+	if !c.TLS.On() {
+		return nil, nil
+	}
+	secure, err := listen.Mutual(c.TLS.Cert, c.TLS.Key, c.TLS.CA, log)
+	if err != nil {
+		return nil, fmt.Errorf("broker.cluster.tls: %w", err)
+	}
+	return secure, nil
 }

@@ -32,12 +32,23 @@ type Cluster struct {
 	Advertise    string        `key:"advertise" example:"node-1.internal:7946" doc:"where the other nodes reach that address; empty is the address itself"`
 	Secret       Secret        `key:"secret" doc:"secret by which nodes know each other, the same on all, 32 bytes or more; a file is the better place"`
 	SecretFile   string        `key:"secret_file" example:"/etc/ringdown/cluster.secret" doc:"file with that secret"`
+	TLS          NodeTLS       `key:"tls" doc:"TLS between nodes, in both directions: at listen, and between the servers of broker.embedded; on all nodes or none"`
 	QueryTimeout time.Duration `key:"query_timeout" doc:"how long the API waits for the other nodes' share of an answer; those that have not answered are named in it"`
 }
 
+// NodeTLS names the files by which nodes know each other, and nobody else reads what they say.
+type NodeTLS struct {
+	Cert string `key:"cert" example:"/etc/ringdown/node.crt" doc:"file with this node's certificate and its chain, in PEM, for servers and clients; it names the addresses at which the other nodes reach this one"`
+	Key  string `key:"key" example:"/etc/ringdown/node.key" doc:"file with its private key, in PEM; when the pair changes it is read again"`
+	CA   string `key:"ca" example:"/etc/ringdown/nodes-ca.crt" doc:"file with the certificates of the authority that signs those of the nodes, and of nobody else, in PEM"`
+}
+
+// On tells whether nodes speak TLS to each other.
+func (t *NodeTLS) On() bool { return t.Cert != "" }
+
 // Embedded is a NATS server inside each node.
 type Embedded struct {
-	Nodes  []string `key:"nodes" example:"nats://10.0.0.1:6222, nats://10.0.0.2:6222, nats://10.0.0.3:6222" doc:"addresses at which all nodes, this one among them, reach each other's server; the first that is this machine's, or has no host, is this node's own, so all may have the same list; off this machine broker.cluster.secret or its file keeps strangers out; three bear the loss of one"`
+	Nodes  []string `key:"nodes" example:"nats://10.0.0.1:6222, nats://10.0.0.2:6222, nats://10.0.0.3:6222" doc:"addresses at which all nodes, this one among them, reach each other's server; the first that is this machine's, or has no host, is this node's own, so all may have the same list; off this machine broker.cluster.secret or its file, or broker.cluster.tls keeps strangers out; three bear the loss of one"`
 	Listen string   `key:"listen" example:"0.0.0.0:6222" doc:"address to listen at for them, where that is another than this node's own; empty is that"`
 	Dir    string   `key:"dir" example:"/var/lib/ringdown" doc:"directory in which the server stores, in a folder named after the node; empty is the systemd unit's StateDirectory, or else ringdown-data where the node was started"`
 }
@@ -143,7 +154,7 @@ func (c *checker) broker() {
 	}
 }
 
-// embedded checks who the nodes with a NATS server are. Between machines they need a secret.
+// embedded checks who the nodes with a NATS server are. Between machines they need a secret, or certificates.
 func (c *checker) embedded() {
 	b, e := &c.Broker, &c.Broker.Embedded
 	if !e.On() {
@@ -167,7 +178,7 @@ func (c *checker) embedded() {
 	for _, address := range all {
 		near = near && loopback(address)
 	}
-	if len(all) > 1 && !near && b.Cluster.Secret == "" && b.Cluster.SecretFile == "" {
+	if len(all) > 1 && !near && b.Cluster.Secret == "" && b.Cluster.SecretFile == "" && !b.Cluster.TLS.On() {
 		c.say("broker.cluster.secret_file", "is missing, and whoever reaches broker.embedded.nodes could join them; name a file with a secret of %d bytes or more, the same on all nodes, or pass it by %s",
 			minSecret, environmentName("broker.cluster.secret"))
 	}
@@ -193,6 +204,7 @@ func (c *checker) kept() {
 func (c *checker) cluster() {
 	k := &c.Broker.Cluster
 	c.long("broker.cluster.secret", k.Secret)
+	c.nodeTLS()
 	switch {
 	case k.Secret != "" && k.SecretFile != "":
 		c.say("broker.cluster.secret_file", "is given, and so is broker.cluster.secret; leave out one of the two")
@@ -216,6 +228,22 @@ func (c *checker) cluster() {
 		if _, _, err := net.SplitHostPort(k.Advertise); err != nil {
 			c.say("broker.cluster.advertise", "is %q; write it as host:port", k.Advertise)
 		}
+	}
+}
+
+// nodeTLS checks that the files of TLS between nodes are all there, and have a use.
+func (c *checker) nodeTLS() {
+	t := &c.Broker.Cluster.TLS
+	if *t == (NodeTLS{}) {
+		return
+	}
+	for _, file := range [...]struct{ key, name string }{{"cert", t.Cert}, {"key", t.Key}, {"ca", t.CA}} {
+		if file.name == "" {
+			c.say("broker.cluster.tls."+file.key, "is missing, and others of broker.cluster.tls are given; name the file, or leave out all of them")
+		}
+	}
+	if c.Broker.Cluster.Listen == "" && !c.Broker.Embedded.On() {
+		c.say("broker.cluster.tls", "is given, and the nodes reach each other by the broker alone, whose address says whether TLS is used; leave it out, or give broker.cluster.listen")
 	}
 }
 

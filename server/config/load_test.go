@@ -186,6 +186,8 @@ func TestBadFilesAreRefusedWithLineAndCure(t *testing.T) {
 		{"broker: {embedded: {nodes: ['nats://localhost:2', 'nats://localhost:1'], listen: ':2'}}", []string{"broker.cluster.secret_file is missing"}},
 		{"broker: {url: 'redis://a', embedded: {nodes: ['nats://localhost']}}", []string{"broker.embedded.nodes is given, and broker.url is, too"}},
 		{"broker: {embedded: {dir: /x}}", []string{"broker.embedded.nodes is missing"}},
+		{"broker: {embedded: {nodes: ['nats://10.0.0.1', 'nats://10.0.0.2']}, cluster: {tls: {cert: /c}}}", []string{"broker.cluster.tls.key is missing", "broker.cluster.tls.ca is missing"}},
+		{"broker: {url: 'redis://a', cluster: {tls: {cert: /c, key: /k, ca: /a}}}", []string{"broker.cluster.tls is given", "give broker.cluster.listen"}},
 		{"broker: {embedded: {nodes: ['nats://localhost'], listen: x}}", []string{"broker.embedded.listen"}},
 		{"broker: {url: 'nats://a', nats: {replicas: 6, max_age: 1m, max_count: 0}}", []string{"broker.nats.replicas", "broker.nats.max_age", "broker.nats.max_count"}},
 		{"broker: {embedded: {nodes: ['nats://localhost']}, nats: {replicas: 3}}", []string{"broker.nats.replicas", "there are 1 nodes"}},

@@ -6,8 +6,8 @@
 //	cluster := &http.Server{Handler: r.Receive(gateway)}        // on a listener for the other nodes
 //
 // What is passed on says who the client is, signed with a secret that all nodes share; nobody else is believed, nor anything that a client
-// has written itself. The signature covers the method, the path and query, the host, the client and the minute, not the body: the listener
-// for nodes belongs into a network where nobody changes what is sent.
+// has written itself. The signature covers the method, the path and query, the host, the client and the minute, not the body: without TLS the
+// listener for nodes belongs into a network where nobody changes what is sent.
 //
 // A request goes one step at most: its receiver serves it, or says that there is no such session, as a node does that the client asks
 // after the other one has died.
@@ -15,6 +15,7 @@ package relay
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,7 +28,7 @@ import (
 	"github.com/ringdown/ringdown/server/proxy"
 )
 
-// Options say between whom is relayed. Timeout, Most and Log may be left zero.
+// Options say between whom is relayed. Timeout, Most, TLS and Log may be left zero.
 type Options struct {
 	Self   string // this node
 	Secret []byte // shared by all nodes
@@ -37,7 +38,9 @@ type Options struct {
 	Timeout time.Duration
 	// Most is how many requests are relayed at once, 10,000 by default; others are served as those of a node that is gone.
 	Most int
-	Log  *slog.Logger
+	// TLS is for the way to the other nodes; nil is for listeners without it.
+	TLS *tls.Config
+	Log *slog.Logger
 }
 
 const (
@@ -51,6 +54,7 @@ const (
 type Relay struct {
 	options Options
 	proxy   *httputil.ReverseProxy
+	scheme  string        // of the other nodes' addresses
 	places  chan struct{} // holds one for each request under way
 	lines   sparing.Lines
 
@@ -72,16 +76,19 @@ func New(o Options) (*Relay, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	r := &Relay{options: o, places: make(chan struct{}, o.Most)}
+	r := &Relay{options: o, scheme: "http", places: make(chan struct{}, o.Most)}
+	if o.TLS != nil {
+		r.scheme = "https"
+	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.proxy = &httputil.ReverseProxy{
 		Rewrite:        r.rewrite,
-		ModifyResponse: notRefused,
+		ModifyResponse: byItsNode,
 		ErrorHandler:   r.failed,
 		ErrorLog:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // failed tells
 		FlushInterval:  -1,
 		Transport: &http.Transport{
-			DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
+			DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext, TLSClientConfig: o.TLS, TLSHandshakeTimeout: dialTimeout,
 			ResponseHeaderTimeout: o.Timeout, MaxIdleConnsPerHost: idlePerNode, IdleConnTimeout: time.Minute, DisableCompression: true,
 		},
 	}
@@ -139,7 +146,7 @@ func (r *Relay) Handler(nodeOf func(*http.Request) string, here http.Handler) ht
 
 func (r *Relay) rewrite(p *httputil.ProxyRequest) {
 	to := p.In.Context().Value(targetKey{}).(target)
-	p.Out.URL.Scheme, p.Out.URL.Host = "http", to.address
+	p.Out.URL.Scheme, p.Out.URL.Host = r.scheme, to.address
 	p.Out.URL.RawQuery = p.In.URL.RawQuery // as it came
 	p.Out.Host = p.In.Host
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
@@ -150,13 +157,21 @@ func (r *Relay) rewrite(p *httputil.ProxyRequest) {
 	p.Out.Header.Set(header, r.sign(p.Out, proxy.From(p.In), time.Now()))
 }
 
-// refusal is the value of the header field in an answer to what is not believed.
-const refusal = "refused"
+// Values of the header field in an answer: to what is not believed, and to what was served.
+const (
+	refusal = "refused"
+	service = "served"
+)
 
-// notRefused turns the refusal of another node into an error: it is about this node, and nothing for the client.
-func notRefused(answer *http.Response) error {
-	if answer.Header.Get(header) == refusal {
+// byItsNode turns what is no node's answer to a client into an error: it is about this node, or the address that it was told.
+func byItsNode(answer *http.Response) error {
+	said := answer.Header.Get(header)
+	answer.Header.Del(header)
+	switch {
+	case said == refusal:
 		return errors.New("it does not believe this node, and its log says why; the nodes need the same secret (broker.cluster.secret_file), and clocks that agree")
+	case said != service && answer.StatusCode != http.StatusSwitchingProtocols:
+		return fmt.Errorf("what answers there (%s) is not the listener of a node; broker.cluster.advertise must lead to it, and broker.cluster.tls be given on all nodes or none", answer.Status)
 	}
 	return nil
 }
@@ -190,6 +205,7 @@ func (r *Relay) Receive(here http.Handler) http.Handler {
 			return
 		}
 		q.Header.Del(header)
+		w.Header().Set(header, service)
 		q.RemoteAddr = net.JoinHostPort(client.String(), "0")
 		here.ServeHTTP(w, q.WithContext(proxy.With(q.Context(), client)))
 	})

@@ -1,7 +1,10 @@
+//go:build linux
+
 package relay_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,8 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringdown/ringdown/server/listen"
 	"github.com/ringdown/ringdown/server/proxy"
 	"github.com/ringdown/ringdown/server/relay"
+	"github.com/ringdown/ringdown/test/servers"
 )
 
 // node is one with a listener for clients and one for other nodes.
@@ -28,10 +33,21 @@ func nodeOf(r *http.Request) string { return r.URL.Query().Get("node") }
 // start returns nodes that know each other; here says who has served a request, and for whom.
 func start(t *testing.T, secrets map[string]string, here func(name string) http.HandlerFunc) map[string]*node {
 	t.Helper()
+	return startOver(t, nil, secrets, here)
+}
+
+// startOver does the same over TLS.
+func startOver(t *testing.T, secure map[string]*tls.Config, secrets map[string]string, here func(name string) http.HandlerFunc) map[string]*node {
+	t.Helper()
 	nodes := make(map[string]*node)
+	other := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(other.Close)
 	find := func(_ context.Context, name string) (string, bool) {
 		if name == "gone" {
 			return "127.0.0.1:1", true
+		}
+		if name == "other" { // a server that is no node
+			return other.Listener.Addr().String(), true
 		}
 		if nodes[name] == nil {
 			return "", false
@@ -39,12 +55,17 @@ func start(t *testing.T, secrets map[string]string, here func(name string) http.
 		return nodes[name].cluster.Listener.Addr().String(), true
 	}
 	for name, secret := range secrets {
-		r, err := relay.New(relay.Options{Self: name, Secret: []byte(secret), Find: find, Log: slog.New(slog.DiscardHandler), Timeout: 30 * time.Second})
+		r, err := relay.New(relay.Options{Self: name, Secret: []byte(secret), Find: find, TLS: secure[name], Log: slog.New(slog.DiscardHandler), Timeout: 30 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
 		n := &node{relay: r}
-		n.cluster = httptest.NewServer(r.Receive(here(name)))
+		n.cluster = httptest.NewUnstartedServer(r.Receive(here(name)))
+		n.cluster.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+		if s := secure[name]; s != nil {
+			n.cluster.Listener = tls.NewListener(n.cluster.Listener, s)
+		}
+		n.cluster.Start()
 		inner := r.Handler(nodeOf, here(name))
 		n.clients = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 			client := proxy.Client{Address: netip.MustParseAddr("192.0.2.7"), Scheme: "https", Host: q.Host, Proxied: true}
@@ -95,10 +116,37 @@ func TestARequestComesToItsNodeForItsClient(t *testing.T) {
 		"/x/":               "a POST /x/ hello",
 		"/x/?node=unknown":  "a POST",
 		"/x/?node=gone":     "a POST",
+		"/x/?node=other":    "a POST",
 	} {
 		status, text := do(t, nodes["a"].clients.URL+path, "POST", "hello", "Cookie: c=1", "Ringdown-Relayed: 1 2 3 4")
 		if status != 200 || !strings.HasPrefix(text, want) {
 			t.Errorf("%s: %d %s", path, status, text)
+		}
+	}
+}
+
+func TestNodesWithCertificatesTakeOnlyEachOther(t *testing.T) {
+	mutual := func() *tls.Config {
+		cert, key := servers.Certificate(t)
+		c, err := listen.Mutual(cert, key, cert, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	ours, foreign := mutual(), mutual()
+	secure := map[string]*tls.Config{"a": ours, "b": ours, "foreign": foreign}
+	nodes := startOver(t, secure, map[string]string{"a": "s", "b": "s", "foreign": "s", "plain": "s"}, served)
+	for _, test := range []struct{ from, to, by string }{
+		{"a", "b", "b"},
+		{"foreign", "b", "foreign"}, // serves it itself
+		{"b", "foreign", "b"},
+		{"plain", "b", "plain"},
+		{"b", "plain", "b"},
+	} {
+		status, text := do(t, nodes[test.from].clients.URL+"/x/?node="+test.to, "POST", "hello")
+		if status != 200 || !strings.HasPrefix(text, test.by+" POST") {
+			t.Errorf("%s passes to %s: %d %s", test.from, test.to, status, text)
 		}
 	}
 }

@@ -25,6 +25,13 @@ type certificate struct {
 	pool      *x509.CertPool
 }
 
+// Certificate makes a certificate for the loopback that vouches for itself, for servers and clients, and returns the names of its files.
+func Certificate(t testing.TB) (cert, key string) {
+	t.Helper()
+	c := newCertificate(t)
+	return c.cert, c.key
+}
+
 func newCertificate(t testing.TB) certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

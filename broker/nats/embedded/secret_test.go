@@ -31,6 +31,12 @@ func (l *lines) String() string {
 // pair starts two servers that know each other, with a secret each.
 func pair(t *testing.T, one, two string) (servers [2]*Server, log *lines) {
 	t.Helper()
+	return pairOf(t, Options{Secret: one}, Options{Secret: two})
+}
+
+// pairOf starts two servers that know each other, each with options of its own.
+func pairOf(t *testing.T, one, two Options) (servers [2]*Server, log *lines) {
+	t.Helper()
 	var addresses [2]string
 	for i := range addresses {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -41,9 +47,9 @@ func pair(t *testing.T, one, two string) (servers [2]*Server, log *lines) {
 		l.Close()
 	}
 	log = new(lines)
-	for i, secret := range [2]string{one, two} {
-		o := Options{Dir: t.TempDir(), Node: fmt.Sprint("node", i), Listen: addresses[i], Routes: []string{addresses[1-i]}, Secret: secret,
-			Log: slog.New(slog.NewTextHandler(log, nil))}
+	for i, o := range [2]Options{one, two} {
+		o.Dir, o.Node, o.Listen, o.Routes = t.TempDir(), fmt.Sprint("node", i), addresses[i], []string{addresses[1-i]}
+		o.Log = slog.New(slog.NewTextHandler(log, nil))
 		s, err := Start(o)
 		if err != nil {
 			t.Fatal(err)
