@@ -2,7 +2,9 @@ package web_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -142,6 +144,39 @@ var built = fstest.MapFS{
 	"console/index.html":    {Data: []byte("the console")},
 	"assets/chat-1a2b.js":   {Data: []byte("a script")},
 	"assets/look-3c4d.css":  {Data: []byte("looks")},
+}
+
+func TestPagesAreCompressedForWhoTakesThat(t *testing.T) {
+	plain := get(t, "/plain/chat.js", nil)
+	for accepted, want := range map[string]bool{
+		"gzip": true, "br, GZip;q=0.5": true, "deflate,gzip": true, "gzip; q = 1": true,
+		"": false, "br": false, "gzip;q=0": false, "gzip;q=0.000": false, "gzip;q=x": false, "x-gzip": false, "*": false,
+	} {
+		answer := get(t, "/plain/chat.js", http.Header{"Accept-Encoding": {accepted}})
+		body := answer.Body.Bytes()
+		if is := answer.Header().Get("Content-Encoding") == "gzip"; is != want || answer.Header().Get("Vary") != "Accept-Encoding" {
+			t.Errorf("for %q: compressed is %v; Vary: %q", accepted, is, answer.Header().Get("Vary"))
+		}
+		if want {
+			if len(body) > plain.Body.Len()*2/3 || answer.Header().Get("ETag") == plain.Header().Get("ETag") {
+				t.Errorf("for %q: %d bytes of %d, tag %s", accepted, len(body), plain.Body.Len(), answer.Header().Get("ETag"))
+			}
+			unpacked, err := gzip.NewReader(bytes.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body, err = io.ReadAll(unpacked); err != nil {
+				t.Fatal(err)
+			}
+			again := get(t, "/plain/chat.js", http.Header{"Accept-Encoding": {accepted}, "If-None-Match": {answer.Header().Get("ETag")}})
+			if again.Code != http.StatusNotModified {
+				t.Errorf("for %q, unchanged: %d", accepted, again.Code)
+			}
+		}
+		if !bytes.Equal(body, plain.Body.Bytes()) {
+			t.Errorf("for %q: other content", accepted)
+		}
+	}
 }
 
 func TestBuiltPagesAreServedBesideThePlainOnes(t *testing.T) {
