@@ -35,9 +35,12 @@ const watch = (check, arg, ms) => `(async () => {
 
 serve(
   {
-    /** Opens a page in a tab with a profile of its own. context is what Playwright calls the options of a new context. */
+    /**
+     * Opens a page in a tab with a profile of its own. context is what Playwright calls the options of a new context. The user likes no motion:
+     * sixty pictures a second, drawn without a graphics card, are most of what some pages cost.
+     */
     async open({ name, url, context: options }) {
-      const context = await browser.newContext(options ?? {});
+      const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
       context.setDefaultTimeout(patience);
       const page = await context.newPage();
       const problems = [];
