@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -21,37 +20,15 @@ import (
 	"time"
 
 	_ "github.com/ringdown/ringdown/server" // so that go test runs the test again when the node has changed
-	"github.com/ringdown/ringdown/test/node"
+	"github.com/ringdown/ringdown/test/servers"
 )
 
-const command = "../../cmd/ringdown"
-
-var binary string
-
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	folder, err := os.MkdirTemp("", "ringdown-faults")
-	if err != nil {
-		log.Print(err)
-		return 1
-	}
-	defer os.RemoveAll(folder)
-	binary = filepath.Join(folder, "ringdown")
-	args := []string{"build", "-o", binary}
-	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		args = append(args, "-race")
-	}
-	if output, err := exec.Command("go", append(args, command)...).CombinedOutput(); err != nil {
-		log.Printf("go build ringdown: %v\n%s", err, output)
-		return 1
-	}
+func TestMain(m *testing.M) {
 	flag.Parse()
 	if err := flag.Set("test.parallel", "8"); err != nil { // these tests wait more than they compute
-		log.Print(err)
-		return 1
+		log.Fatal(err)
 	}
-	return m.Run()
+	os.Exit(m.Run())
 }
 
 // process is a running node.
@@ -75,9 +52,8 @@ func serve(t *testing.T, address string, flags ...string) *process {
 // launch starts ringdown serve.
 func launch(t *testing.T, address string, flags ...string) *process {
 	t.Helper()
-	node.DependOn(t, command)
 	p := &process{logged: make(chan struct{}), listening: make(chan string, 1)}
-	p.cmd = exec.Command(binary, append([]string{"serve", "--dev", "--listen", address}, flags...)...)
+	p.cmd = exec.Command(servers.Binary(t), append([]string{"serve", "--dev", "--listen", address}, flags...)...)
 	p.cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // its last second would be ours
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {

@@ -11,7 +11,10 @@ import (
 	"testing"
 )
 
-// folder is where package.json and node_modules are: the folder of this file.
+// Folder is where package.json and node_modules are.
+func Folder() string { return folder() }
+
+// folder is that of this file.
 var folder = sync.OnceValue(func() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Dir(file)
@@ -28,7 +31,7 @@ func Modules(t testing.TB) {
 		}
 	}
 	if output, err := install(); err != nil {
-		t.Fatalf("%v; by hand: npm ci --prefix %s\n%s", err, folder(), output)
+		t.Fatalf("%v; by hand: npm ci --prefix %s\n%s", err, Folder(), output)
 	}
 }
 
@@ -43,16 +46,16 @@ func installModules() (output []byte, err error) {
 		return nil, nil
 	}
 	npm := exec.Command("npm", "ci", "--no-audit", "--no-fund")
-	npm.Dir = folder()
+	npm.Dir = Folder()
 	return npm.CombinedOutput()
 }
 
 // installed reports whether the packages are those of the lock file: npm notes at their side what it installed, and when.
 func installed() bool {
-	wanted, err := os.Stat(filepath.Join(folder(), "package-lock.json"))
+	wanted, err := os.Stat(filepath.Join(Folder(), "package-lock.json"))
 	if err != nil {
 		return false
 	}
-	there, err := os.Stat(filepath.Join(folder(), "node_modules", ".package-lock.json"))
+	there, err := os.Stat(filepath.Join(Folder(), "node_modules", ".package-lock.json"))
 	return err == nil && !there.ModTime().Before(wanted.ModTime())
 }

@@ -19,13 +19,14 @@ import (
 )
 
 const (
-	callTimeout = 30 * time.Second // of one command; scripts have shorter limits of their own, and say what they waited for
-	stopTimeout = 10 * time.Second // for a script to clean up behind itself
+	callTimeout = 90 * time.Second // of one command; scripts have shorter limits of their own, and say what they waited for
+	stopTimeout = 60 * time.Second // for a script to clean up behind itself
 )
 
 // Peer is a running script that serves commands (see peer.js). Its commands may be called from many goroutines at once.
 type Peer struct {
 	script string
+	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	gone   chan struct{} // closed when the script says nothing any more
 
@@ -46,24 +47,40 @@ type answer struct {
 func Start(t testing.TB, script string, args ...string) *Peer {
 	t.Helper()
 	Modules(t)
-	DependOn(t, filepath.Dir(script), folder())
+	DependOn(t, filepath.Dir(script), Folder())
+	p, err := launch(t.Output(), script, args...)
+	if err != nil {
+		t.Fatalf("node %s: %v", script, err)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+// Launch starts a script that serves many tests, until Stop. [Modules] must be there. What the script writes to its standard error is that of
+// the process.
+func Launch(script string, args ...string) (*Peer, error) { return launch(os.Stderr, script, args...) }
+
+func launch(stderr io.Writer, script string, args ...string) (*Peer, error) {
 	cmd := exec.Command("node", append([]string{script}, args...)...)
-	cmd.Stderr = t.Output()
+	cmd.Stderr = stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("node %s: %v", script, err)
+		return nil, err
 	}
-	p := &Peer{script: filepath.Base(script), stdin: stdin, gone: make(chan struct{}), calls: make(map[int]chan answer)}
+	p := &Peer{script: filepath.Base(script), cmd: cmd, stdin: stdin, gone: make(chan struct{}), calls: make(map[int]chan answer)}
 	go p.listen(stdout)
-	t.Cleanup(func() { p.stop(t, cmd) })
-	return p
+	return p, nil
 }
 
 // DependOn makes go test run the test again when a file in one of the folders has changed, rather than repeat its last
@@ -81,7 +98,7 @@ func DependOn(t testing.TB, folders ...string) {
 func Call[Result any](t testing.TB, p *Peer, command string, args any) Result {
 	t.Helper()
 	var result Result
-	raw, err := p.call(t.Context(), command, args)
+	raw, err := p.Call(t.Context(), command, args)
 	if err == nil {
 		err = json.Unmarshal(raw, &result)
 	}
@@ -97,7 +114,8 @@ func Do(t testing.TB, p *Peer, command string, args any) {
 	Call[any](t, p, command, args)
 }
 
-func (p *Peer) call(ctx context.Context, command string, args any) (json.RawMessage, error) {
+// Call runs a command of the script with args, and returns its result as JSON.
+func (p *Peer) Call(ctx context.Context, command string, args any) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	id, answered, err := p.send(command, args)
@@ -159,16 +177,18 @@ func (p *Peer) listen(stdout io.Reader) {
 	}
 }
 
-// stop ends the script by the end of its standard input, which lets it close what it has opened, and kills it if that
+// Stop ends the script by the end of its standard input, which lets it close what it has opened, and kills it if that
 // does not help.
-func (p *Peer) stop(t testing.TB, cmd *exec.Cmd) {
+func (p *Peer) Stop() error {
 	p.stdin.Close()
-	kill := time.AfterFunc(stopTimeout, func() { cmd.Process.Kill() })
+	kill := time.AfterFunc(stopTimeout, func() { p.cmd.Process.Kill() })
 	<-p.gone
-	err := cmd.Wait()
+	err := p.cmd.Wait()
 	if !kill.Stop() {
-		t.Errorf("%s did not end by itself within %v", p.script, stopTimeout)
-	} else if err != nil {
-		t.Errorf("%s: %v", p.script, err)
+		return fmt.Errorf("%s did not end by itself within %v", p.script, stopTimeout)
 	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.script, err)
+	}
+	return nil
 }

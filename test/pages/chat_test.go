@@ -5,20 +5,21 @@ package pages
 import (
 	"testing"
 
+	"github.com/ringdown/ringdown/test/chromium"
 	"github.com/ringdown/ringdown/test/servers"
 )
 
 // says types a text in the chat.
 func (p *tab) says(text string) {
 	p.t.Helper()
-	p.fill("#text", text)
-	p.press("Enter")
+	p.Fill("#text", text)
+	p.Press("Enter")
 }
 
 // log waits until the room shows exactly these texts, settled, in this order.
 func (p *tab) log(texts ...string) {
 	p.t.Helper()
-	p.until(`(texts) => {
+	p.Until(`(texts) => {
 		const all = [...document.querySelectorAll('#log li')];
 		return !all.some((li) => li.className.includes('pending')) && JSON.stringify(all.filter((li) => !li.classList.contains('gap')).map((li) => li.querySelector('p').textContent)) === JSON.stringify(texts);
 	}`, texts)
@@ -29,35 +30,35 @@ func TestTheChatHasRoomsPeopleAndHistory(t *testing.T) {
 	server, ann, bob := start(t, "/chat/")
 	ann.is("open")
 	bob.is("open")
-	ann.fill("#name", "Ann")
-	ann.press("Tab")
-	bob.shows("#people", "Ann")
-	bob.fill("#name", "Bob")
-	bob.press("Tab")
-	ann.shows("#people", "Ann, Bob")
+	ann.Fill("#name", "Ann")
+	ann.Press("Tab")
+	bob.Shows("#people", "Ann")
+	bob.Fill("#name", "Bob")
+	bob.Press("Tab")
+	ann.Shows("#people", "Ann, Bob")
 
 	ann.says("hello Bob")
 	bob.says("hello Ann, on 📞 線")
 	bob.log("hello Bob", "hello Ann, on 📞 線")
 	ann.log("hello Bob", "hello Ann, on 📞 線")
 
-	ann.click(`#rooms a[href="#random"]`)
-	ann.shows(`#rooms a[aria-current]`, "random")
+	ann.Click(`#rooms a[href="#random"]`)
+	ann.Shows(`#rooms a[aria-current]`, "random")
 	ann.says("only here")
-	bob.shows(`#rooms a[href="#random"] .unread`, "1")
-	bob.click(`#rooms a[href="#random"]`)
+	bob.Shows(`#rooms a[href="#random"] .unread`, "1")
+	bob.Click(`#rooms a[href="#random"]`)
 	bob.log("only here")
-	bob.fill("#room", "the big room")
-	bob.press("Enter")
-	bob.shows(`#rooms a[aria-current]`, "the big room")
+	bob.Fill("#room", "the big room")
+	bob.Press("Enter")
+	bob.Shows(`#rooms a[aria-current]`, "the big room")
 	bob.says("who is here?")
-	cyd := open(t, ann.browser, "cyd", server.Addr, "/chat/#the%20big%20room")
+	cyd := open(t, "cyd", server.Addr, "/chat/#the%20big%20room")
 	cyd.log("who is here?")
-	cyd.shows("#people", "Bob")
+	cyd.Shows("#people", "Bob")
 	for _, p := range []*tab{ann, bob, cyd} {
-		p.checkQuiet()
+		p.CheckQuiet()
 	}
-	checkFits(t, server, ann.browser, "/chat/")
+	checkFits(t, server, "/chat/")
 }
 
 // chatters are two tabs of the chat that have heard each other.
@@ -74,7 +75,7 @@ func chatters(t *testing.T) (server *servers.Ringdown, ann, bob *tab) {
 // gaps is how many gaps the room marks.
 func (p *tab) gaps() int {
 	p.t.Helper()
-	return value[int](p, `() => document.querySelectorAll('#log .gap').length`, nil)
+	return chromium.Value[int](p.Tab, `() => document.querySelectorAll('#log .gap').length`, nil)
 }
 
 func TestTheChatSurvivesAKilledServer(t *testing.T) {
@@ -90,14 +91,14 @@ func TestTheChatSurvivesAKilledServer(t *testing.T) {
 	ann.says("after")
 	for _, p := range []*tab{ann, bob} {
 		// Two who come back do so in any order, but what each says, all have once.
-		p.until(`(texts) => {
+		p.Until(`(texts) => {
 			const all = [...document.querySelectorAll('#log li:not(.gap, .pending) p')].map((p) => p.textContent);
 			return all.length === 3 && all[0] === 'first' && all.slice(1).sort().join() === texts.sort().join();
 		}`, []string{"after", "while nobody is there"})
 		if n := p.gaps(); n != 1 {
-			t.Errorf("%s marks %d gaps; the server has forgotten, which is one", p.name, n)
+			t.Errorf("%s marks %d gaps; the server has forgotten, which is one", p.Name, n)
 		}
-		p.checkQuiet(`^WebSocket connection to 'ws://.*' failed`, `^Failed to load resource: net::ERR_CONNECTION_REFUSED`)
+		p.CheckQuiet(`^WebSocket connection to 'ws://.*' failed`, `^Failed to load resource: net::ERR_CONNECTION_REFUSED`)
 	}
 }
 
@@ -108,73 +109,72 @@ func TestTheChatSurvivesAPausedServer(t *testing.T) {
 	ann.says("into the silence")
 	bob.says("me too")
 	for _, p := range []*tab{ann, bob} {
-		p.do("evaluate", args{"call": `() => void dispatchEvent(new Event('online'))`}) // looks at the line at once
+		p.Run(`() => void dispatchEvent(new Event('online'))`, nil) // looks at the line at once
 		p.is("waiting", "connecting")
 	}
 	server.Thaw()
 	for _, p := range []*tab{ann, bob} {
 		p.is("open")
-		p.until(`() => document.querySelectorAll('#log li:not(.pending)').length === 3`, nil)
+		p.Until(`() => document.querySelectorAll('#log li:not(.pending)').length === 3`, nil)
 	}
 	ann.says("last")
 	for _, p := range []*tab{ann, bob} {
-		p.until(`() => {
+		p.Until(`() => {
 			const all = [...document.querySelectorAll('#log li:not(.gap, .pending) p')].map((p) => p.textContent);
 			return all.slice().sort().join() === 'first,into the silence,last,me too' && all[0] === 'first' && all[3] === 'last';
 		}`, nil)
 		if n := p.gaps(); n != 0 {
-			t.Errorf("%s marks %d gaps, and nothing was missing", p.name, n)
+			t.Errorf("%s marks %d gaps, and nothing was missing", p.Name, n)
 		}
-		p.checkQuiet(`^WebSocket connection to 'ws://.*' failed`, `^Failed to load resource`)
+		p.CheckQuiet(`^WebSocket connection to 'ws://.*' failed`, `^Failed to load resource`)
 	}
 }
 
 func TestTheChatIsNotFooledByAProxyThatEatsFrames(t *testing.T) {
 	t.Parallel()
-	server := servers.StartRingdown(t, binary)
-	b := browser(t)
+	server := servers.StartRingdown(t)
 	eater := servers.StartEater(t, server.Addr)
-	ann, bob := open(t, b, "ann", eater, "/chat/"), open(t, b, "bob", server.Addr, "/chat/")
+	ann, bob := open(t, "ann", eater, "/chat/"), open(t, "bob", server.Addr, "/chat/")
 	ann.is("open")
 	bob.is("open")
-	ann.shows("#state", "sse")
+	ann.Shows("#state", "sse")
 	ann.says("hello from behind the proxy")
 	bob.log("hello from behind the proxy")
 	bob.says("hello")
 	ann.log("hello from behind the proxy", "hello")
-	ann.checkQuiet()
-	bob.checkQuiet()
+	ann.CheckQuiet()
+	bob.CheckQuiet()
 }
 
 func TestTheChatMissesNothingOfflineAndInTheCache(t *testing.T) {
 	t.Parallel()
-	server := servers.StartRingdown(t, binary)
-	b, link := browser(t), servers.NewLink(t, server.Addr)
-	ann, bob := open(t, b, "ann", server.Addr, "/chat/"), open(t, b, "bob", link.Addr, "/chat/")
+	server := servers.StartRingdown(t)
+	link := servers.NewLink(t, server.Addr)
+	ann, bob := open(t, "ann", server.Addr, "/chat/"), open(t, "bob", link.Addr, "/chat/")
 	ann.is("open")
 	bob.is("open")
 
-	bob.do("cache", args{"event": "pagehide"})
+	bob.Cache("pagehide")
 	bob.is("waiting")
 	ann.says("while Bob's page sleeps")
-	bob.do("cache", args{"event": "pageshow"})
+	bob.Cache("pageshow")
 	bob.log("while Bob's page sleeps")
 
-	bob.do("offline", args{"offline": true})
+	bob.Offline(true)
 	link.Cut()
 	bob.is("waiting", "connecting")
 	ann.says("while Bob is offline")
 	ann.log("while Bob's page sleeps", "while Bob is offline")
 	bob.says("from Bob, who is offline")
-	bob.shows("#log .pending", "from Bob")
+	bob.Shows("#log .pending", "from Bob")
 	link.Mend()
-	bob.do("offline", args{"offline": false})
+	bob.Offline(false)
 	for _, p := range []*tab{ann, bob} {
 		p.log("while Bob's page sleeps", "while Bob is offline", "from Bob, who is offline")
 		if n := p.gaps(); n != 0 {
-			t.Errorf("%s marks %d gaps, and nothing was missing", p.name, n)
+			t.Errorf("%s marks %d gaps, and nothing was missing", p.Name, n)
 		}
 	}
-	ann.checkQuiet()
-	bob.checkQuiet(`^WebSocket connection to 'ws://.*' failed`, `^Failed to load resource: net::ERR_INTERNET_DISCONNECTED`)
+	ann.CheckQuiet()
+	bob.CheckQuiet(`^WebSocket connection to 'ws://.*' failed`, `^Failed to load resource: net::ERR_INTERNET_DISCONNECTED`)
 }

@@ -2,7 +2,11 @@
 
 package pages
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/ringdown/ringdown/test/chromium"
+)
 
 // pointer is where a tab shows the pointer of somebody, in hundredths of the field.
 const pointer = `(name) => {
@@ -13,36 +17,36 @@ const pointer = `(name) => {
 // at waits until a tab shows somebody's pointer at a place.
 func (p *tab) at(name string, x, y int) {
 	p.t.Helper()
-	p.until(`([name, x, y]) => { const at = (`+pointer+`)(name); return at && at[0] === x && at[1] === y; }`, []any{name, x, y})
+	p.Until(`([name, x, y]) => { const at = (`+pointer+`)(name); return at && at[0] === x && at[1] === y; }`, []any{name, x, y})
 }
 
 func TestPointersAreSeenMoveAndGo(t *testing.T) {
 	server, ann, bob := start(t, "/cursors/")
 	ann.is("open")
 	bob.is("open")
-	ann.fill("#name", "Ann")
-	bob.fill("#name", "Bob")
-	ann.shows("#people", "Ann, Bob")
-	bob.shows("#people", "Ann, Bob")
+	ann.Fill("#name", "Ann")
+	bob.Fill("#name", "Bob")
+	ann.Shows("#people", "Ann, Bob")
+	bob.Shows("#people", "Ann, Bob")
 
-	box := value[[]float64](ann, `() => { const { left, top, width, height } = document.getElementById('field').getBoundingClientRect(); return [left, top, width, height]; }`, nil)
-	ann.do("mouse", args{"x": box[0] + box[2]/4, "y": box[1] + box[3]/2})
+	box := chromium.Value[[]float64](ann.Tab, `() => { const { left, top, width, height } = document.getElementById('field').getBoundingClientRect(); return [left, top, width, height]; }`, nil)
+	ann.Point(box[0]+box[2]/4, box[1]+box[3]/2)
 	ann.at("Ann", 25, 50)
 	bob.at("Ann", 25, 50)
 
-	bob.do("focus", args{"selector": "#field"})
-	from := value[[]int](bob, pointer, "Bob")
+	bob.Focus("#field")
+	from := chromium.Value[[]int](bob.Tab, pointer, "Bob")
 	for range 3 {
-		bob.press("ArrowRight")
+		bob.Press("ArrowRight")
 	}
-	bob.press("ArrowUp")
+	bob.Press("ArrowUp")
 	ann.at("Bob", from[0]+6, from[1]-2)
 
-	late := open(t, ann.browser, "late", server.Addr, "/cursors/")
+	late := open(t, "late", server.Addr, "/cursors/")
 	late.at("Ann", 25, 50) // though she has not moved since
-	bob.do("close", nil)
-	ann.until(`() => !document.getElementById('people').textContent.includes('Bob')`, nil)
-	ann.checkQuiet()
-	late.checkQuiet()
-	checkFits(t, server, ann.browser, "/cursors/")
+	bob.Close()
+	ann.Until(`() => !document.getElementById('people').textContent.includes('Bob')`, nil)
+	ann.CheckQuiet()
+	late.CheckQuiet()
+	checkFits(t, server, "/cursors/")
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/ringdown/ringdown/test/chromium"
 )
 
 // prices publishes prices of a share of our own, of which the last is the one given.
@@ -29,25 +31,25 @@ func TestTheDashboardLeavesOutOldPricesForASlowReader(t *testing.T) {
 	server, ann, bob := start(t, "/dashboard/")
 	ann.is("open")
 	bob.is("open")
-	ann.until(`() => document.querySelectorAll('#ticker tr').length >= 30 && Number(document.getElementById('orders').textContent) > 0`, nil)
-	bob.click("#slow")
+	ann.Until(`() => document.querySelectorAll('#ticker tr').length >= 30 && Number(document.getElementById('orders').textContent) > 0`, nil)
+	bob.Click("#slow")
 	const number = `(id) => Number(document.getElementById(id).textContent.replaceAll(',', ''))`
-	bob.until(`() => (`+number+`)('skipped') > 100`, nil)
+	bob.Until(`() => (`+number+`)('skipped') > 100`, nil)
 	prices(t, server.Addr, 120)
 	for _, p := range []*tab{ann, bob} {
-		p.shows(`[data-symbol="TEST"] .price`, "120.00")
+		p.Shows(`[data-symbol="TEST"] .price`, "120.00")
 	}
-	if came := value[int](bob, `() => document.querySelector('[data-symbol="TEST"] polyline').getAttribute('points').split(' ').length`, nil); came >= 20 {
+	if came := chromium.Value[int](bob.Tab, `() => document.querySelector('[data-symbol="TEST"] polyline').getAttribute('points').split(' ').length`, nil); came >= 20 {
 		t.Errorf("Bob, who reads slowly, got %d of 20 prices", came)
 	}
-	if skipped := value[int](ann, number, "skipped"); skipped != 0 {
+	if skipped := chromium.Value[int](ann.Tab, number, "skipped"); skipped != 0 {
 		t.Errorf("Ann, who keeps up, missed %d", skipped)
 	}
-	bob.click("#slow")
-	bob.shows("#state", "open")
+	bob.Click("#slow")
+	bob.Shows("#state", "open")
 	prices(t, server.Addr, 140)
-	bob.shows(`[data-symbol="TEST"] .price`, "140.00")
-	ann.checkQuiet()
-	bob.checkQuiet()
-	checkFits(t, server, ann.browser, "/dashboard/")
+	bob.Shows(`[data-symbol="TEST"] .price`, "140.00")
+	ann.CheckQuiet()
+	bob.CheckQuiet()
+	checkFits(t, server, "/dashboard/")
 }

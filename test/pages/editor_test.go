@@ -2,20 +2,24 @@
 
 package pages
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/ringdown/ringdown/test/chromium"
+)
 
 // text waits until the editor shows exactly a text.
 func (p *tab) text(text string) {
 	p.t.Helper()
-	p.until(`(text) => document.getElementById('area').value === text`, text)
+	p.Until(`(text) => document.getElementById('area').value === text`, text)
 }
 
 // types sets the caret, and types a text there.
 func (p *tab) types(at int, text string) {
 	p.t.Helper()
-	p.do("focus", args{"selector": "#area"})
-	p.do("evaluate", args{"call": `(at) => document.getElementById('area').setSelectionRange(at, at)`, "arg": at})
-	p.do("type", args{"text": text})
+	p.Focus("#area")
+	p.Run(`(at) => document.getElementById('area').setSelectionRange(at, at)`, at)
+	p.Type(text)
 }
 
 func TestTheEditorMergesWhatTwoType(t *testing.T) {
@@ -27,23 +31,23 @@ func TestTheEditorMergesWhatTwoType(t *testing.T) {
 	bob.text("the quick fox")
 	bob.types(9, " brown")
 	ann.text("the quick brown fox")
-	if caret := value[int](ann, `() => document.getElementById('area').selectionEnd`, nil); caret != len("the quick brown fox") {
+	if caret := chromium.Value[int](ann.Tab, `() => document.getElementById('area').selectionEnd`, nil); caret != len("the quick brown fox") {
 		t.Errorf("Ann's caret is at %d: it did not stay behind her own text", caret)
 	}
-	ann.until(`() => document.querySelectorAll('.caret').length === 1`, nil)
+	ann.Until(`() => document.querySelectorAll('.caret').length === 1`, nil)
 
 	ann.types(19, " 📞")
 	bob.text("the quick brown fox 📞")
-	ann.press("Backspace")
-	ann.do("type", args{"text": "📟"}) // half of it is that of the other
+	ann.Press("Backspace")
+	ann.Type("📟") // half of it is that of the other
 	bob.text("the quick brown fox 📟")
-	ann.press("Control+z")
-	bob.until(`() => !document.getElementById('area').value.includes('📟') && document.getElementById('area').value.includes('brown')`, nil)
+	ann.Press("Control+z")
+	bob.Until(`() => !document.getElementById('area').value.includes('📟') && document.getElementById('area').value.includes('brown')`, nil)
 
 	for _, p := range []*tab{ann, bob} {
-		p.checkQuiet()
+		p.CheckQuiet()
 	}
-	checkFits(t, server, ann.browser, "/editor/")
+	checkFits(t, server, "/editor/")
 }
 
 func TestTheEditorMergesWhatWasTypedApartAndWhatTheServerForgot(t *testing.T) {
@@ -63,12 +67,12 @@ func TestTheEditorMergesWhatWasTypedApartAndWhatTheServerForgot(t *testing.T) {
 	ann.text("start Ann end Bob")
 	bob.text("start Ann end Bob")
 
-	late := open(t, ann.browser, "late", server.Addr, "/editor/#plans") // hears from the others what the server does not know
+	late := open(t, "late", server.Addr, "/editor/#plans") // hears from the others what the server does not know
 	late.text("start Ann end Bob")
-	late.checkQuiet()
+	late.CheckQuiet()
 	refused := []string{`^WebSocket connection to 'ws://.*' failed`, `^Failed to load resource: net::ERR_CONNECTION_REFUSED`}
-	ann.checkQuiet(refused...)
-	bob.checkQuiet(refused...)
+	ann.CheckQuiet(refused...)
+	bob.CheckQuiet(refused...)
 }
 
 // TestTheEditorConverges has two edit at random places at once, with undo among it.
@@ -98,22 +102,22 @@ func TestTheEditorConverges(t *testing.T) {
 			area.dispatchEvent(new InputEvent('input'));
 		}, 10);
 	}`
-	ann.do("evaluate", args{"call": edit, "arg": 7})
-	bob.do("evaluate", args{"call": edit, "arg": 11})
+	ann.Run(edit, 7)
+	bob.Run(edit, 11)
 	const state = `() => document.body.dataset.finished && document.getElementById('area').value`
-	ann.until(state, nil)
-	bob.until(state, nil)
-	ann.until(`() => document.getElementById('area').value.length > 20`, nil)
+	ann.Until(state, nil)
+	bob.Until(state, nil)
+	ann.Until(`() => document.getElementById('area').value.length > 20`, nil)
 	// Both are done, and what is on its way arrives; a last word of each tells when.
 	ann.types(0, "ANN")
-	bob.until(`() => document.getElementById('area').value.includes('ANN')`, nil)
+	bob.Until(`() => document.getElementById('area').value.includes('ANN')`, nil)
 	bob.types(0, "BOB")
-	ann.until(`() => document.getElementById('area').value.includes('BOB')`, nil)
-	want := value[string](ann, `() => document.getElementById('area').value`, nil)
+	ann.Until(`() => document.getElementById('area').value.includes('BOB')`, nil)
+	want := chromium.Value[string](ann.Tab, `() => document.getElementById('area').value`, nil)
 	bob.text(want)
-	if broken := value[bool](ann, `() => /[\ud800-\udbff](?![\udc00-\udfff])|\ufffd/.test(document.getElementById('area').value)`, nil); broken {
+	if broken := chromium.Value[bool](ann.Tab, `() => /[\ud800-\udbff](?![\udc00-\udfff])|\ufffd/.test(document.getElementById('area').value)`, nil); broken {
 		t.Errorf("half a character is in %q", want)
 	}
-	ann.checkQuiet()
-	bob.checkQuiet()
+	ann.CheckQuiet()
+	bob.CheckQuiet()
 }

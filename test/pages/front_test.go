@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/ringdown/ringdown/test/chromium"
 )
 
 func TestTheFrontPageHearsWhatCurlPublishes(t *testing.T) {
@@ -18,16 +20,16 @@ func TestTheFrontPageHearsWhatCurlPublishes(t *testing.T) {
 		t.Fatal(err)
 	}
 	answer.Body.Close()
-	ann.shows("#heard", "hello from curl")
-	ann.fill("#text", "hello from Ann")
-	ann.press("Enter")
-	bob.shows("#heard", "hello from Ann")
-	ann.shows("#curl", server.Addr)
-	ann.checkQuiet()
-	bob.checkQuiet()
-	checkFits(t, server, ann.browser, "/")
+	ann.Shows("#heard", "hello from curl")
+	ann.Fill("#text", "hello from Ann")
+	ann.Press("Enter")
+	bob.Shows("#heard", "hello from Ann")
+	ann.Shows("#curl", server.Addr)
+	ann.CheckQuiet()
+	bob.CheckQuiet()
+	checkFits(t, server, "/")
 
-	for _, link := range value[[]string](ann, `() => [...document.querySelectorAll('.cards a')].map((a) => a.href)`, nil) {
+	for _, link := range chromium.Value[[]string](ann.Tab, `() => [...document.querySelectorAll('.cards a')].map((a) => a.href)`, nil) {
 		answer, err := http.Get(link)
 		if err != nil {
 			t.Fatal(err)

@@ -10,13 +10,16 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/ringdown/ringdown/test/chromium"
 )
 
 // publish publishes as another program would.
 func (p *tab) publish(channel, media, payload string) {
 	p.t.Helper()
-	answer, err := http.Post("http://"+p.host+"/channels/"+url.PathEscape(channel), media, strings.NewReader(payload))
+	answer, err := http.Post("http://"+p.Host+"/channels/"+url.PathEscape(channel), media, strings.NewReader(payload))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -47,21 +50,21 @@ func TestPagesBearWhatTheyDoNotExpect(t *testing.T) {
 	ann.publishJunk("inbox:you")
 	ann.publish("inbox:you", "application/json", `{"kind":"info","text":"`+strings.Repeat("long ", 10_000)+`"}`)
 	ann.sends("you", "still there")
-	ann.shows("#inbox", "still there")
-	if n := value[int](ann, `() => Math.max(...[...document.querySelectorAll('#inbox p')].map((p) => p.textContent.length))`, nil); n > 500 {
+	ann.Shows("#inbox", "still there")
+	if n := chromium.Value[int](ann.Tab, `() => Math.max(...[...document.querySelectorAll('#inbox p')].map((p) => p.textContent.length))`, nil); n > 500 {
 		t.Errorf("an inbox holds a text of %d characters", n)
 	}
-	ann.until(`() => document.querySelectorAll('#toasts li').length <= 5`, nil)
+	ann.Until(`() => document.querySelectorAll('#toasts li').length <= 5`, nil)
 
-	bob.do("go", args{"url": "http://" + bob.host + "/compare/"})
+	bob.Go("/compare/")
 	const counts = `() => [...document.querySelectorAll('#live tr')].map((tr) => Number(tr.cells[1].textContent))`
-	bob.until(`() => (`+counts+`)().length === 4 && (`+counts+`)().every((n) => n > 2)`, nil)
+	bob.Until(`() => (`+counts+`)().length === 4 && (`+counts+`)().every((n) => n > 2)`, nil)
 	bob.publishJunk("demo:compare")
-	before := value[[]int](bob, counts, nil)
-	bob.until(`(before) => (`+counts+`)().every((n, way) => n > before[way] + 15)`, before)
+	before := chromium.Value[[]int](bob.Tab, counts, nil)
+	bob.Until(`(before) => (`+counts+`)().every((n, way) => n > before[way] + 15)`, before)
 
 	for _, p := range []*tab{ann, bob} {
-		p.checkQuiet()
+		p.CheckQuiet()
 	}
 }
 
@@ -79,9 +82,9 @@ func TestTheEditorBearsWhatItDoesNotExpect(t *testing.T) {
 	}
 	ann.types(6, " and after")
 	bob.text("before and after")
-	bob.until(`() => document.querySelectorAll('.caret').length === 50`, nil)
-	ann.checkQuiet()
-	bob.checkQuiet()
+	bob.Until(`() => document.querySelectorAll('.caret').length === 50`, nil)
+	ann.CheckQuiet()
+	bob.CheckQuiet()
 }
 
 func TestTheEditorTakesMoreThanOneMessageHolds(t *testing.T) {
@@ -90,18 +93,18 @@ func TestTheEditorTakesMoreThanOneMessageHolds(t *testing.T) {
 	ann.is("open")
 	bob.is("open")
 	const long = `() => (document.getElementById('area').value = document.getElementById('area').value.padEnd(150_000, 'long ')) && document.getElementById('area').dispatchEvent(new InputEvent('input'))`
-	ann.do("evaluate", args{"call": long})
+	ann.Run(long, nil)
 	const length = `(n) => document.getElementById('area').value.length === n`
-	bob.until(length, 150_000)
+	bob.Until(length, 150_000)
 	bob.types(0, "so ")
-	ann.until(length, 150_003)
+	ann.Until(length, 150_003)
 	server.Kill()
 	server.Start() // and has forgotten the text
 	ann.is("open")
 	bob.is("open")
-	late := open(t, ann.browser, "late", server.Addr, "/editor/#long")
-	late.until(length, 150_003)
-	late.checkQuiet()
+	late := open(t, "late", server.Addr, "/editor/#long")
+	late.Until(length, 150_003)
+	late.CheckQuiet()
 }
 
 func TestTheChatBearsAFlood(t *testing.T) {
@@ -111,29 +114,37 @@ func TestTheChatBearsAFlood(t *testing.T) {
 	bob.is("open")
 	ann.publishJunk("lobby")
 	const most = 1000
-	const flood = `async (most) => {
-		for (let i = 0; i < most; i += 50) {
-			await Promise.all([...Array(50).keys()].map((k) => fetch('/channels/lobby', { method: 'POST', body: 'flood ' + (i + k) })));
-		}
-	}`
-	bob.do("evaluate", args{"call": flood, "arg": most})
+	var posting sync.WaitGroup
+	for from := range 20 {
+		posting.Go(func() {
+			for n := from; n < most; n += 20 {
+				answer, err := http.Post("http://"+bob.Host+"/channels/lobby", "text/plain", strings.NewReader(fmt.Sprint("flood ", n)))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				answer.Body.Close()
+			}
+		})
+	}
+	posting.Wait()
 	bob.says("the end")
 	const last = `() => document.querySelector('#log li:last-child p')?.textContent === 'the end' && !document.querySelector('#log .pending')`
-	ann.until(last, nil)
-	bob.until(last, nil)
+	ann.Until(last, nil)
+	bob.Until(last, nil)
 	for _, p := range []*tab{ann, bob} {
-		ids := value[[]string](p, `() => [...document.querySelectorAll('#log li:not(.gap)')].map((li) => li.dataset.id)`, nil)
+		ids := chromium.Value[[]string](p.Tab, `() => [...document.querySelectorAll('#log li:not(.gap)')].map((li) => li.dataset.id)`, nil)
 		seen := map[string]bool{}
 		for _, id := range ids {
 			if seen[id] {
-				t.Errorf("%s shows %s twice", p.name, id)
+				t.Errorf("%s shows %s twice", p.Name, id)
 			}
 			seen[id] = true
 		}
 		if len(ids) < 400 {
-			t.Errorf("%s shows %d messages", p.name, len(ids))
+			t.Errorf("%s shows %d messages", p.Name, len(ids))
 		}
-		p.checkQuiet()
+		p.CheckQuiet()
 	}
 }
 
@@ -145,29 +156,29 @@ func TestTheChatKeepsRoomsApartWhileTheLineIsDown(t *testing.T) {
 	server.Kill()
 	ann.is("waiting", "connecting")
 	ann.says("for the lobby")
-	ann.click(`#rooms a[href="#random"]`)
+	ann.Click(`#rooms a[href="#random"]`)
 	ann.says("for random")
 	const waiting = `(text) => [...document.querySelectorAll('#log .pending p')].map((p) => p.textContent).join() === text`
-	ann.until(waiting, "for random")
-	ann.click(`#rooms a[href="#lobby"]`)
-	ann.until(waiting, "for the lobby")
-	ann.click(`#rooms a[href="#random"]`)
-	ann.until(waiting, "for random")
+	ann.Until(waiting, "for random")
+	ann.Click(`#rooms a[href="#lobby"]`)
+	ann.Until(waiting, "for the lobby")
+	ann.Click(`#rooms a[href="#random"]`)
+	ann.Until(waiting, "for random")
 	server.Start()
-	ann.until(`() => document.querySelectorAll('#log .message').length === 1`, nil)
-	ann.shows("#log", "for random")
-	bob.shows("#log", "for the lobby")
+	ann.Until(`() => document.querySelectorAll('#log .message').length === 1`, nil)
+	ann.Shows("#log", "for random")
+	bob.Shows("#log", "for the lobby")
 }
 
 func TestTheChatTakesAnyName(t *testing.T) {
 	t.Parallel()
 	_, ann, bob := start(t, "/chat/")
 	for entered, shown := range map[string]string{"  Ann \u200b ": "Ann", "Ann\u00a0M\u202eller": "Ann M ller"} {
-		ann.fill("#name", entered)
-		ann.press("Tab")
-		ann.until(`(name) => document.getElementById('name').value === name`, shown)
-		bob.shows("#people", shown)
+		ann.Fill("#name", entered)
+		ann.Press("Tab")
+		ann.Until(`(name) => document.getElementById('name').value === name`, shown)
+		bob.Shows("#people", shown)
 		ann.is("open")
 	}
-	ann.checkQuiet()
+	ann.CheckQuiet()
 }

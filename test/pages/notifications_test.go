@@ -7,41 +7,41 @@ import "testing"
 // sends sends a notification.
 func (p *tab) sends(to, text string) {
 	p.t.Helper()
-	p.fill("#to", to)
-	p.fill("#text", text)
-	p.press("Enter")
+	p.Fill("#to", to)
+	p.Fill("#text", text)
+	p.Press("Enter")
 }
 
 // inbox waits until the inbox holds exactly these texts, the newest first.
 func (p *tab) inbox(texts ...string) {
 	p.t.Helper()
-	p.until(`(texts) => JSON.stringify([...document.querySelectorAll('#inbox p')].map((p) => p.textContent)) === JSON.stringify(texts)`, texts)
+	p.Until(`(texts) => JSON.stringify([...document.querySelectorAll('#inbox p')].map((p) => p.textContent)) === JSON.stringify(texts)`, texts)
 }
 
 func TestNotificationsComeWhileThePageIsOpenAndWhileItWasNot(t *testing.T) {
 	t.Parallel()
 	server, ann, bob := start(t, "/notifications/")
 	for p, name := range map[*tab]string{ann: "ann", bob: "bob"} {
-		p.fill("#me", name)
-		p.press("Tab")
+		p.Fill("#me", name)
+		p.Press("Tab")
 		p.is("open")
 	}
 	ann.sends("bob", "one")
 	bob.inbox("one")
-	bob.shows("#toasts", "one")
-	bob.shows("#badge", "1")
+	bob.Shows("#toasts", "one")
+	bob.Shows("#badge", "1")
 	bob.sends("ann", "thanks")
 	ann.inbox("thanks")
 
-	bob.do("go", args{"url": "http://" + server.Addr + "/plain"})
+	bob.Go("/plain")
 	ann.sends("bob", "two, while Bob is elsewhere")
-	ann.shows("#sent", "it waits on the server")
-	bob.do("back", nil)
+	ann.Shows("#sent", "it waits on the server")
+	bob.Back()
 	bob.inbox("two, while Bob is elsewhere", "one")
-	bob.click("#read")
-	bob.shows("#badge", "0")
+	bob.Click("#read")
+	bob.Shows("#badge", "0")
 	for _, p := range []*tab{ann, bob} {
-		p.checkQuiet()
+		p.CheckQuiet()
 	}
 
 	server.Kill()
@@ -51,5 +51,5 @@ func TestNotificationsComeWhileThePageIsOpenAndWhileItWasNot(t *testing.T) {
 	ann.is("open")
 	ann.sends("bob", "three")
 	bob.inbox("three", "Something may be missing here.", "two, while Bob is elsewhere", "one")
-	checkFits(t, server, ann.browser, "/notifications/")
+	checkFits(t, server, "/notifications/")
 }

@@ -28,7 +28,7 @@ func goals(t *testing.T, host string, from, to int) {
 // goalsOf waits until a tab tells of exactly the first so many goals of our match, each once, in order, with nothing missing.
 func (p *tab) goalsOf(n int) {
 	p.t.Helper()
-	p.until(`(n) => {
+	p.Until(`(n) => {
 		const told = [...document.querySelectorAll('#events .goal')].map((li) => li.textContent).filter((text) => text.includes('Us ')).reverse();
 		return told.length === n && told.every((text, i) => text.includes('Us ' + (i + 1) + '–0 Them')) && document.getElementById('account').dataset.missing === '0';
 	}`, n)
@@ -38,24 +38,24 @@ func TestScoresLoseNothingWhileTheLineIsHungUp(t *testing.T) {
 	server, ann, bob := start(t, "/scores/")
 	ann.is("open")
 	bob.is("open")
-	ann.until(`() => document.querySelectorAll('.match').length === 6`, nil)
+	ann.Until(`() => document.querySelectorAll('.match').length === 6`, nil)
 	goals(t, server.Addr, 1, 3)
 	ann.goalsOf(3)
 	bob.goalsOf(3)
-	bob.click("#hang")
+	bob.Click("#hang")
 	bob.is("waiting")
 	goals(t, server.Addr, 4, 9)
 	ann.goalsOf(9)
-	bob.click("#hang")
+	bob.Click("#hang")
 	bob.is("open")
 	bob.goalsOf(9)
-	bob.shows("#caught", "came first")
+	bob.Shows("#caught", "came first")
 
-	late := open(t, ann.browser, "late", server.Addr, "/scores/")
+	late := open(t, "late", server.Addr, "/scores/")
 	late.goalsOf(9)
-	late.until(`() => document.querySelectorAll('.match').length >= 6`, nil)
+	late.Until(`() => document.querySelectorAll('.match').length >= 6`, nil)
 	for _, p := range []*tab{ann, bob, late} {
-		p.checkQuiet()
+		p.CheckQuiet()
 	}
-	checkFits(t, server, ann.browser, "/scores/")
+	checkFits(t, server, "/scores/")
 }

@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/ringdown/ringdown/test/chromium"
 )
 
 // measures waits until a tab shows what a device measures, and whether it is heard now.
 func (p *tab) measures(device, reading string, heard bool) {
 	p.t.Helper()
-	p.until(`([device, reading, heard]) => {
+	p.Until(`([device, reading, heard]) => {
 		const gauge = [...document.querySelectorAll('.gauge')].find((gauge) => gauge.querySelector('h3').textContent === device);
 		return gauge?.querySelector('.reading').innerText.replace(/\s+/g, ' ') === reading && gauge.classList.contains('silent') !== heard;
 	}`, []any{device, reading, heard})
@@ -28,8 +30,8 @@ func TestDevicesAreSeenAndTheirSilenceIs(t *testing.T) {
 	}
 	answer.Body.Close()
 	ann.measures("Attic", "21.5 °C", true)
-	bob.until(`() => document.querySelectorAll('.gauge').length === 7`, nil)
-	if dash := value[string](ann, `() => {
+	bob.Until(`() => document.querySelectorAll('.gauge').length === 7`, nil)
+	if dash := chromium.Value[string](ann.Tab, `() => {
 		const gauge = [...document.querySelectorAll('.gauge')].find((gauge) => gauge.querySelector('h3').textContent === 'Attic');
 		for (const animation of document.getAnimations()) animation.finish();
 		return getComputedStyle(gauge.querySelector('.value')).strokeDasharray;
@@ -37,20 +39,20 @@ func TestDevicesAreSeenAndTheirSilenceIs(t *testing.T) {
 		t.Errorf("the gauge of 21.5 between 10 and 35 is a dash of %s, want 46 of a hundred", dash)
 	}
 
-	ann.fill("#name", "Ann's")
-	ann.click("#measure")
+	ann.Fill("#name", "Ann's")
+	ann.Click("#measure")
 	bob.measures("Ann's", "50 %", true)
-	ann.do("focus", args{"selector": "#value"})
-	ann.press("ArrowRight")
+	ann.Focus("#value")
+	ann.Press("ArrowRight")
 	bob.measures("Ann's", "51 %", true)
-	ann.shows("#receipt", "to 2 who listen")
+	ann.Shows("#receipt", "to 2 who listen")
 	bob.measures("Attic", "21.5 °C", false)
 
-	late := open(t, ann.browser, "late", server.Addr, "/sensors/")
+	late := open(t, "late", server.Addr, "/sensors/")
 	late.measures("Attic", "21.5 °C", false)
 	late.measures("Ann's", "51 %", true)
 	for _, p := range []*tab{ann, bob, late} {
-		p.checkQuiet()
+		p.CheckQuiet()
 	}
-	checkFits(t, server, ann.browser, "/sensors/")
+	checkFits(t, server, "/sensors/")
 }

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -22,35 +21,16 @@ import (
 
 	_ "github.com/ringdown/ringdown/server" // so that go test runs the test again when the server has changed
 	"github.com/ringdown/ringdown/test/node"
+	"github.com/ringdown/ringdown/test/servers"
 )
 
 const source = "../../sdk/js"
 
-var binary string
-
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	folder, err := os.MkdirTemp("", "ringdown-sdk")
-	if err != nil {
-		log.Print(err)
-		return 1
-	}
-	defer os.RemoveAll(folder)
-	binary = filepath.Join(folder, "ringdown")
-	args := []string{"build", "-o", binary}
-	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		args = append(args, "-race")
-	}
-	if output, err := exec.Command("go", append(args, "../../cmd/ringdown")...).CombinedOutput(); err != nil {
-		log.Printf("go build ringdown: %v\n%s", err, output)
-		return 1
-	}
+func TestMain(m *testing.M) {
 	if err := buildClient(); err != nil {
-		log.Print(err)
-		return 1
+		log.Fatal(err)
 	}
-	return m.Run()
+	os.Exit(m.Run())
 }
 
 // buildClient makes sdk/js/dist.
@@ -80,7 +60,7 @@ type process struct {
 // start starts a server in dev mode on addr, and waits until it listens; the port of addr may be 0.
 func start(t *testing.T, addr string, flags ...string) *process {
 	t.Helper()
-	cmd := exec.Command(binary, append([]string{"serve", "--dev", "--listen", addr}, flags...)...)
+	cmd := exec.Command(servers.Binary(t), append([]string{"serve", "--dev", "--listen", addr}, flags...)...)
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // its last second would be ours
 	stderr, err := cmd.StderrPipe()
 	if err != nil {

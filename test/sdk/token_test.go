@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"github.com/ringdown/ringdown/test/node"
+	"github.com/ringdown/ringdown/test/servers"
 )
 
 // ringdown runs the command line, and returns what it prints.
 func ringdown(t *testing.T, args ...string) string {
 	t.Helper()
-	output, err := exec.Command(binary, args...).Output()
+	output, err := exec.Command(servers.Binary(t), args...).Output()
 	if err != nil {
 		t.Fatalf("ringdown %s: %v", strings.Join(args, " "), err)
 	}

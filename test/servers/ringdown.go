@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -23,9 +24,10 @@ type Ringdown struct {
 	Addr string // host and port, the same after each start
 }
 
-// StartRingdown starts a node from a binary, with more flags.
-func StartRingdown(t testing.TB, binary string, flags ...string) *Ringdown {
+// StartRingdown starts a node of [Binary], with more flags.
+func StartRingdown(t testing.TB, flags ...string) *Ringdown {
 	t.Helper()
+	binary := Binary(t)
 	r := &Ringdown{Addr: "127.0.0.1:" + freePort(t)}
 	log := filepath.Join(t.TempDir(), "ringdown.log")
 	r.Process = &Process{t: t, name: "ringdown", log: log, ready: r.ask, command: func() *exec.Cmd {
@@ -50,6 +52,21 @@ func StartRingdown(t testing.TB, binary string, flags ...string) *Ringdown {
 	})
 	r.Start()
 	return r
+}
+
+// Stop ends the node in good order, which takes long only if somebody on a line to it does not read.
+func (r *Ringdown) Stop() {
+	r.t.Helper()
+	r.signal(syscall.SIGTERM, false)
+	select {
+	case <-r.exited:
+	case <-time.After(patience):
+		r.t.Errorf("ringdown is still there %v after SIGTERM", patience)
+		return
+	}
+	if !r.cmd.ProcessState.Success() {
+		r.t.Errorf("ringdown after SIGTERM: %v", r.cmd.ProcessState)
+	}
 }
 
 // ask asks whether the node is ready.
