@@ -163,11 +163,11 @@ func TestNeitherDenialsNorWhatWasLetThroughUnaskedIsKept(t *testing.T) {
 func TestAnswersThatAreKeptAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32
-		h := reusing(t, lodge(&asked, `,"info":"`+strings.Repeat("x", 4000)+`"`), false)
+		h := reusing(t, lodge(&asked, `,"info":"`+strings.Repeat("x", 40_000)+`"`), false)
 		as := func(n int) func(*backend.ConnectRequest) {
 			return func(r *backend.ConnectRequest) { r.User = fmt.Sprint("user ", n) }
 		}
-		const many = 4000 // of over 4000 bytes each, of which 16 MiB at most are kept
+		const many = 430 // of over 40,000 bytes each, of which 16 MiB at most are kept
 		for n := range many {
 			visit(t, h, as(n))
 		}
