@@ -11,7 +11,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"flag"
-	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
