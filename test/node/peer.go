@@ -19,13 +19,14 @@ import (
 )
 
 const (
-	callTimeout = 30 * time.Second // of one command; scripts have shorter limits of their own, and say what they waited for
-	stopTimeout = 10 * time.Second // for a script to clean up behind itself
+	callTimeout = time.Minute      // of one command; scripts have shorter limits of their own, and say what they waited for
+	stopTimeout = 30 * time.Second // for a script to clean up behind itself
 )
 
 // Peer is a running script that serves commands (see peer.js). Its commands may be called from many goroutines at once.
 type Peer struct {
 	script string
+	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	gone   chan struct{} // closed when the script says nothing any more
 
@@ -47,23 +48,76 @@ func Start(t testing.TB, script string, args ...string) *Peer {
 	t.Helper()
 	Modules(t)
 	DependOn(t, filepath.Dir(script), folder())
-	cmd := exec.Command("node", append([]string{script}, args...)...)
-	cmd.Stderr = t.Output()
-	stdin, err := cmd.StdinPipe()
+	p, err := start(t.Output(), script, args...)
 	if err != nil {
 		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+var shared struct {
+	mu      sync.Mutex // guards what follows
+	scripts map[string]*Peer
+}
+
+// Shared is Start of a script that all tests of a package use in turn: it is started once, and ends in [Run]. Nothing that a test leaves
+// in it may trouble another.
+func Shared(t testing.TB, script string) *Peer {
+	t.Helper()
+	Modules(t)
+	DependOn(t, filepath.Dir(script), folder())
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if p := shared.scripts[script]; p != nil {
+		return p
+	}
+	p, err := start(os.Stderr, script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shared.scripts == nil {
+		shared.scripts = make(map[string]*Peer)
+	}
+	shared.scripts[script] = p
+	return p
+}
+
+// Run runs the tests of a package, from its TestMain, and ends the scripts that they share.
+func Run(m *testing.M) (code int) {
+	code = m.Run()
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	for _, p := range shared.scripts {
+		if err := p.stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	return code
+}
+
+func start(stderr io.Writer, script string, args ...string) (*Peer, error) {
+	cmd := exec.Command("node", append([]string{script}, args...)...)
+	cmd.Stderr = stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
 	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("node %s: %v", script, err)
+		return nil, fmt.Errorf("node %s: %w", script, err)
 	}
-	p := &Peer{script: filepath.Base(script), stdin: stdin, gone: make(chan struct{}), calls: make(map[int]chan answer)}
+	p := &Peer{script: filepath.Base(script), cmd: cmd, stdin: stdin, gone: make(chan struct{}), calls: make(map[int]chan answer)}
 	go p.listen(stdout)
-	t.Cleanup(func() { p.stop(t, cmd) })
-	return p
+	return p, nil
 }
 
 // DependOn makes go test run the test again when a file in one of the folders has changed, rather than repeat its last
@@ -161,14 +215,16 @@ func (p *Peer) listen(stdout io.Reader) {
 
 // stop ends the script by the end of its standard input, which lets it close what it has opened, and kills it if that
 // does not help.
-func (p *Peer) stop(t testing.TB, cmd *exec.Cmd) {
+func (p *Peer) stop() error {
 	p.stdin.Close()
-	kill := time.AfterFunc(stopTimeout, func() { cmd.Process.Kill() })
+	kill := time.AfterFunc(stopTimeout, func() { p.cmd.Process.Kill() })
 	<-p.gone
-	err := cmd.Wait()
+	err := p.cmd.Wait()
 	if !kill.Stop() {
-		t.Errorf("%s did not end by itself within %v", p.script, stopTimeout)
-	} else if err != nil {
-		t.Errorf("%s: %v", p.script, err)
+		return fmt.Errorf("%s did not end by itself within %v", p.script, stopTimeout)
 	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.script, err)
+	}
+	return nil
 }
