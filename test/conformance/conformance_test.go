@@ -82,11 +82,16 @@ func TestServer(t *testing.T) {
 		t.Cleanup(plain.Close)
 		t.Cleanup(func() { overTLS.Close() })
 
-		run(t, name+"/plain", skip, func() (net.Conn, error) { return net.Dial("tcp", plain.Listener.Addr().String()) })
+		// Who moves the bytes, and what lies beneath, matters to no parameter of compression.
+		few := func(c conformance.Case) bool { return skip(c) || c.Variant && !*long }
+		most := skip
+		if name == "goroutines" { // which compresses as the loop does
+			most = few
+		}
+		run(t, name+"/plain", most, func() (net.Conn, error) { return net.Dial("tcp", plain.Listener.Addr().String()) })
 		// Handshakes are not what is tested here: after the first they resume, and take the cheapest curve.
 		config := &tls.Config{InsecureSkipVerify: true, ClientSessionCache: tls.NewLRUClientSessionCache(0), CurvePreferences: []tls.CurveID{tls.X25519}}
-		beneath := func(c conformance.Case) bool { return skip(c) || c.Variant && !*long }
-		run(t, name+"/tls", beneath, func() (net.Conn, error) { return tls.Dial("tcp", riding.Addr().String(), config) })
+		run(t, name+"/tls", few, func() (net.Conn, error) { return tls.Dial("tcp", riding.Addr().String(), config) })
 	}
 }
 

@@ -217,7 +217,9 @@ func receive[T any](t testing.TB, from <-chan T, what string) T {
 // until waits until a condition holds.
 func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for start := time.Now(); !holds(); time.Sleep(time.Millisecond) {
+	pause := time.Millisecond // which grows, for many tests wait at once
+	for start := time.Now(); !holds(); time.Sleep(pause) {
+		pause = min(pause*3/2, 10*time.Millisecond)
 		if time.Since(start) > patience {
 			t.Fatalf("waited in vain until %s", what)
 		}
