@@ -160,26 +160,6 @@ func TestNeitherDenialsNorWhatWasLetThroughUnaskedIsKept(t *testing.T) {
 	})
 }
 
-func TestAnswersThatAreKeptAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var asked atomic.Int32
-		h := reusing(t, lodge(&asked, `,"info":"`+strings.Repeat("x", 4000)+`"`), false)
-		as := func(n int) func(*backend.ConnectRequest) {
-			return func(r *backend.ConnectRequest) { r.User = fmt.Sprint("user ", n) }
-		}
-		const many = 4000 // of over 4000 bytes each, of which 16 MiB at most are kept
-		for n := range many {
-			visit(t, h, as(n))
-		}
-		if visit(t, h, as(many-1)); asked.Load() != many {
-			t.Error("the last answer is forgotten")
-		}
-		if visit(t, h, as(0)); asked.Load() != many+1 {
-			t.Error("the first of too many answers is kept")
-		}
-	})
-}
-
 // trip is a service without a network.
 type trip func(*http.Request) (*http.Response, error)
 

@@ -7,13 +7,14 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -399,7 +400,7 @@ func wantViolation(t testing.TB, err error, code websocket.StatusCode, words str
 
 // soon is a context that ends when something that should happen at once has not happened for long.
 func soon(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -418,14 +419,16 @@ func echo(c *websocket.Conn) error {
 	return nil
 }
 
-// lorem is n bytes of text that compresses, but not to nothing.
-func lorem(n int) string {
-	var b strings.Builder
-	for i := 0; b.Len() < n; i++ {
-		fmt.Fprintf(&b, "%d: the line is open, ", i*i)
+// lorem is n bytes of text that compresses, but not to nothing, up to 2 MiB.
+func lorem(n int) string { return filler()[:n] }
+
+var filler = sync.OnceValue(func() string {
+	var b []byte
+	for i := 0; len(b) < 2<<20; i++ {
+		b = append(strconv.AppendInt(b, int64(i*i), 10), ": the line is open, "...)
 	}
-	return b.String()[:n]
-}
+	return string(b)
+})
 
 var modes = map[string]websocket.CompressionMode{
 	"plain":       websocket.CompressionOff,

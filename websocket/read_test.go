@@ -14,11 +14,15 @@ import (
 )
 
 func TestMessagesOfAllSizesComeBack(t *testing.T) {
-	sizes := []int{0, 1, 7, 125, 126, 127, 511, 512, 2000, 16<<10 - 1, 16 << 10, 32<<10 - 14, 32 << 10, 65535, 65536, 300_000, 1 << 20}
+	all := []int{0, 1, 7, 125, 126, 127, 511, 512, 2000, 16<<10 - 1, 16 << 10, 32<<10 - 14, 32 << 10, 65535, 65536, 300_000, 1 << 20}
 	for _, over := range []medium{overTCP, overTLS, overPipe, overUnix} {
 		for name, mode := range modes {
 			t.Run(string(over)+", "+name, func(t *testing.T) {
+				sizes := all
 				server, client := link{over: over}.compressed(mode).connect(t)
+				if over != overTCP && mode != websocket.CompressionOff {
+					sizes = sizes[:len(sizes)-2] // what is beneath knows nothing of it, and large messages take long to compress
+				}
 				if server.Compressed() != (mode != 0) || client.Compressed() != (mode != 0) {
 					t.Errorf("compressed: server %v, client %v", server.Compressed(), client.Compressed())
 				}

@@ -16,12 +16,12 @@ import (
 
 	ringdown "github.com/ringdown/ringdown/client"
 	_ "github.com/ringdown/ringdown/server" // so that go test runs the tests again when the server or a page has changed
-	"github.com/ringdown/ringdown/test/chromium"
+	"github.com/ringdown/ringdown/test/node"
 	"github.com/ringdown/ringdown/test/servers"
 	"github.com/ringdown/ringdown/websocket"
 )
 
-func TestMain(m *testing.M) { os.Exit(chromium.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(node.Run(m)) }
 
 // post publishes.
 func post(t *testing.T, url, contentType, body string) {

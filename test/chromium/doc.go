@@ -1,7 +1,7 @@
 // Package chromium opens pages in Chromium, for tests: one browser for all tests of a package, and for each tab a profile of its own, which
-// ends with its test. TestMain ends the browser:
+// ends with its test. node.Run ends it:
 //
-//	func TestMain(m *testing.M) { os.Exit(chromium.Main(m)) }
+//	func TestMain(m *testing.M) { os.Exit(node.Run(m)) }
 //
 //	ann := chromium.Open(t, "ann", server.Addr, "/chat/")
 //	ann.Fill("#text", "hello")

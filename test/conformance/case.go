@@ -22,6 +22,9 @@ type Case struct {
 
 	// Long cases take seconds, and say little that the others do not.
 	Long bool
+	// Variant cases repeat another conversation with other parameters of compression, which matters to who compresses and to
+	// nothing beneath it.
+	Variant bool
 	// Deflate is what to agree on; nil offers and answers no compression.
 	Deflate *Deflate
 	// Early sends the first step's bytes together with the end of the handshake.
@@ -71,7 +74,7 @@ func never() End { return End{silent: true} }
 var ErrNoDeflate = errors.New("the side under test does not agree on permessage-deflate")
 
 // caseTimeout bounds a case for which the context sets no time.
-const caseTimeout = 30 * time.Second
+const caseTimeout = 2 * time.Minute
 
 // Run runs the case against a server, over a connection that dial opens: TCP, or TLS with its handshake done. A nil error
 // means that the server passed.

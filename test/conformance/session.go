@@ -192,9 +192,7 @@ func (s *session) readFrame() (frame, error) {
 		return f, readError(err)
 	}
 	if masked {
-		for i := range f.payload {
-			f.payload[i] ^= key[i&3]
-		}
+		mask(f.payload, key)
 	}
 	return f, nil
 }

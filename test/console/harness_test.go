@@ -11,6 +11,7 @@ import (
 
 	_ "github.com/ringdown/ringdown/server" // so that go test runs the tests again when the server or the console has changed
 	"github.com/ringdown/ringdown/test/chromium"
+	"github.com/ringdown/ringdown/test/node"
 	"github.com/ringdown/ringdown/test/servers"
 	"github.com/ringdown/ringdown/web"
 	"github.com/ringdown/ringdown/websocket"
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) {
 	if !web.Embedded().Built() {
 		log.Fatal("the console is not built; run `make pages`")
 	}
-	os.Exit(chromium.Main(m))
+	os.Exit(node.Run(m))
 }
 
 const token = "a-token-of-the-console"

@@ -10,7 +10,7 @@ import (
 )
 
 func TestClientCloses(t *testing.T) {
-	ws := node.Start(t, "server.js")
+	ws := node.Shared(t, "server.js")
 	url := theirs(t, ws, listener{Behaviour: "listen"})
 	for _, c := range closings {
 		t.Run(c.name, func(t *testing.T) {
@@ -34,7 +34,7 @@ func TestClientCloses(t *testing.T) {
 }
 
 func TestClientIsClosed(t *testing.T) {
-	ws := node.Start(t, "server.js")
+	ws := node.Shared(t, "server.js")
 	for _, c := range closings {
 		t.Run(c.name, func(t *testing.T) {
 			conn, _ := dial(t, theirs(t, ws, listener{Behaviour: "close", Code: c.Code, Reason: c.Reason}), nil)
@@ -52,21 +52,21 @@ func TestClientIsClosed(t *testing.T) {
 }
 
 func TestClientLosesTheLine(t *testing.T) {
-	ws := node.Start(t, "server.js")
+	ws := node.Shared(t, "server.js")
 	conn, _ := dial(t, theirs(t, ws, listener{Behaviour: "terminate"}), nil)
 	_, _, err := conn.Read(soon(t))
 	checkLost(t, conn, err)
 }
 
 func TestClientHangsUp(t *testing.T) {
-	ws := node.Start(t, "server.js")
+	ws := node.Shared(t, "server.js")
 	conn, _ := dial(t, theirs(t, ws, listener{Behaviour: "listen"}), nil)
 	conn.CloseNow()
 	checkEnd(t, ended(t, ws, conn), websocket.StatusAbnormalClosure, "")
 }
 
 func TestClientRefusesMessages(t *testing.T) {
-	ws := node.Start(t, "server.js")
+	ws := node.Shared(t, "server.js")
 	const limit = 1000
 	invalid := []byte("caf\xc3\x28")
 	for _, c := range []struct {
@@ -96,7 +96,7 @@ func TestClientRefusesMessages(t *testing.T) {
 }
 
 func TestClientIsRefused(t *testing.T) {
-	ws := node.Start(t, "server.js")
+	ws := node.Shared(t, "server.js")
 	limited := deflate(nil)
 	limited["maxPayload"] = 1000
 	url := theirs(t, ws, listener{Behaviour: "listen", Options: limited})
@@ -126,7 +126,7 @@ func TestClientIsRefused(t *testing.T) {
 }
 
 func TestClientPings(t *testing.T) {
-	ws := node.Start(t, "server.js")
+	ws := node.Shared(t, "server.js")
 	conn, _ := dial(t, theirs(t, ws, listener{Behaviour: "listen"}), nil)
 	conn.CloseRead(soon(t))
 	if took, err := conn.Ping(soon(t)); err != nil || took <= 0 {
@@ -135,14 +135,14 @@ func TestClientPings(t *testing.T) {
 }
 
 func TestClientAnswersPings(t *testing.T) {
-	ws := node.Start(t, "server.js")
+	ws := node.Shared(t, "server.js")
 	conn, _ := dial(t, theirs(t, ws, listener{Behaviour: "ping", Data: "are you there?"}), nil)
 	checkNext(t, conn, websocket.Text, []byte("are you there?"))
 }
 
 // What a server says at once may share a segment with its answer to the handshake.
 func TestClientIsSpokenTo(t *testing.T) {
-	ws := node.Start(t, "server.js")
+	ws := node.Shared(t, "server.js")
 	said := []message{{text(1000), false}, {binary(1000), true}, {nil, true}}
 	conn, _ := dial(t, theirs(t, ws, listener{Behaviour: "say", Messages: said}), nil)
 	checkNext(t, conn, websocket.Text, said[0].Base64)

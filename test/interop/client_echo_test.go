@@ -12,7 +12,7 @@ import (
 )
 
 func TestClientIsEchoed(t *testing.T) {
-	ws := node.Start(t, "server.js")
+	ws := node.Shared(t, "server.js")
 	const deflated = "permessage-deflate"
 	for _, c := range []struct {
 		name       string
@@ -56,7 +56,7 @@ func TestClientIsEchoed(t *testing.T) {
 }
 
 func TestClientReadsFragments(t *testing.T) {
-	ws := node.Start(t, "server.js")
+	ws := node.Shared(t, "server.js")
 	for _, mode := range []websocket.CompressionMode{websocket.CompressionOff, websocket.CompressionNoTakeover, websocket.CompressionTakeover} {
 		t.Run(fmt.Sprintf("compression mode %d", mode), func(t *testing.T) {
 			url := theirs(t, ws, listener{Behaviour: "echo", Options: deflate(nil), Fragments: 5})
@@ -67,7 +67,7 @@ func TestClientReadsFragments(t *testing.T) {
 }
 
 func TestClientKeepsToEveryWindow(t *testing.T) {
-	ws := node.Start(t, "server.js")
+	ws := node.Shared(t, "server.js")
 	for bits := 8; bits <= 15; bits++ {
 		for _, c := range []struct {
 			name, parameter, extensions string
@@ -91,7 +91,7 @@ func TestClientKeepsToEveryWindow(t *testing.T) {
 
 // A writer's message leaves in fragments, cut without regard to characters.
 func TestClientStreams(t *testing.T) {
-	ws := node.Start(t, "server.js")
+	ws := node.Shared(t, "server.js")
 	for _, mode := range []websocket.CompressionMode{websocket.CompressionOff, websocket.CompressionTakeover} {
 		t.Run(fmt.Sprintf("compression mode %d", mode), func(t *testing.T) {
 			url := theirs(t, ws, listener{Behaviour: "echo", Options: deflate(nil)})
@@ -117,7 +117,7 @@ func TestClientStreams(t *testing.T) {
 // hearBack sends messages of the sizes and as much JSON as said, without waiting, and compares what comes back.
 func hearBack(t *testing.T, ws *node.Peer, c *websocket.Conn, sizes []int, json int) {
 	t.Helper()
-	messages := jsons(t, json)
+	messages := jsons(json)
 	sent, ctx := make(chan error, 1), soon(t)
 	go func() {
 		var err error

@@ -17,7 +17,7 @@ import (
 )
 
 func TestClientIsGivenASubprotocol(t *testing.T) {
-	ws := node.Start(t, "server.js")
+	ws := node.Shared(t, "server.js")
 	for _, c := range []struct {
 		name    string
 		offered []string
@@ -40,7 +40,7 @@ func TestClientIsGivenASubprotocol(t *testing.T) {
 }
 
 func TestClientIsUnwelcome(t *testing.T) {
-	ws := node.Start(t, "server.js")
+	ws := node.Shared(t, "server.js")
 	url := theirs(t, ws, listener{Behaviour: "listen", Origin: "https://app.example"})
 	from := func(origin string) *websocket.DialOptions {
 		return &websocket.DialOptions{Header: http.Header{"Origin": {origin}}}
@@ -55,7 +55,7 @@ func TestClientIsUnwelcome(t *testing.T) {
 }
 
 func TestClientOverTLS(t *testing.T) {
-	ws := node.Start(t, "server.js")
+	ws := node.Shared(t, "server.js")
 	cert, key, authority := certificate(t)
 	url := theirs(t, ws, listener{Behaviour: "echo", Options: deflate(nil), TLS: &pair{Cert: cert, Key: key}})
 	secure := strings.Replace(url, "ws:", "wss:", 1)

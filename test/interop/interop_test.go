@@ -9,12 +9,16 @@ import (
 	"context"
 	"errors"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ringdown/ringdown/test/node"
 	"github.com/ringdown/ringdown/websocket"
 )
+
+func TestMain(m *testing.M) { os.Exit(node.Run(m)) }
 
 // options are options of ws, by their names there.
 type options map[string]any
@@ -46,7 +50,7 @@ func ours(t *testing.T, serve func(*websocket.Conn), opts *websocket.AcceptOptio
 // soon is a context for what should take milliseconds.
 func soon(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

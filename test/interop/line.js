@@ -2,7 +2,7 @@
 
 import { within } from '../node/peer.js';
 
-const patience = 10_000; // ms for anything that is waited for
+const patience = 30_000; // ms for anything that is waited for
 
 /** One WebSocket, with its events as things to wait for. */
 export class Line {

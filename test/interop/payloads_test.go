@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"testing"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -18,8 +18,26 @@ type message struct {
 	Binary bool   `json:"binary"`
 }
 
-// text is UTF-8 of exactly size bytes. Its characters are one to four bytes long.
-func text(size int) []byte {
+// once is f, which is asked for its results again and again, and is slow under the race detector. Nobody may change them.
+func once[Result any](f func(int) Result) func(int) Result {
+	var mu sync.Mutex
+	results := make(map[int]Result)
+	return func(n int) Result {
+		mu.Lock()
+		defer mu.Unlock()
+		result, ok := results[n]
+		if !ok {
+			result = f(n)
+			results[n] = result
+		}
+		return result
+	}
+}
+
+var text, binary, jsons = once(makeText), once(makeBinary), once(makeJSONs)
+
+// makeText is UTF-8 of exactly size bytes. Its characters are one to four bytes long.
+func makeText(size int) []byte {
 	const letters = "line, Läutwerk, линия, 電話線, 📞 "
 	bytes := []byte(strings.Repeat(letters, size/len(letters)+1))[:size]
 	whole := size // a character that the end cuts goes
@@ -30,15 +48,14 @@ func text(size int) []byte {
 	return bytes
 }
 
-func binary(size int) []byte {
+func makeBinary(size int) []byte {
 	bytes := make([]byte, size)
 	rand.NewChaCha8([32]byte{byte(size)}).Read(bytes)
 	return bytes
 }
 
-// jsons are n messages, alike, never the same, of a few hundred bytes to a few thousand.
-func jsons(t *testing.T, n int) [][]byte {
-	t.Helper()
+// makeJSONs are n messages, alike, never the same, of a few hundred bytes to a few thousand.
+func makeJSONs(n int) [][]byte {
 	type stop struct {
 		Stop string `json:"stop"`
 		At   int    `json:"at"`
@@ -52,7 +69,7 @@ func jsons(t *testing.T, n int) [][]byte {
 		}
 		bytes, err := json.Marshal(map[string]any{"id": i, "type": "departure", "note": "geänderte Ankunft", "stops": stops})
 		if err != nil {
-			t.Fatal(err)
+			panic(err)
 		}
 		messages[i] = bytes
 	}

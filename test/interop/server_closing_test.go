@@ -33,7 +33,7 @@ type ending struct {
 }
 
 func TestServerIsClosed(t *testing.T) {
-	ws := node.Start(t, "client.js")
+	ws := node.Shared(t, "client.js")
 	read := make(chan error, 1)
 	url := ours(t, func(c *websocket.Conn) {
 		_, _, err := c.Read(soon(t))
@@ -54,7 +54,7 @@ func TestServerIsClosed(t *testing.T) {
 }
 
 func TestServerCloses(t *testing.T) {
-	ws := node.Start(t, "client.js")
+	ws := node.Shared(t, "client.js")
 	for _, c := range closings {
 		t.Run(c.name, func(t *testing.T) {
 			closed := make(chan error, 1)
@@ -68,7 +68,7 @@ func TestServerCloses(t *testing.T) {
 }
 
 func TestServerLosesTheLine(t *testing.T) {
-	ws := node.Start(t, "client.js")
+	ws := node.Shared(t, "client.js")
 	lost := make(chan struct{})
 	url := ours(t, func(c *websocket.Conn) {
 		_, _, err := c.Read(soon(t))
@@ -80,13 +80,13 @@ func TestServerLosesTheLine(t *testing.T) {
 }
 
 func TestServerHangsUp(t *testing.T) {
-	ws := node.Start(t, "client.js")
+	ws := node.Shared(t, "client.js")
 	url := ours(t, func(c *websocket.Conn) { c.CloseNow() }, nil)
 	checkEnd(t, node.Call[end](t, ws, "closed", ending{URL: url}), websocket.StatusAbnormalClosure, "")
 }
 
 func TestServerRefusesMessages(t *testing.T) {
-	ws := node.Start(t, "client.js")
+	ws := node.Shared(t, "client.js")
 	const limit = 1000
 	invalid := []byte("caf\xc3\x28")
 	for _, c := range []struct {
@@ -120,7 +120,7 @@ func TestServerRefusesMessages(t *testing.T) {
 }
 
 func TestServerAnswersPings(t *testing.T) {
-	ws := node.Start(t, "client.js")
+	ws := node.Shared(t, "client.js")
 	url := ours(t, echo(t), nil)
 	for _, data := range []string{"", "are you there?", strings.Repeat("p", 125)} {
 		if pong := node.Call[string](t, ws, "ping", map[string]any{"url": url, "data": data}); pong != data {
@@ -130,7 +130,7 @@ func TestServerAnswersPings(t *testing.T) {
 }
 
 func TestServerPings(t *testing.T) {
-	ws := node.Start(t, "client.js")
+	ws := node.Shared(t, "client.js")
 	pinged := make(chan error, 1)
 	url := ours(t, func(c *websocket.Conn) {
 		c.CloseRead(soon(t))
@@ -145,7 +145,7 @@ func TestServerPings(t *testing.T) {
 
 // What a server says at once may share a segment with its answer to the handshake.
 func TestServerSpeaksFirst(t *testing.T) {
-	ws := node.Start(t, "client.js")
+	ws := node.Shared(t, "client.js")
 	url := ours(t, func(c *websocket.Conn) {
 		w, err := c.Writer(soon(t), websocket.Text)
 		if err != nil {

@@ -41,7 +41,7 @@ type conversed struct {
 }
 
 func TestServerEchoes(t *testing.T) {
-	ws := node.Start(t, "client.js")
+	ws := node.Shared(t, "client.js")
 	const deflated = "permessage-deflate"
 	for _, c := range []struct {
 		name       string
@@ -86,7 +86,7 @@ func TestServerEchoes(t *testing.T) {
 
 // A window is a promise: who breaks it makes messages that the other cannot read, once they are longer than the window.
 func TestServerKeepsToEveryWindow(t *testing.T) {
-	ws := node.Start(t, "client.js")
+	ws := node.Shared(t, "client.js")
 	for bits := 8; bits <= 15; bits++ {
 		for _, c := range []struct {
 			name, parameter, extensions string
@@ -107,7 +107,7 @@ func TestServerKeepsToEveryWindow(t *testing.T) {
 }
 
 func TestServerCompressionPays(t *testing.T) {
-	ws := node.Start(t, "client.js")
+	ws := node.Shared(t, "client.js")
 	wire := func(mode websocket.CompressionMode) int {
 		opts := &websocket.AcceptOptions{Compression: websocket.Compression{Mode: mode, Threshold: 1}}
 		return converse(t, ws, opts, conversation{Options: deflate(nil), JSONs: manyJSON}).Wire

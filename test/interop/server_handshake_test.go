@@ -29,7 +29,7 @@ type opened struct {
 }
 
 func TestServerChoosesASubprotocol(t *testing.T) {
-	ws := node.Start(t, "client.js")
+	ws := node.Shared(t, "client.js")
 	for _, c := range []struct {
 		name          string
 		offered, ours []string
@@ -57,7 +57,7 @@ func TestServerChoosesASubprotocol(t *testing.T) {
 }
 
 func TestServerChecksTheOrigin(t *testing.T) {
-	ws := node.Start(t, "client.js")
+	ws := node.Shared(t, "client.js")
 	url := ours(t, listen, &websocket.AcceptOptions{Origins: []string{"https://app.example", "*.friends.example"}})
 	for _, c := range []struct {
 		origin string
@@ -85,7 +85,7 @@ func TestServerChecksTheOrigin(t *testing.T) {
 }
 
 func TestServerOverTLS(t *testing.T) {
-	ws := node.Start(t, "client.js")
+	ws := node.Shared(t, "client.js")
 	s := httptest.NewTLSServer(websocket.Handler(echo(t), &websocket.AcceptOptions{
 		Compression: websocket.Compression{Mode: websocket.CompressionTakeover},
 	}))

@@ -48,23 +48,60 @@ func Start(t testing.TB, script string, args ...string) *Peer {
 	t.Helper()
 	Modules(t)
 	DependOn(t, filepath.Dir(script), Folder())
-	p, err := launch(t.Output(), script, args...)
+	p, err := start(t.Output(), script, args...)
 	if err != nil {
-		t.Fatalf("node %s: %v", script, err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := p.Stop(); err != nil {
+		if err := p.stop(); err != nil {
 			t.Error(err)
 		}
 	})
 	return p
 }
 
-// Launch starts a script that serves many tests, until Stop. [Modules] must be there. What the script writes to its standard error is that of
-// the process.
-func Launch(script string, args ...string) (*Peer, error) { return launch(os.Stderr, script, args...) }
+var shared struct {
+	mu      sync.Mutex // guards what follows
+	scripts map[string]*Peer
+}
 
-func launch(stderr io.Writer, script string, args ...string) (*Peer, error) {
+// Shared is Start of a script that all tests of a package use in turn: it is started once, and ends in [Run]. Nothing that a test leaves
+// in it may trouble another. What it writes to its standard error is that of the process.
+func Shared(t testing.TB, script string, args ...string) *Peer {
+	t.Helper()
+	Modules(t)
+	DependOn(t, filepath.Dir(script), Folder())
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if p := shared.scripts[script]; p != nil {
+		return p
+	}
+	p, err := start(os.Stderr, script, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shared.scripts == nil {
+		shared.scripts = make(map[string]*Peer)
+	}
+	shared.scripts[script] = p
+	return p
+}
+
+// Run runs the tests of a package, from its TestMain, and ends the scripts that they share.
+func Run(m *testing.M) (code int) {
+	code = m.Run()
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	for _, p := range shared.scripts {
+		if err := p.stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	return code
+}
+
+func start(stderr io.Writer, script string, args ...string) (*Peer, error) {
 	cmd := exec.Command("node", append([]string{script}, args...)...)
 	cmd.Stderr = stderr
 	stdin, err := cmd.StdinPipe()
@@ -76,7 +113,7 @@ func launch(stderr io.Writer, script string, args ...string) (*Peer, error) {
 		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("node %s: %w", script, err)
 	}
 	p := &Peer{script: filepath.Base(script), cmd: cmd, stdin: stdin, gone: make(chan struct{}), calls: make(map[int]chan answer)}
 	go p.listen(stdout)
@@ -177,9 +214,9 @@ func (p *Peer) listen(stdout io.Reader) {
 	}
 }
 
-// Stop ends the script by the end of its standard input, which lets it close what it has opened, and kills it if that
+// stop ends the script by the end of its standard input, which lets it close what it has opened, and kills it if that
 // does not help.
-func (p *Peer) Stop() error {
+func (p *Peer) stop() error {
 	p.stdin.Close()
 	kill := time.AfterFunc(stopTimeout, func() { p.cmd.Process.Kill() })
 	<-p.gone

@@ -9,6 +9,7 @@ import (
 
 	_ "github.com/ringdown/ringdown/server" // so that go test runs the tests again when the server or a page has changed
 	"github.com/ringdown/ringdown/test/chromium"
+	"github.com/ringdown/ringdown/test/node"
 	"github.com/ringdown/ringdown/test/servers"
 	"github.com/ringdown/ringdown/web"
 )
@@ -17,7 +18,7 @@ func TestMain(m *testing.M) {
 	if !web.Embedded().Built() {
 		log.Fatal("the pages are not built; run `make pages`")
 	}
-	os.Exit(chromium.Main(m))
+	os.Exit(node.Run(m))
 }
 
 // tab is a page in Chromium.

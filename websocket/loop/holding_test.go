@@ -31,7 +31,7 @@ func allocated() int {
 
 // Not in parallel, like all tests here: they look at the whole process.
 func TestAnIdleConnectionHoldsNoMessage(t *testing.T) {
-	const peers, size = 30, 600 << 10
+	const peers, size = 16, 600 << 10
 	for _, d := range drivers[:2] {
 		var got atomic.Int32
 		s := d.start(t, loop.Handler{Message: func(*loop.Conn, websocket.MessageType, []byte) { got.Add(1) }}, loop.Options{})
@@ -87,7 +87,7 @@ func TestALargeMessageIsNotCopiedForEachWrite(t *testing.T) {
 
 // A program may keep a connection that has ended: it holds nothing but itself, whoever has driven it.
 func TestAConnectionThatHasEndedHoldsNoMessage(t *testing.T) {
-	const peers, size = 30, 600 << 10
+	const peers, size = 16, 600 << 10
 	for _, d := range drivers[:2] {
 		kept := make(chan *loop.Conn, peers)
 		s := d.start(t, loop.Handler{

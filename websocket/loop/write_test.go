@@ -23,6 +23,9 @@ func TestMessagesOfEverySizeComeBack(t *testing.T) {
 		s := d.start(t, loop.Handler{Message: echo}, opts)
 		c := s.dial(websocket.DialOptions{Compression: opts.Accept.Compression})
 		for _, size := range []int{0, 1, 2, 125, 126, 127, 1000, 16 << 10, 16<<10 - 4, 65535, 65536, 1 << 20} {
+			if size > 65536 && d.tls && mode != websocket.CompressionOff {
+				continue // TLS lies beneath it, and large messages take long to compress
+			}
 			for _, want := range []string{lorem(size), strings.Repeat("x", size)} {
 				if err := c.Write(soon(t), websocket.Text, []byte(want)); err != nil {
 					t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"errors"
 	"io"
-	"sync"
 
 	"github.com/klauspost/compress/flate"
 )
@@ -46,7 +45,7 @@ type decoder struct {
 	probe   [1]byte // what comes out while its buffer is full
 }
 
-var decoders = sync.Pool{New: func() any {
+var decoders = pool{New: func() any {
 	z := &decoder{past: window{limit: 1 << maxWindowBits}}
 	z.buf = bufio.NewReaderSize(&z.src, inputBuffer)
 	z.flate = flate.NewReader(z.buf)

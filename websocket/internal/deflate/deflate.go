@@ -2,11 +2,7 @@ package deflate
 
 // Compressing: whole messages, with and without the context of earlier ones.
 
-import (
-	"sync"
-
-	"github.com/klauspost/compress/flate"
-)
+import "github.com/klauspost/compress/flate"
 
 const (
 	// syncTail ends what a sync flush wrote: the length fields of an empty stored block. A message is sent without it
@@ -88,25 +84,25 @@ func (e *encoder) Write(p []byte) (int, error) {
 // Compressors take about 1 MB each and are used for microseconds, so that there are hardly more of them than
 // processors: encoders by level for the full window, narrowEncoders by window bits.
 var (
-	encoders       [flate.BestCompression + 1]sync.Pool
-	narrowEncoders [maxWindowBits]sync.Pool
+	encoders       [flate.BestCompression + 1]pool
+	narrowEncoders [maxWindowBits]pool
 )
 
 // encode appends p, compressed as the continuation of dict and ended by a sync flush, to dst.
 func encode(dst, p, dict []byte, level, windowBits int) []byte {
-	pool := &encoders[level]
+	idle := &encoders[level]
 	narrow := false
 	if excess := len(dict) + len(p) - 1<<windowBits; excess > 0 && windowBits < maxWindowBits {
 		// What is no longer than the window, dictionary included, cannot refer back any further. If that would take too
 		// much of the dictionary, or the message is longer by itself, distances have to be counted. There is one level of
 		// compressors that do, and it takes half as long again.
 		if narrow = excess > len(dict)/2; narrow {
-			pool = &narrowEncoders[windowBits]
+			idle = &narrowEncoders[windowBits]
 		} else {
 			dict = dict[excess:]
 		}
 	}
-	e, _ := pool.Get().(*encoder)
+	e, _ := idle.Get().(*encoder)
 	if e == nil {
 		e = newEncoder(level, windowBits, narrow)
 	}
@@ -117,7 +113,7 @@ func encode(dst, p, dict []byte, level, windowBits int) []byte {
 	_, _ = e.flate.Write(p) // only its writer can fail, and appending doesn't
 	_ = e.flate.Flush()
 	dst, e.out = e.out, nil
-	pool.Put(e)
+	idle.Put(e)
 	return dst
 }
 

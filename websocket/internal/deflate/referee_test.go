@@ -1,7 +1,7 @@
 package deflate_test
 
 // An inflater of our own that shares no code with the one under test, slow and plain, which also tells how far the
-// compressor looked back.
+// compressor looked back. What it does bit by bit is left out of the race detector: it belongs to one goroutine.
 
 import (
 	"errors"
@@ -36,6 +36,7 @@ func (r *referee) message(t *testing.T, compressed []byte) []byte {
 	return r.out[start:]
 }
 
+//go:norace
 func (r *referee) bits(n uint) int {
 	v := 0
 	for i := range n {
@@ -96,6 +97,7 @@ type code struct {
 	symbols []int
 }
 
+//go:norace
 func codes(lengths []int) code {
 	var c code
 	for length := 1; length <= 15; length++ {
@@ -109,6 +111,7 @@ func codes(lengths []int) code {
 	return c
 }
 
+//go:norace
 func (r *referee) symbol(c code) int {
 	bits, first, index := 0, 0, 0
 	for _, count := range c.count[1:] {
@@ -150,6 +153,7 @@ func (r *referee) dynamic() {
 	r.huffman(codes(lengths[:literals]), codes(lengths[literals:]))
 }
 
+//go:norace
 func (r *referee) huffman(literals, distances code) {
 	for {
 		s := r.symbol(literals)

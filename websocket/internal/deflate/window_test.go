@@ -11,11 +11,11 @@ func TestWindowKeepsTheLastBytesWithinItsMemory(t *testing.T) {
 	for _, limit := range []int{256, 512, sendWindow, 4096, 32768} {
 		w := window{limit: limit}
 		var all []byte
-		for range 2000 {
-			p := make([]byte, r.IntN(1+r.IntN(2*limit)))
-			for i := range p {
-				p[i] = byte(r.Uint32())
-			}
+		noise := make([]byte, 1<<17)
+		rand.NewChaCha8([32]byte{byte(limit >> 8)}).Read(noise)
+		for range 1000 {
+			p := noise[r.IntN(len(noise)-2*limit):]
+			p = p[:r.IntN(1+r.IntN(2*limit))]
 			w.add(p)
 			all = append(all, p...)
 			all = all[max(0, len(all)-limit):]

@@ -212,7 +212,7 @@ func (m *model) step(op, a, b byte) {
 }
 
 func TestTheOutboxIsAsItsModel(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(40) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		m := model{t: t, now: 100, keys: 4}
 		ops := 12

@@ -1,0 +1,7 @@
+//go:build !race
+
+package deflate
+
+import "sync"
+
+type pool = sync.Pool
