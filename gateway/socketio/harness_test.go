@@ -295,6 +295,16 @@ func await[T any](t *testing.T, c <-chan T) T {
 	}
 }
 
+// eventually waits until something is true.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for until := time.Now().Add(patience); !is(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("it does not come to be that %s", what)
+		}
+	}
+}
+
 // answering has a socket answer "alive", and do some more.
 func answering(more func(*socketio.Socket)) func(*socketio.Socket) {
 	return func(s *socketio.Socket) {
