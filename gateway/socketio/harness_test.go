@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long anything may take.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // node is a server with its hub.
 type node struct {
