@@ -150,7 +150,7 @@ func (n *node) publish(channel, text string) hub.Receipt {
 // until waits for something that the server does in its own time.
 func (n *node) until(done func() bool) {
 	n.t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !done() {

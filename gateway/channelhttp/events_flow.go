@@ -23,6 +23,7 @@ type flow struct {
 	age     time.Duration // that a listener may take to read what is written in one go
 	news    chan struct{} // 1 if there is something to write, or nothing more will be
 	taps    line.Taps     // those who watch
+	control *http.ResponseController
 
 	mu      sync.Mutex // guards what follows
 	queue   [][]byte
@@ -30,6 +31,7 @@ type flow struct {
 	behind  time.Time // when what waits became too much; zero if it is not
 	cause   error     // the stream ends once what waits is written
 	closed  bool      // nothing more is taken
+	overrun bool      // because too much waits; nothing more is written, either
 }
 
 const (
@@ -61,9 +63,10 @@ func (f *flow) Send(own, shared []byte) hub.Reception {
 	f.queue = append(f.queue, piece)
 	f.waiting += len(piece) + perPiece
 	if f.waiting > f.bound && len(f.queue) > 1 {
-		f.queue, f.closed = nil, true
+		f.queue, f.closed, f.overrun = nil, true, true
 		f.cause = hub.Errorf(hub.SlowConsumer, "slow consumer: %d bytes wait to be read, the limit is %d", f.waiting, f.bound)
 		f.wake()
+		f.control.SetWriteDeadline(time.Now()) // a write may be waiting for the client; the hub's lock keeps the stream from ending meanwhile
 		return hub.Refused
 	}
 	f.wake()
@@ -118,7 +121,8 @@ func (f *flow) wake() {
 
 // flowEvents serves the stream until it ends.
 func (g *Gateway) flowEvents(w http.ResponseWriter, r *http.Request, q *request) error {
-	f := &flow{listener: g.newListener(q), remote: r.RemoteAddr, bound: g.options.OutboxBytes, age: g.options.OutboxAge, news: make(chan struct{}, 1)}
+	f := &flow{listener: g.newListener(q), remote: r.RemoteAddr, bound: g.options.OutboxBytes, age: g.options.OutboxAge, news: make(chan struct{}, 1),
+		control: http.NewResponseController(w)}
 	err := g.lines.Refused()
 	if err != nil {
 		return err
@@ -130,7 +134,7 @@ func (g *Gateway) flowEvents(w http.ResponseWriter, r *http.Request, q *request)
 	if err := f.join(r, f, q); err != nil {
 		return err
 	}
-	http.NewResponseController(w).SetReadDeadline(time.Time{}) // the request is read; the server's time-out is not for this
+	f.control.SetReadDeadline(time.Time{}) // the request is read; the server's time-out is not for this
 	w.WriteHeader(http.StatusOK)
 	f.run(w, r, g.options.Accept.KeepAlive.Interval)
 	if cause := f.why(); cause != nil {
@@ -190,26 +194,36 @@ func (f *flow) write(w http.ResponseWriter, pieces ...[]byte) error {
 	for _, piece := range pieces {
 		f.taps.Tell(hub.Frame{Payload: piece})
 	}
-	err := writeWithin(f.age, w, pieces...)
+	err := f.writeInTime(w, pieces...)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		f.mu.Lock()
-		f.closed, f.cause = true, hub.Errorf(hub.SlowConsumer, "slow consumer: nothing was read for %v", f.age)
+		if f.closed = true; !f.overrun {
+			f.cause = hub.Errorf(hub.SlowConsumer, "slow consumer: nothing was read for %v", f.age)
+		}
 		f.mu.Unlock()
 		f.session.Blame(f.cause)
 	}
 	return err
 }
 
-func writeWithin(limit time.Duration, w http.ResponseWriter, pieces ...[]byte) error {
-	control := http.NewResponseController(w)
-	control.SetWriteDeadline(time.Now().Add(limit)) // where it is not supported, the server's time-outs hold
-	defer control.SetWriteDeadline(time.Time{})     // over HTTP/2 it would end a stream that is merely quiet
+func (f *flow) writeInTime(w http.ResponseWriter, pieces ...[]byte) error {
+	f.bear(time.Now().Add(f.age))
+	defer f.bear(time.Time{}) // over HTTP/2 it would end a stream that is merely quiet
 	for _, piece := range pieces {
 		if _, err := w.Write(piece); err != nil {
 			return err
 		}
 	}
-	return control.Flush()
+	return f.control.Flush()
+}
+
+// bear sets how long writes may take; where that is not supported, the server's time-outs hold. A listener for which too much waits has no time left.
+func (f *flow) bear(until time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.overrun {
+		f.control.SetWriteDeadline(until)
+	}
 }
 
 // take takes what is to be written next.

@@ -35,6 +35,10 @@ type unhijackable struct {
 	http.Flusher
 }
 
+func (u unhijackable) SetWriteDeadline(until time.Time) error {
+	return http.NewResponseController(u.ResponseWriter).SetWriteDeadline(until)
+}
+
 // overload publishes text of 4 KB until the reader of a stream has fallen far behind what sockets hold.
 func (n *node) overload(keys int) (published int) {
 	for i := range 1500 {
@@ -158,7 +162,7 @@ func TestASlowListenerIsCutAndComesBackWithoutLossWhereTheRuleSaysSo(t *testing.
 		t.Run(carried, func(t *testing.T) {
 			rule := open
 			rule.History.Count = 5000
-			n := start(t, hub.Options{Rules: []hub.Rule{rule}}, channelhttp.Options{OutboxBytes: 256 << 10})
+			n := start(t, hub.Options{Rules: []hub.Rule{rule}}, channelhttp.Options{OutboxBytes: 256 << 10, OutboxAge: time.Hour})
 			slow := listen(n, path("lobby")).begin(t)
 			published := n.overload(0)
 			n.until(func() bool { return n.hub.Sessions() == 0 })

@@ -13,8 +13,8 @@ import (
 )
 
 func TestAFunctionTakesTheAnswer(t *testing.T) {
-	n := start(t, socketio.Options{AckTimeout: 300 * time.Millisecond})
-	m := n.members(t, nil)[0]
+	n, hurried := start(t, socketio.Options{}), start(t, socketio.Options{AckTimeout: time.Millisecond})
+	m, unheard := n.members(t, nil)[0], hurried.members(t, nil)[0]
 	got := make(chan string, 1)
 	say := func(args ...any) { got <- fmt.Sprint(args...) }
 	for name, c := range map[string]struct {
@@ -33,6 +33,10 @@ func TestAFunctionTakesTheAnswer(t *testing.T) {
 		"no answer":                 {func(int) { say("called") }, "", ""},
 		"no answer, with its error": {func(i int, err error) { say(i, errors.Is(err, socketio.ErrTimeout)) }, "", "0 true"},
 	} {
+		m := m
+		if c.answer == "" {
+			m = unheard
+		}
 		if err := m.Emit("q", 1, c.fn); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

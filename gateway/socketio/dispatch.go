@@ -175,6 +175,7 @@ func (s *Socket) end(reason string) {
 		return
 	}
 	s.over, s.reason = true, reason
+	was := s.connected.Swap(false) // before anybody can learn of the end
 	acks, life := s.acks, s.life
 	s.acks = nil
 	s.mu.Unlock()
@@ -185,7 +186,6 @@ func (s *Socket) end(reason string) {
 	if life != nil {
 		life.cancel()
 	}
-	was := s.connected.Swap(false)
 	s.post(task{run: func() { s.finish(was) }})
 }
 

@@ -157,10 +157,10 @@ func isCode(err error, code hub.Code) bool {
 }
 
 // asking begins to ask, and returns where the outcome comes.
-func asking(t *testing.T, b socketio.Broadcast) <-chan asked {
+func asking(ctx context.Context, b socketio.Broadcast) <-chan asked {
 	c := make(chan asked, 1)
 	go func() {
-		replies, err := b.EmitWithAck(t.Context(), "q", 1)
+		replies, err := b.EmitWithAck(ctx, "q", 1)
 		c <- asked{replies, err}
 	}()
 	return c
@@ -190,7 +190,7 @@ func (p *peer) question() (head string) {
 
 func TestTheSocketsOfAllNodesAnswer(t *testing.T) {
 	one, _, m := spread(t, socketio.Options{})
-	c := asking(t, one.In("a"))
+	c := asking(t.Context(), one.In("a"))
 	m[0].answer(`[0]`)
 	m[1].answer(`[1]`)
 	head := m[2].question()
@@ -206,14 +206,17 @@ func TestTheSocketsOfAllNodesAnswer(t *testing.T) {
 	}
 	m[3].alive()
 
-	c = asking(t, one.Timeout(500*time.Millisecond).In("b")) // one does not answer
+	ctx, cancel := context.WithCancel(t.Context())
+	c = asking(ctx, one.In("b")) // one does not answer
 	m[1].answer(`[1]`)
+	m[1].alive() // its answer has been taken
 	m[3].question()
+	cancel()
 	var incomplete *socketio.Incomplete
 	if got := await(t, c); !errors.Is(got.err, socketio.ErrTimeout) || errors.As(got.err, &incomplete) || len(got.replies) != 1 || !strings.Contains(got.err.Error(), "1 of 2") {
 		t.Errorf("%+v", got)
 	}
-	c = asking(t, one.To(m[3].ID())) // goes without an answer
+	c = asking(t.Context(), one.To(m[3].ID())) // goes without an answer
 	m[3].question()
 	m[3].close()
 	if got := await(t, c); !errors.Is(got.err, socketio.ErrDisconnected) || len(got.replies) != 0 {
@@ -259,7 +262,7 @@ func TestNodesThatDoNotAnswerAreNamed(t *testing.T) {
 		t.Error("those of this node have not joined")
 	}
 	is("leave", one.In("a").SocketsLeave("c"))
-	c := asking(t, one.In("a")) // with the patience for sockets, which is longer
+	c := asking(t.Context(), one.In("a")) // with the patience for sockets, which is longer
 	m[0].answer(`[0]`)
 	m[1].answer(`[1]`)
 	got := await(t, c)
@@ -273,7 +276,6 @@ func TestNodesThatDoNotAnswerAreNamed(t *testing.T) {
 // Handlers of several nodes that ask each other at the same time do not wait for each other's end.
 func TestHandlersOfServersMayAskTheOtherNodes(t *testing.T) {
 	w := newTown()
-	w.timeout = time.Second
 	var nodes []*node
 	for _, name := range []string{"one", "two", "three"} {
 		nodes = append(nodes, w.build(t, name, socketio.Options{}))

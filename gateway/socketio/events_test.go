@@ -277,6 +277,25 @@ func TestAnAcknowledgementThatDoesNotComeIsAnError(t *testing.T) {
 	}
 }
 
+func TestWhoLearnsOfASocketsEndFindsItGone(t *testing.T) {
+	n := start(t, socketio.Options{})
+	sockets := make(chan *socketio.Socket, 1)
+	n.OnConnection(func(s *socketio.Socket) { sockets <- s })
+	p := n.dial(t)
+	p.connect("/", "")
+	s := await(t, sockets)
+	release := s.Hold()
+	defer release()
+	p.send("41")
+	eventually(t, "the socket's end begins", s.Over)
+	if s.Connected() || len(n.To().Sockets()) > 0 {
+		t.Error("it is still connected")
+	}
+	if err := s.Emit("x"); !errors.Is(err, socketio.ErrDisconnected) {
+		t.Errorf("emitting to it: %v", err)
+	}
+}
+
 func TestEventsOfASocketAreHandledInOrder(t *testing.T) {
 	n := start(t, socketio.Options{MaxQueue: 4})
 	const events = 500

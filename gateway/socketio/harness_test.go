@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long anything may take.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // node is a server with its hub.
 type node struct {
@@ -292,6 +292,16 @@ func await[T any](t *testing.T, c <-chan T) T {
 	case <-time.After(patience):
 		t.Fatal("it did not come")
 		panic("unreachable")
+	}
+}
+
+// eventually waits until something is true.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for until := time.Now().Add(patience); !is(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("it does not come to be that %s", what)
+		}
 	}
 }
 

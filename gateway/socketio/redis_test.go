@@ -55,7 +55,7 @@ func TestSocketsAreReachedOverRedis(t *testing.T) {
 	if err != nil || len(all) != 2 {
 		t.Errorf("%v, %v", all, err)
 	}
-	c := asking(t, one.In("room"))
+	c := asking(t.Context(), one.In("room"))
 	p.answer(`[1]`)
 	q.answer(`[2]`)
 	if got := await(t, c); got.err != nil || len(got.replies) != 2 {

@@ -5,6 +5,7 @@ package socketio_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ringdown/ringdown/gateway/socketio"
 	"github.com/ringdown/ringdown/gateway/socketio/engineio"
@@ -51,7 +52,7 @@ func TestASlowClientGetsEverythingInTheEnd(t *testing.T) {
 }
 
 func TestACrowdOfEventsBeforeAnOutboxIsFullHoldsItsPublisherBack(t *testing.T) {
-	n := start(t, socketio.Options{})
+	n := start(t, socketio.Options{Engine: engineio.Options{OutboxBytes: 256 << 10, PingInterval: time.Hour}}) // the writer never reads, so it answers no ping
 	n.OnConnection(answering(func(s *socketio.Socket) {
 		s.Join("room")
 		s.On("say", func(text string) { s.To("room").Emit("said", text) })
@@ -61,7 +62,7 @@ func TestACrowdOfEventsBeforeAnOutboxIsFullHoldsItsPublisherBack(t *testing.T) {
 	writer.connect("/", "")
 	reader.alive()
 	writer.alive()
-	text := strings.Repeat("x", 20<<10)
+	text := strings.Repeat("x", 5<<10)
 	const events = 300 // six times what may wait for the reader
 	go func() {
 		for range events {

@@ -125,6 +125,9 @@ func (c *Cluster) converse(ctx context.Context, to string, names []string, kind 
 		case <-patience.C:
 			given = len(silent)
 		case <-ctx.Done():
+			if left -= q.rest(hear); left == 0 {
+				return nil
+			}
 			return fmt.Errorf("%w: %w", errSilent, ctx.Err())
 		case <-c.ctx.Done():
 			return errors.New("this node shuts down")
@@ -134,6 +137,23 @@ func (c *Cluster) converse(ctx context.Context, to string, names []string, kind 
 		return errSilent
 	}
 	return nil
+}
+
+// rest has what came before nobody waits any more be heard, and returns how many answers ended with it.
+func (q *question) rest(hear func(piece) bool) (ended int) {
+	for {
+		select {
+		case p := <-q.pieces:
+			if !p.more {
+				ended++
+			}
+			if !hear(p) {
+				return ended
+			}
+		default:
+			return ended
+		}
+	}
 }
 
 func (c *Cluster) enlist(q *question) (id uint64) {

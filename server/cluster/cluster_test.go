@@ -98,6 +98,39 @@ func (n *net) deafen(name string) {
 
 func newNet() *net { return &net{sinks: make(map[string]hub.ClusterSink), deaf: make(map[string]bool)} }
 
+func TestWhatCameBeforeTheAskerGaveUpIsHeard(t *testing.T) {
+	n := newNet()
+	a, b := n.join(t, "a", Options{}, nil), New(&wire{memory.New(memory.Options{}), n, "b", "b"}, Options{Log: slog.New(slog.DiscardHandler)})
+	const parts = 30
+	sent := make(chan struct{})
+	b.HandleParts("count", func(ctx context.Context, _ string, _ []byte, part func([]byte) error) error {
+		for range parts {
+			if err := part([]byte("one")); err != nil {
+				t.Error(err)
+			}
+		}
+		close(sent)
+		<-ctx.Done() // it never ends
+		return nil
+	})
+	if err := b.Start(noSink{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	heard := 0
+	missing := a.AskParts(ctx, []string{"b"}, "count", nil, func(string, []byte) bool {
+		heard++
+		<-sent
+		cancel()
+		return true
+	})
+	if heard != parts || !slices.Equal(missing, []string{"b"}) {
+		t.Errorf("%d of %d parts were heard; missing are %v", heard, parts, missing)
+	}
+}
+
 func TestAQuestionIsAnsweredByAllThatCanAndTheRestIsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNet()

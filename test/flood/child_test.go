@@ -20,7 +20,7 @@ import (
 
 // role is what a child process is to do. It ends when its standard input does.
 type role struct {
-	Name    string // good, hostile or killed
+	Name    string // good, hostile, victims or killed
 	Address string // of the node
 	Count   int    // clients
 }
@@ -44,8 +44,9 @@ func TestMain(m *testing.M) {
 	}()
 	switch r.Name {
 	case "hostile":
-		hostile.Attack(ctx, hostile.Options{Address: r.Address, Channel: channel, Count: r.Count, Kind: -1, Victims: torrentVictims,
-			Begun: func() { say("ready") }})
+		hostile.Attack(ctx, hostile.Options{Address: r.Address, Channel: channel, Count: r.Count, Kind: -1, Begun: func() { say("ready") }})
+	case "victims":
+		hostile.Attack(ctx, hostile.Options{Address: r.Address, Channel: channel, Count: r.Count, Kind: 0, Victims: r.Count})
 	default:
 		listen(ctx, r)
 	}

@@ -6,5 +6,5 @@
 // The clients live in child processes, as a process may not have enough open files for both ends: the test's own program, started
 // again with a role in its environment. One test kills such a process with SIGKILL and has the node notice.
 //
-// Under the race detector, which makes everything several times as slow and as large, there are two thousand clients.
+// Under the race detector, which makes everything several times as slow and as large, there are a thousand clients.
 package flood

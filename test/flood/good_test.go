@@ -18,11 +18,8 @@ import (
 	"github.com/ringdown/ringdown/websocket"
 )
 
-// Publications are "warm 1" and so on, until everybody has heard one, then "news 1" to "news 30", all of which everybody must get.
-const (
-	channel      = "news"
-	publications = 30
-)
+// channel is where "warm 1" and so on are published, until everybody has heard one, then "news 1" and so on, all of which everybody must get.
+const channel = "news"
 
 // listeners are the clients of one child process.
 type listeners struct {

@@ -3,6 +3,8 @@
 package flood
 
 const (
-	clients = 2_000
+	clients = 1_000
 	memory  = 400 << 20
+
+	publications = 10
 )

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	callTimeout = 90 * time.Second // of one command; scripts have shorter limits of their own, and say what they waited for
-	stopTimeout = 60 * time.Second // for a script to clean up behind itself
+	callTimeout = 2 * time.Minute // of one command; scripts have shorter limits of their own, and say what they waited for
+	stopTimeout = time.Minute     // for a script to clean up behind itself
 )
 
 // Peer is a running script that serves commands (see peer.js). Its commands may be called from many goroutines at once.

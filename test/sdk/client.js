@@ -4,7 +4,7 @@ import { Client } from '../../sdk/js/dist/index.js';
 import { serve, within } from '../node/peer.js';
 import { WebSocket } from '../node/ws.js';
 
-const patience = 25_000; // ms for anything that is waited for
+const patience = 60_000; // ms for anything that is waited for
 const clients = new Map(); // name → { client, states, renewals, told: channel → [] }
 
 /** Waits until the condition holds, looking whenever anything happens. */

@@ -3,7 +3,7 @@
 import { launch } from '../node/chromium.js';
 import { serve } from '../node/peer.js';
 
-const patience = 25_000; // ms for anything that a page is waited for
+const patience = 60_000; // ms for anything that a page is waited for
 const browser = await launch(process.argv[2]);
 const pages = new Map(); // name → { page, context, problems }
 

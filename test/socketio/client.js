@@ -6,7 +6,7 @@
 import { serve, within } from '../node/peer.js';
 import { io } from '../node/io.js';
 
-const patience = 25_000; // ms for anything that is waited for
+const patience = 60_000; // ms for anything that is waited for
 const clients = new Map(); // name → Client
 
 class Client {

@@ -5,7 +5,7 @@
 import { serve, within } from '../node/peer.js';
 import { Socket } from '../node/engine.js';
 
-const patience = 25_000; // ms for anything that is waited for
+const patience = 60_000; // ms for anything that is waited for
 
 /** One connection, with its events as things to wait for. */
 class Line {

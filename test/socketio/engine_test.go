@@ -27,7 +27,7 @@ func engineServer(t *testing.T, h engineio.Handler, o engineio.Options) (*engine
 	}
 	web := httptest.NewServer(server)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		server.Shutdown(ctx)
 		web.CloseClientConnections()
@@ -98,7 +98,7 @@ func TestEngineClientsHearTheirEchoes(t *testing.T) {
 // waitForNone waits until no session is left: the client has closed them all.
 func waitForNone(t *testing.T, server *engineio.Server) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); server.Stats().Sessions > 0; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); server.Stats().Sessions > 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d sessions are left", server.Stats().Sessions)
 		}

@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long anything may take.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // service is a server of Socket.IO with its hub.
 type service struct {

@@ -4,7 +4,7 @@
 import { launch } from '../node/chromium.js';
 import { serve } from '../node/peer.js';
 
-const patience = 25_000; // ms for anything that a page is waited for
+const patience = 60_000; // ms for anything that a page is waited for
 const browser = await launch(process.argv[2]);
 const context = await browser.newContext();
 const tabs = new Map(); // name → { page, problems }

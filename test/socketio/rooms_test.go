@@ -44,7 +44,7 @@ func (r *room) start(t *testing.T) {
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		if nc, err := net.Dial("tcp", r.addr); err == nil {
 			nc.Close()
 			return
