@@ -3,6 +3,7 @@
 package rabbitmq_test
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -66,9 +67,10 @@ func TestWhenTheServerStumbles(t *testing.T) {
 // deleteLogs deletes the logs of one deployment.
 func deleteLogs(t *testing.T, r *servers.RabbitMQ, prefix string) {
 	t.Helper()
-	for name := range strings.FieldsSeq(r.Control("list_queues", "name")) {
-		if strings.HasPrefix(name, prefix+".log.") {
-			r.Control("delete_queue", name)
+	ch := dial(t, r)
+	for i := range 4 {
+		if _, err := ch.QueueDelete(fmt.Sprint(prefix, ".log.", i), false, false, false); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -86,7 +88,7 @@ func shortOfMemory(t *testing.T, r *servers.RabbitMQ) {
 	if err := publish(b, "before"); err != nil {
 		t.Fatal(err)
 	}
-	r.Control("set_vm_memory_high_watermark", "0")
+	r.Do(`vm_memory_monitor:set_vm_memory_high_watermark(0.0)`)
 	// RabbitMQ tells a connection only once it publishes.
 	eventually(t, "the alarm is told", func() bool {
 		publishSoon(b, "noticed")
@@ -104,7 +106,7 @@ func shortOfMemory(t *testing.T, r *servers.RabbitMQ) {
 			t.Errorf("waiting for the end of the alarm: %v", err)
 		}
 	})
-	r.Control("set_vm_memory_high_watermark", "0.4")
+	r.Do(`vm_memory_monitor:set_vm_memory_high_watermark(0.4)`)
 	waiting.Wait()
 	eventually(t, "it publishes again", func() bool { return publish(b, "after") == nil })
 	h, err := b.History(t.Context(), "lobby", hub.Query{Limit: 100, Retention: hub.Retention{Count: 100}})
