@@ -52,14 +52,14 @@ func TestWhenTheServerStumbles(t *testing.T) {
 	frozen := func() { r.Freeze(); time.Sleep(5 * time.Second) }
 	brokertest.RunFaults(t, []brokertest.Fault{
 		{Name: "it is killed and comes back with what it had", Begin: alone(0, r.Kill, r.Start)},
-		{Name: "it is killed, and publishers wait for it", Begin: alone(time.Minute, r.Kill, r.Start)},
+		{Name: "it is killed, and publishers wait for it", Begin: alone(patience, r.Kill, r.Start)},
 		{Name: "it stands still for longer than is waited", Begin: alone(0, frozen, r.Thaw)},
-		{Name: "it stands still, and publishers wait for it", Begin: alone(time.Minute, frozen, r.Thaw)},
+		{Name: "it stands still, and publishers wait for it", Begin: alone(patience, frozen, r.Thaw)},
 		{Name: "a node is cut off", Begin: linked((*servers.Link).Cut), Others: true},
 		{Name: "a node hears nothing for longer than it waits", Begin: linked(func(l *servers.Link) { l.Stall(); time.Sleep(8 * time.Second) }), Others: true},
 		{Name: "the logs are deleted", Loses: true, Begin: func(t *testing.T) (func() hub.Broker, func(), func()) {
 			o := options("")
-			return brittleWith(t, o, time.Minute, r.URL()), func() { deleteLogs(t, r, o.Prefix) }, func() {}
+			return brittleWith(t, o, patience, r.URL()), func() { deleteLogs(t, r, o.Prefix) }, func() {}
 		}},
 	})
 }
@@ -79,7 +79,7 @@ func deleteLogs(t *testing.T, r *servers.RabbitMQ, prefix string) {
 func shortOfMemory(t *testing.T, r *servers.RabbitMQ) {
 	o := options(r.URL())
 	b := start(t, o)
-	o.PublishWait = time.Minute
+	o.PublishWait = patience
 	patient := start(t, o)
 	publish := func(b *rabbitmq.Broker, text string) error {
 		_, err := b.Publish(t.Context(), &hub.Publication{Channel: "lobby", Payload: []byte(text)}, hub.Storing{Retention: hub.Retention{Count: 100}})

@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	patience   = 60 * time.Second
+	patience   = 3 * time.Minute
 	publishers = 4
-	pause      = 20 * time.Millisecond // of a publisher
+	pause      = 40 * time.Millisecond // of a publisher
 	enough     = 60                    // publications before something happens, and behind it; all of a channel are within the history of dev mode, 1000
 )
 
