@@ -49,7 +49,7 @@ type Harness struct {
 }
 
 // patience is how long the suite waits for what must come.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // What a node is given before it is held for dead: in tests in which none dies, and in those in which one does.
 const longExpiry, shortExpiry = 30 * time.Second, 3 * time.Second
@@ -138,10 +138,15 @@ func (c *cluster) quiet() {
 	}
 }
 
-// eventually waits until ok, which it asks again and again.
+// longestPause is how long eventually waits at most before it asks again.
+const longestPause = 50 * time.Millisecond
+
+// eventually waits until ok, which it asks again and again, more and more seldom.
 func (c *cluster) eventually(ok func() bool, format string, values ...any) {
 	c.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
+	deadline := time.Now().Add(patience)
+	for pause := time.Millisecond; !ok(); pause = min(2*pause, longestPause) {
+		time.Sleep(pause)
 		if time.Now().After(deadline) {
 			c.Fatalf("still not after %v: %s", patience, fmt.Sprintf(format, values...))
 		}

@@ -192,7 +192,7 @@ func runFault(c *cluster, f Fault, strike, mend func()) {
 		publishing.Go(func() {
 			for k := 0; during.Err() == nil; k++ {
 				published.say(c, n, "busy", fmt.Sprint(i, "/", k)) // what was not acknowledged is not said again
-				time.Sleep(2 * time.Millisecond)
+				time.Sleep(10 * time.Millisecond)
 			}
 		})
 	}

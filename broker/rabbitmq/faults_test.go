@@ -3,6 +3,7 @@
 package rabbitmq_test
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -51,14 +52,14 @@ func TestWhenTheServerStumbles(t *testing.T) {
 	frozen := func() { r.Freeze(); time.Sleep(5 * time.Second) }
 	brokertest.RunFaults(t, []brokertest.Fault{
 		{Name: "it is killed and comes back with what it had", Begin: alone(0, r.Kill, r.Start)},
-		{Name: "it is killed, and publishers wait for it", Begin: alone(time.Minute, r.Kill, r.Start)},
+		{Name: "it is killed, and publishers wait for it", Begin: alone(patience, r.Kill, r.Start)},
 		{Name: "it stands still for longer than is waited", Begin: alone(0, frozen, r.Thaw)},
-		{Name: "it stands still, and publishers wait for it", Begin: alone(time.Minute, frozen, r.Thaw)},
+		{Name: "it stands still, and publishers wait for it", Begin: alone(patience, frozen, r.Thaw)},
 		{Name: "a node is cut off", Begin: linked((*servers.Link).Cut), Others: true},
 		{Name: "a node hears nothing for longer than it waits", Begin: linked(func(l *servers.Link) { l.Stall(); time.Sleep(8 * time.Second) }), Others: true},
 		{Name: "the logs are deleted", Loses: true, Begin: func(t *testing.T) (func() hub.Broker, func(), func()) {
 			o := options("")
-			return brittleWith(t, o, time.Minute, r.URL()), func() { deleteLogs(t, r, o.Prefix) }, func() {}
+			return brittleWith(t, o, patience, r.URL()), func() { deleteLogs(t, r, o.Prefix) }, func() {}
 		}},
 	})
 }
@@ -66,9 +67,10 @@ func TestWhenTheServerStumbles(t *testing.T) {
 // deleteLogs deletes the logs of one deployment.
 func deleteLogs(t *testing.T, r *servers.RabbitMQ, prefix string) {
 	t.Helper()
-	for name := range strings.FieldsSeq(r.Control("list_queues", "name")) {
-		if strings.HasPrefix(name, prefix+".log.") {
-			r.Control("delete_queue", name)
+	ch := dial(t, r)
+	for i := range 4 {
+		if _, err := ch.QueueDelete(fmt.Sprint(prefix, ".log.", i), false, false, false); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -77,7 +79,7 @@ func deleteLogs(t *testing.T, r *servers.RabbitMQ, prefix string) {
 func shortOfMemory(t *testing.T, r *servers.RabbitMQ) {
 	o := options(r.URL())
 	b := start(t, o)
-	o.PublishWait = time.Minute
+	o.PublishWait = patience
 	patient := start(t, o)
 	publish := func(b *rabbitmq.Broker, text string) error {
 		_, err := b.Publish(t.Context(), &hub.Publication{Channel: "lobby", Payload: []byte(text)}, hub.Storing{Retention: hub.Retention{Count: 100}})
@@ -86,7 +88,7 @@ func shortOfMemory(t *testing.T, r *servers.RabbitMQ) {
 	if err := publish(b, "before"); err != nil {
 		t.Fatal(err)
 	}
-	r.Control("set_vm_memory_high_watermark", "0")
+	r.Do(`vm_memory_monitor:set_vm_memory_high_watermark(0.0)`)
 	// RabbitMQ tells a connection only once it publishes.
 	eventually(t, "the alarm is told", func() bool {
 		publishSoon(b, "noticed")
@@ -104,7 +106,7 @@ func shortOfMemory(t *testing.T, r *servers.RabbitMQ) {
 			t.Errorf("waiting for the end of the alarm: %v", err)
 		}
 	})
-	r.Control("set_vm_memory_high_watermark", "0.4")
+	r.Do(`vm_memory_monitor:set_vm_memory_high_watermark(0.4)`)
 	waiting.Wait()
 	eventually(t, "it publishes again", func() bool { return publish(b, "after") == nil })
 	h, err := b.History(t.Context(), "lobby", hub.Query{Limit: 100, Retention: hub.Retention{Count: 100}})

@@ -126,7 +126,7 @@ func (l *listener) notify(to carrier, n *hub.Notice) {
 	case n.Type == hub.Subscribed: // from here on the client can come back without loss
 		to.Send(append(appendID(nil, n.Position.Cursor()), '\n'), nil)
 	case n.Type == hub.Gap:
-		l.tell(to, n.Position, "gap", notice{Channel: n.Channel, From: &n.From, To: n.To})
+		l.tell(to, n.Position, "gap", notice{Channel: n.Channel, From: &n.From, To: &n.To})
 	case n.Type == hub.Unsubscribed:
 		l.left(to, n)
 	}
@@ -136,7 +136,7 @@ func (l *listener) notify(to carrier, n *hub.Notice) {
 type notice struct {
 	Channel   string   `json:"channel,omitempty"`
 	From      *uint64  `json:"from,omitempty"`
-	To        uint64   `json:"to,omitempty"`
+	To        *uint64  `json:"to,omitempty"`
 	Recovered *bool    `json:"recovered,omitempty"`
 	Code      hub.Code `json:"code,omitempty"`
 	Message   string   `json:"message,omitempty"`

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -256,20 +257,28 @@ func (p *poll) count(publication *hub.Publication, messages int) {
 	p.full = p.full || messages >= p.request.limit || p.bytes >= p.gateway.options.OutboxBytes
 }
 
-// missing notes that publications are lost, from an offset on up to a position.
+// missing notes that publications are lost, from an offset on up to a position. An answer ends where a numbering does, as it has only
+// offsets to say where in it a gap is; the next one says that the cursor cannot be recovered.
 func (p *poll) missing(channel string, from uint64, to hub.Position) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.full = p.full || from == 0 && p.holds(channel)
 	if p.full { // they will be missed next time
 		return
 	}
-	gap := notice{From: &from, To: to.Offset}
+	gap := notice{From: &from, To: &to.Offset}
 	if p.request.several() {
 		gap.Channel = channel
 	}
 	p.gaps = append(p.gaps, gap)
 	p.cursor[channel] = to
 	p.tell()
+}
+
+// holds tells whether the answer says something of a channel by offsets. Called with the lock.
+func (p *poll) holds(channel string) bool {
+	return slices.ContainsFunc(p.messages, func(m *hub.Publication) bool { return m.Channel == channel }) ||
+		slices.ContainsFunc(p.gaps, func(gap notice) bool { return gap.Channel == channel || !p.request.several() })
 }
 
 // unrecovered notes that the cursor names no place in a channel that can be gone on from.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ringdown/ringdown/test/servers"
+	"github.com/ringdown/ringdown/test/simulation"
 )
 
 // fault is something that happens while readers of all transports read and writers publish.
@@ -100,7 +101,13 @@ func TestWhenSentinelsFailOver(t *testing.T) {
 	s := servers.StartSentinels(t)
 	master, replica := s.Servers[0], s.Servers[1]
 	f := assemble(t, nil, s.URL(), s.URL(), s.URL())
+	for _, n := range f.nodes { // a node that knows nothing of a channel cannot tell that the new master knows too little: docs/brokers.md
+		for _, channel := range busy {
+			f.read(t, &reader{over: simulation.Native, channel: channel, address: n.address})
+		}
+	}
 	f.under(t, func() {
+		f.crowd.until(t, "everybody hears something", func(r *reader) bool { return r.seen() != "" })
 		f.forget()
 		replica.Freeze()
 		master.Do("CLIENT KILL TYPE replica")

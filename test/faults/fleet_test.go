@@ -62,6 +62,16 @@ func (p *process) ask(t *testing.T, method, path, body string, into any, header 
 	return response.StatusCode
 }
 
+// say publishes a text, which no other publication of the channel has, until the node has taken it.
+func (p *process) say(t *testing.T, channel, text string) (at message) {
+	t.Helper()
+	eventually(t, text+" is published", func() bool {
+		at = message{}
+		return p.ask(t, "POST", "/channels/"+channel, text, &at, "Content-Type: text/plain", "Idempotency-Key: "+text)/100 == 2
+	})
+	return at
+}
+
 // eventually waits until something holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()

@@ -21,10 +21,8 @@ func hearEachOther(t *testing.T, f *fleet) {
 	onB := &crowd{address: b.address, log: log}
 	ctx, cancel := newPatience(t)
 	defer cancel()
-	var at message
-	a.ask(t, "POST", "/channels/hall", "before", &at, "Content-Type: text/plain")
-	began := at.Cursor // of a, and used on b
-	a.ask(t, "POST", "/channels/hall", "missed", &at, "Content-Type: text/plain")
+	began := a.say(t, "hall", "before").Cursor // of a, and used on b
+	a.say(t, "hall", "missed")
 	var reads sync.WaitGroup
 	for _, over := range everyTransport {
 		r := &reader{crowd: onB, name: string(over), channel: "hall", over: over, cursor: began}
@@ -32,7 +30,7 @@ func hearEachOther(t *testing.T, f *fleet) {
 		reads.Go(func() { r.run(ctx, t) })
 	}
 	onB.until(t, "everybody has what was missed", func(r *reader) bool { return r.seen() == "missed" })
-	a.ask(t, "POST", "/channels/hall", "live", &at, "Content-Type: text/plain")
+	at := a.say(t, "hall", "live")
 	onB.until(t, "everybody hears it live", func(r *reader) bool { return r.seen() == "live" })
 	for _, r := range onB.readers {
 		eventually(t, "the cursor of "+r.name+" is that of the publisher", func() bool { return r.at() == at.Cursor })

@@ -109,8 +109,7 @@ func TestPollingNeedsNoStickySessions(t *testing.T) {
 		if i%2 == 0 {
 			p.post(ctx, fmt.Sprintf(`42["publish","lobby",%q]`, data))
 		} else {
-			var m message
-			nodes[map[string]string{"a": "b", "b": "a"}[home]].ask(t, "POST", "/channels/lobby", data, &m, "Content-Type: text/plain")
+			nodes[map[string]string{"a": "b", "b": "a"}[home]].say(t, "lobby", data)
 		}
 		if packet := p.next(ctx, `42["message"`); !strings.Contains(packet, `"`+data+`"`) {
 			t.Fatalf("instead of %s came %s", data, packet)

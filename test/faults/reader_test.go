@@ -181,13 +181,6 @@ func (r *reader) seen() string {
 	return r.last
 }
 
-// settled is the entry that says that the reader is up to date.
-func (r *reader) settled() simulation.Entry {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return simulation.Entry{What: simulation.Settled, Who: r.name, Leg: r.leg, Channel: r.channel}
-}
-
 func (r *reader) url(scheme, path string, values url.Values) string {
 	values.Set("user", r.name)
 	return fmt.Sprintf("%s://%s%s?%s", scheme, cmp.Or(r.address, r.crowd.address), path, values.Encode())

@@ -89,8 +89,7 @@ func recoverElsewhere(t *testing.T, f *fleet) {
 	first := *c
 	c.say(ctx, `420["join","hall"]`)
 	c.next(ctx, "430")
-	var m message
-	nodes[2].ask(t, "POST", "/channels/hall", "seen", &m, "Content-Type: text/plain")
+	nodes[2].say(t, "hall", "seen")
 	offset := c.offset(c.next(ctx, `42["message"`))
 	for i, at := range []int{1, 2, 0, 0, 2, 0} { // back on the first, which has something of long ago
 		old := c
@@ -107,7 +106,7 @@ func recoverElsewhere(t *testing.T, f *fleet) {
 			})
 		}
 		data := fmt.Sprint("missed-", i)
-		nodes[2].ask(t, "POST", "/channels/hall", data, &m, "Content-Type: text/plain")
+		nodes[2].say(t, "hall", data)
 		var before []string
 		c, before = comeTo(ctx, t, nodes[at], fmt.Sprintf(`{"pid":%q,"offset":%q}`, first.pid, offset))
 		if c.pid != first.pid || c.sid != first.sid {
@@ -117,7 +116,7 @@ func recoverElsewhere(t *testing.T, f *fleet) {
 			t.Fatalf("step %d: what was missed is %v", i, before)
 		}
 		live := fmt.Sprint("live-", i)
-		nodes[2].ask(t, "POST", "/channels/hall", live, &m, "Content-Type: text/plain")
+		nodes[2].say(t, "hall", live)
 		if packet := c.next(ctx, `42["message"`); !strings.Contains(packet, live) {
 			t.Fatalf("step %d: %s came instead of %s", i, packet, live)
 		} else {

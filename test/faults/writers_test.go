@@ -23,6 +23,9 @@ import (
 // answerTime is how long a writer waits for an answer before it asks again, which may reach another node.
 const answerTime = 2 * time.Second
 
+// How long a writer waits before it tries again, about.
+const firstWait, longestWait = 40 * time.Millisecond, 320 * time.Millisecond
+
 // writers publish by POST.
 type writers struct {
 	address string
@@ -92,7 +95,7 @@ func (w *writers) publish(ctx context.Context, who, channel, id string) {
 // publishAt is publish by one node.
 func (w *writers) publishAt(ctx context.Context, address, who, channel, id string) {
 	content := simulation.Content{ID: id, Kind: hub.Text, Payload: []byte("#" + id + "#")}
-	began := w.log.Mark()
+	began, wait := w.log.Mark(), firstWait
 	for ctx.Err() == nil {
 		w.log.Add(simulation.Entry{What: simulation.Attempted, Who: who, Channel: channel, Content: content})
 		var m struct {
@@ -111,7 +114,8 @@ func (w *writers) publishAt(ctx context.Context, address, who, channel, id strin
 			w.mu.Unlock()
 			return
 		}
-		time.Sleep(20*time.Millisecond + rand.N(80*time.Millisecond))
+		time.Sleep(wait/2 + rand.N(wait))
+		wait = min(2*wait, longestWait)
 	}
 }
 

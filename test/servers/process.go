@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience bounds what takes milliseconds on a machine that is not busy.
-const patience = 60 * time.Second
+// patience bounds what takes milliseconds on a machine that is not busy, or for RabbitMQ's start some six seconds of a processor.
+const patience = 4 * time.Minute
 
 // Process is a server that a test may stop and start. Its methods fail the test if the server does not do it, and are called from one
 // goroutine at a time.
@@ -98,7 +98,7 @@ func (p *Process) await(deadline time.Time) error {
 		select {
 		case <-p.exited:
 			return fmt.Errorf("it has exited: %v", p.cmd.ProcessState)
-		case <-time.After(10 * time.Millisecond):
+		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
 			return err

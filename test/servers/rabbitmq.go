@@ -26,9 +26,13 @@ type RabbitMQ struct {
 	SecureAddr     string // the same over TLS
 	CA             *x509.CertPool
 	User, Password string // who may do everything
+	node, cookie   string // Erlang's name for it, and who knows this may have it do anything
 	dir            string
 	env            []string
 }
+
+// idle has the server work in as few threads as it can, none of which looks for work without pause.
+const idle = "+S 1:1 +SDcpu 1:1 +SDio 1 +sbwt none +sbwtdcpu none +sbwtdio none"
 
 // debianScripts is where Debian has the scripts that do not change to a user of their own.
 const debianScripts = "/usr/lib/rabbitmq/bin"
@@ -41,18 +45,19 @@ func StartRabbitMQ(t testing.TB) *RabbitMQ {
 	mapper := startPortMapper(t)
 	port, secure := freePort(t), freePort(t)
 	certificate := newCertificate(t)
-	r := &RabbitMQ{Addr: "127.0.0.1:" + port, SecureAddr: "127.0.0.1:" + secure, CA: certificate.pool, User: "test", Password: "p@ss/word", dir: t.TempDir()}
+	r := &RabbitMQ{Addr: "127.0.0.1:" + port, SecureAddr: "127.0.0.1:" + secure, CA: certificate.pool, User: "test", Password: "p@ss/word", dir: t.TempDir(),
+		node: "ringdown" + port + "@localhost", cookie: "cookie" + port}
 	r.write(t, "rabbitmq.conf", fmt.Sprintf("listeners.tcp.default = %s\nlisteners.ssl.default = %s\nssl_options.certfile = %s\nssl_options.keyfile = %s\n"+
 		"ssl_options.verify = verify_none\nssl_options.fail_if_no_peer_cert = false\ndefault_user = %s\ndefault_pass = %s\n",
 		r.Addr, r.SecureAddr, certificate.cert, certificate.key, r.User, r.Password))
 	r.write(t, "enabled_plugins", "[].\n")
-	r.write(t, ".erlang.cookie", "cookie"+port)
+	r.write(t, ".erlang.cookie", r.cookie)
 	if err := os.Chmod(filepath.Join(r.dir, ".erlang.cookie"), 0o400); err != nil {
 		t.Fatal(err)
 	}
 	r.env = append(os.Environ(), "HOME="+r.dir,
 		"ERL_EPMD_PORT="+mapper, "ERL_EPMD_ADDRESS=127.0.0.1",
-		"RABBITMQ_NODENAME=ringdown"+port+"@localhost",
+		"RABBITMQ_NODENAME="+r.node,
 		"RABBITMQ_DIST_PORT="+freePort(t),
 		"RABBITMQ_CONF_ENV_FILE="+filepath.Join(r.dir, "none"),
 		"RABBITMQ_CONFIG_FILE="+filepath.Join(r.dir, "rabbitmq.conf"),
@@ -62,8 +67,8 @@ func StartRabbitMQ(t testing.TB) *RabbitMQ {
 		"RABBITMQ_PID_FILE="+filepath.Join(r.dir, "pid"),
 		"RABBITMQ_ALLOW_INPUT=1", // the script becomes the server, instead of waiting for it
 		"RABBITMQ_SERVER_START_ARGS=-noinput -start_epmd false",
-		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none")
-	r.Process = &Process{t: t, name: "rabbitmq-server", log: filepath.Join(r.dir, "log", "ringdown"+port+"@localhost.log"), ready: r.greet,
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} "+idle)
+	r.Process = &Process{t: t, name: "rabbitmq-server", log: filepath.Join(r.dir, "log", r.node+".log"), ready: r.greet,
 		command: func() *exec.Cmd { return r.command(server) }}
 	t.Cleanup(func() {
 		r.Kill()
@@ -146,19 +151,23 @@ func (r *RabbitMQ) URLAt(addr string) string {
 	return (&url.URL{Scheme: "amqp", User: url.UserPassword(r.User, r.Password), Host: addr}).String()
 }
 
-// Control runs rabbitmqctl, which takes some seconds, and returns what it prints.
-func (r *RabbitMQ) Control(args ...string) string {
+// Do has the server evaluate a list of Erlang's expressions, and returns the value of the last as Erlang writes it. It costs milliseconds, where
+// rabbitmqctl starts a virtual machine of its own.
+func (r *RabbitMQ) Do(expressions string) string {
 	r.t.Helper()
-	out, err := r.command(rabbitScript(r.t, "rabbitmqctl"), append([]string{"-q"}, args...)...).CombinedOutput()
-	if err != nil {
-		r.t.Fatalf("rabbitmqctl %s: %v\n%s", strings.Join(args, " "), err, out)
+	cmd := r.command(program(r.t, "erl_call", "erlang-base"), "-r", "-name", r.node, "-c", r.cookie, "-e")
+	cmd.Stdin = strings.NewReader(expressions + ".\n")
+	out, err := cmd.CombinedOutput()
+	value, ok := strings.CutPrefix(string(out), "{ok, ")
+	if err != nil || !ok {
+		r.t.Fatalf("RabbitMQ, asked for %s: %v\n%s", expressions, err, out)
 	}
-	return string(out)
+	return strings.TrimSuffix(value, "}")
 }
 
 // Settle has RabbitMQ write to disk what it otherwise writes half a second later: among other things that there are streams at all, once the first
 // has been declared. If it is killed before that, it cannot find them any more.
 func (r *RabbitMQ) Settle() {
 	r.t.Helper()
-	r.Control("eval", "[dets:sync(T) || T <- dets:all()].")
+	r.Do("[dets:sync(T) || T <- dets:all()]")
 }

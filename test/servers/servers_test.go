@@ -141,16 +141,16 @@ func TestALinkIsCutStalledAndMended(t *testing.T) {
 func TestARabbitMQKeepsItsMapperAndDataThroughAKill(t *testing.T) {
 	t.Parallel()
 	r := StartRabbitMQ(t)
-	r.Control("add_vhost", "kept")
+	r.Do(`rabbit_vhost:add(<<"kept">>, <<"test">>)`)
 	r.Settle()
 	r.Kill()
 	if err := r.greet(); err == nil {
 		t.Error("a killed server answers")
 	}
 	r.Start()
-	r.Control("await_startup")
-	if got := r.Control("list_vhosts"); !strings.Contains(got, "kept") {
-		t.Errorf("after a kill it has %q", got)
+	r.Do(`rabbit:await_startup(node())`)
+	if got := r.Do(`rabbit_vhost:exists(<<"kept">>)`); got != "true" {
+		t.Errorf("after a kill it is said to have the virtual host: %s", got)
 	}
 }
 
