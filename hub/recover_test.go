@@ -243,3 +243,49 @@ func TestWhatIsLostBetweenTheLastValueAndTheBeginningIsTold(t *testing.T) {
 	c.take(100)
 	c.expect(t, "(subscribed at 0) 1 (gap 2-3) 4")
 }
+
+// Who catches up when the broker goes away waits for it, as long as nothing comes that the client could be handed instead.
+func TestWhoCatchesUpWaitsForABrokerThatIsAway(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		away, then time.Duration // how long history cannot be read, and when something is published; 0 is never
+		gap        bool
+	}{
+		{"for long", 25 * time.Second, 0, false},
+		{"for too long", time.Minute, 0, true},
+		{"for a moment", 600 * time.Millisecond, 100 * time.Millisecond, false},
+		{"while others publish", 25 * time.Second, time.Second, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, b := badLine(t, hub.Rule{History: hub.Retention{Count: 1000, Age: time.Hour}})
+				open(t, h, "lobby")
+				last := say(t, h, "lobby", numbers(1, 300)...).Position
+				b.set(func() {
+					b.remote = true
+					b.after = func() { b.set(func() { b.fails["history"] = true }) } // once the first page is read
+				})
+				time.AfterFunc(c.away, func() {
+					b.set(func() {
+						b.after = nil
+						b.fails["history"] = false
+					})
+				})
+				if c.then > 0 {
+					time.AfterFunc(c.then, func() { say(t, h, "lobby", "301") })
+				}
+				s := newClient()
+				s.login(t, h, hub.Identity{})
+				s.subscribe(t, "lobby", after(hub.Position{Epoch: last.Epoch, Offset: 1}))
+				time.Sleep(time.Minute)
+				told := strings.Join(s.told(), " ")
+				if is := strings.Contains(told, "gap"); is != c.gap {
+					t.Errorf("a gap is told: %v; all of it: %s", is, told)
+				}
+				if want := strings.Join(numbers(2, 300), " "); !c.gap && !strings.Contains(told, want) {
+					t.Errorf("was told %s", told)
+				}
+			})
+		})
+	}
+}

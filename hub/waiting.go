@@ -19,8 +19,13 @@ type waiting struct {
 // page is how many publications are read from history, and handed over, at a time.
 const page = 128
 
-// How long a subscription waits before it tries once more to read from history, the first time and at most.
-const replayPause, maxReplayPause = 100 * time.Millisecond, 400 * time.Millisecond
+const (
+	// replayPause is how long a subscription waits before it tries once more to read from history, the first time, and maxReplayPause at most.
+	replayPause, maxReplayPause = 100 * time.Millisecond, 400 * time.Millisecond
+	// replayTries is how often it tries at least, and replayPatience for how long while nothing new comes, as is so when the broker is away.
+	replayTries    = 4
+	replayPatience = 30 * time.Second
+)
 
 // fellBehind is called when a receiver that was up to date is late: where the rule lets publications be dropped, what comes now
 // gathers until it is ready. m is the subscription's own. Called with the channel's lock.
@@ -84,11 +89,11 @@ func (h *Hub) catchUp(sub *subscription) (late bool) {
 		if !more {
 			return late
 		}
-		w, next := sub.waiting, sub.waiting.next
+		w := sub.waiting
 		ch.mu.Unlock()
-		history, err := h.replay(ch, next)
+		history, err := h.replay(sub, w)
 		ch.mu.Lock()
-		if err != nil {
+		if err != nil && sub.waiting == w {
 			h.log.Warn("recovery from history failed; subscribers are told of a gap", "channel", ch.name, "cause", err)
 		}
 		if sub.waiting == w { // otherwise the channel was renumbered meanwhile, or left
@@ -98,14 +103,20 @@ func (h *Hub) catchUp(sub *subscription) (late bool) {
 	return false
 }
 
-// replay reads a page of history, and tries it again where the broker is beyond a network.
-func (h *Hub) replay(ch *channel, from uint64) (history History, err error) {
-	for pause := replayPause; ; pause *= 2 {
+// replay reads the page of history that a subscription waits for, and tries it again where the broker is beyond a network.
+func (h *Hub) replay(sub *subscription, w *waiting) (history History, err error) {
+	ch, began := sub.channel, time.Now()
+	first, _ := sub.waitsAt(w)
+	for tries, pause := 1, replayPause; ; tries, pause = tries+1, min(2*pause, maxReplayPause) {
 		ctx, cancel := context.WithTimeout(h.ctx, healTimeout)
-		history, err = h.broker.History(ctx, ch.name, Query{After: from - 1, Limit: page, Retention: ch.rule.History})
+		history, err = h.broker.History(ctx, ch.name, Query{After: w.next - 1, Limit: page, Retention: ch.rule.History})
 		cancel()
-		if err == nil || !h.broker.Remote() || pause > maxReplayPause {
+		if err == nil || !h.broker.Remote() {
 			return history, err
+		}
+		top, still := sub.waitsAt(w)
+		if !still || tries >= replayTries && (top != first || time.Since(began) >= replayPatience) {
+			return History{}, err
 		}
 		select {
 		case <-time.After(pause):
@@ -113,6 +124,13 @@ func (h *Hub) replay(ch *channel, from uint64) (history History, err error) {
 			return History{}, err
 		}
 	}
+}
+
+// waitsAt is where the channel is, and whether the subscription still waits for the same.
+func (sub *subscription) waitsAt(w *waiting) (top Position, still bool) {
+	sub.channel.mu.Lock()
+	defer sub.channel.mu.Unlock()
+	return sub.channel.position, sub.waiting == w
 }
 
 // handOver hands over what is at hand, and reports whether more is to be read from history now, or else whether the receiver takes
