@@ -67,7 +67,7 @@ func TestABurstForSlowHandlersIsNotCopiedForEachMessage(t *testing.T) {
 }
 
 func TestALargeMessageIsNotCopiedForEachWrite(t *testing.T) {
-	const size = 32 << 20
+	const size = 8 << 20
 	for _, d := range drivers {
 		opened := make(chan *loop.Conn, 1)
 		s := d.start(t, loop.Handler{Open: func(c *loop.Conn) { opened <- c }}, loop.Options{})
