@@ -21,11 +21,12 @@ pages: ## build the pages and the console into web/dist, if they are newer; this
 	@.ci/pages
 
 # Lint computes while what the tests need is downloaded. Most packages wait more than they compute, for servers, browsers and time-outs: hence
-# more of them at a time than there are processors. Vet has been.
+# more of them at a time than there are processors, and those that take longest first. Vet has been.
+LONGEST := ./test/faults ./test/pages ./broker/rabbitmq ./websocket/loop ./test/browser ./test/simulation ./broker/nats ./server ./test/socketio ./test/sdk ./test/conformance
 test: ## lint, then every test there is, with the race detector
 	@$(MAKE) --no-print-directory --jobs 2 lint test-js
 	@.ci/pages
-	$(TOOL) gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -race -vet=off -p 4 ./...
+	$(TOOL) gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -race -vet=off -p 4 $(LONGEST) ./...
 
 test-deps: ## install what the tests need beside Go: Node, npm packages, Chromium, servers
 	.ci/test-deps

@@ -131,7 +131,7 @@ func TestTheConnectHookIsAskedWithinTheRatesOfNewSessions(t *testing.T) {
 	}))
 	t.Cleanup(service.Close)
 	node := start(t, changed(func(c *config.Config) {
-		c.Backend.Connect, c.Backend.Secret, c.Backend.Timeout = service.URL, hookSecret, never
+		c.Backend.Connect, c.Backend.Secret, c.Backend.Timeout = service.URL, hookSecret, 20*time.Second
 		c.Listen.TrustedProxies = []string{"127.0.0.1"}
 		c.Limits.NewConnections, c.Limits.ConnectionsPerAddress = rate, 1
 	}))

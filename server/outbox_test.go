@@ -51,14 +51,16 @@ func TestAClientForWhichAMessageWaitsTooLongIsCut(t *testing.T) {
 			connect(t, node.Addr().String())
 			cut := `ringdown_disconnects_total{code="slow_consumer"} 1`
 			payload := fmt.Sprintf(`{"channel":"lobby","data":%q}`, strings.Repeat("x", 60<<10))
-			for deadline := time.Now().Add(time.Minute); ; {
+			for deadline := time.Now().Add(never); ; {
 				if _, shown := answerOf(t, node.Addr(), "GET", "/metrics", apiKey, ""); strings.Contains(shown, cut) {
 					return
 				}
 				if time.Now().After(deadline) {
-					t.Fatal("nobody was cut within a minute")
+					t.Fatalf("nobody was cut within %v", never)
 				}
-				ask(t, node, http.StatusCreated, "POST", "/api/v1/publish", apiKey, payload)
+				for range 20 {
+					ask(t, node, http.StatusCreated, "POST", "/api/v1/publish", apiKey, payload)
+				}
 			}
 		})
 	}

@@ -324,13 +324,13 @@ func readNumbered(ctx context.Context, c *websocket.Conn, messages int) error {
 }
 
 func TestBurstOfSmallMessagesOverrunsNobodyWhoReads(t *testing.T) {
-	start(t, hub.Options{}, channelhttp.Options{}).burst(50, 10_000, 0)
+	start(t, hub.Options{}, channelhttp.Options{}).burst(20, 10_000, 0)
 }
 
 func TestBurstOfMoreThanAnOutboxOverrunsNobodyWhoReads(t *testing.T) {
 	options := channelhttp.Options{}
 	options.OutboxBytes = 256 << 10
-	start(t, hub.Options{}, options).burst(20, 5_000, 1000)
+	start(t, hub.Options{}, options).burst(10, 3_000, 1000)
 }
 
 // overflow publishes to "lobby" until one of its two clients is given up as slow. The other one reads along and must get
