@@ -22,7 +22,7 @@ pages: ## build the pages and the console into web/dist, if they are newer; this
 
 # Lint computes while what the tests need is downloaded. Most packages wait more than they compute, for servers, browsers and time-outs: hence
 # more of them at a time than there are processors, and those that take longest first. Vet has been.
-LONGEST := ./test/faults ./test/pages ./broker/rabbitmq ./websocket/loop ./test/browser ./test/simulation ./broker/nats ./server ./test/socketio ./test/sdk ./test/conformance
+LONGEST := ./test/faults ./test/pages ./broker/rabbitmq ./test/browser ./test/simulation ./broker/nats ./server ./test/socketio ./test/sdk ./websocket/loop ./test/conformance
 test: ## lint, then every test there is, with the race detector
 	@$(MAKE) --no-print-directory --jobs 2 lint test-js
 	@.ci/pages

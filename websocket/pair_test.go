@@ -4,6 +4,7 @@ package websocket_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -72,6 +73,11 @@ func (l link) connect(t testing.TB) (server, client *websocket.Conn) {
 // listen starts a server and returns where its connections arrive, and how to reach it.
 func (l link) listen(t testing.TB) (<-chan *websocket.Conn, func(context.Context, string, string) (net.Conn, error), *tls.Config) {
 	accepted := make(chan *websocket.Conn, 1)
+	if l.over != overPipe { // with a real clock nobody is pinged or cut where the machine is slow, unless the test says so
+		for _, d := range []*time.Duration{&l.accept.KeepAlive.Interval, &l.accept.Limits.FrameTimeout, &l.accept.Limits.WriteTimeout} {
+			*d = cmp.Or(*d, time.Hour)
+		}
+	}
 	dial, config := serve(t, l.over, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, &l.accept)
 		if err != nil {

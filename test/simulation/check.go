@@ -37,6 +37,7 @@ func Check(rule func(channel string) hub.Rule, log []Entry) []Fault {
 		legs:     make(map[spot]*leg),
 		have:     make(map[spot]*place),
 	}
+	c.count()
 	c.publishing()
 	c.numbers()
 	c.receipts()
@@ -49,6 +50,7 @@ func Check(rule func(channel string) hub.Rule, log []Entry) []Fault {
 type checker struct {
 	rule   func(string) hub.Rule
 	log    []Entry
+	lives  []int // of the node, begun before each entry
 	faults []Fault
 
 	intents  map[string]*intent
@@ -117,6 +119,16 @@ type spot struct{ who, channel string }
 func (c *checker) fault(index int, format string, values ...any) {
 	e := &c.log[index]
 	c.faults = append(c.faults, Fault{index, e.Who, e.Channel, e.Content.ID, fmt.Sprintf(format, values...)})
+}
+
+// count counts the lives of the node.
+func (c *checker) count() {
+	c.lives = make([]int, len(c.log))
+	for i := 1; i < len(c.log); i++ {
+		if c.lives[i] = c.lives[i-1]; c.log[i-1].What == NodeStarted {
+			c.lives[i]++
+		}
+	}
 }
 
 // publishing gathers what was to be published and what the broker made of it.

@@ -164,13 +164,7 @@ func (c *checker) dead(n *numbering, index int) bool {
 			return true
 		}
 	}
-	lives := 0
-	for i := range index {
-		if c.log[i].What == NodeStarted {
-			lives++
-		}
-	}
-	return lives > n.life
+	return c.lives[index] > n.life
 }
 
 // saw checks a publication that a client received.

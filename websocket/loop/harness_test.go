@@ -94,6 +94,7 @@ type site struct {
 func (d driver) start(t testing.TB, handler loop.Handler, opts loop.Options) *site {
 	t.Helper()
 	opts.Goroutines = d.goroutines
+	unhurried(&opts)
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
@@ -119,6 +120,15 @@ func (d driver) start(t testing.TB, handler loop.Handler, opts loop.Options) *si
 		s.guard.check(int(s.detached.Load()))
 	})
 	return s
+}
+
+// unhurried gives peers an hour for what a test does not limit itself, so that none is pinged or cut where the machine is slow.
+func unhurried(o *loop.Options) {
+	for _, d := range []*time.Duration{&o.Accept.KeepAlive.Interval, &o.Accept.Limits.FrameTimeout, &o.Accept.Limits.WriteTimeout, &o.Outbox.Age} {
+		if *d == 0 {
+			*d = time.Hour
+		}
+	}
 }
 
 func listen(t testing.TB) net.Listener {
