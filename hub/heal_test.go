@@ -151,6 +151,7 @@ func TestAReplayIsTriedAgain(t *testing.T) {
 		h, _ := scene(t, b, hub.Disconnect)
 		c := open(t, h)
 		c.subscribe(t, "lobby", after(hub.Position{Epoch: oldEpoch}))
+		time.Sleep(time.Second)
 		c.expect(t, "(recovered at 0) 1 2 3")
 	})
 }

@@ -1,11 +1,16 @@
 package hub_test
 
 import (
+	"context"
+	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/ringdown/ringdown/broker/memory"
 	"github.com/ringdown/ringdown/hub"
 )
 
@@ -276,7 +281,11 @@ func TestWhoCatchesUpWaitsForABrokerThatIsAway(t *testing.T) {
 				}
 				s := newClient()
 				s.login(t, h, hub.Identity{})
+				began := time.Now()
 				s.subscribe(t, "lobby", after(hub.Position{Epoch: last.Epoch, Offset: 1}))
+				if took := time.Since(began); took > 0 {
+					t.Errorf("who subscribes was kept for %v", took)
+				}
 				time.Sleep(time.Minute)
 				told := strings.Join(s.told(), " ")
 				if is := strings.Contains(told, "gap"); is != c.gap {
@@ -288,4 +297,43 @@ func TestWhoCatchesUpWaitsForABrokerThatIsAway(t *testing.T) {
 			})
 		})
 	}
+}
+
+// dying is a broker that goes away once the first page of history was read, and takes two seconds to say so.
+type dying struct {
+	*faulty
+	away atomic.Bool
+	once sync.Once
+}
+
+func (d *dying) History(ctx context.Context, c string, q hub.Query) (hub.History, error) {
+	if d.away.Load() {
+		time.Sleep(2 * time.Second)
+		return hub.History{}, errFault
+	}
+	h, err := d.faulty.History(ctx, c, q)
+	if q.Limit == 128 {
+		d.once.Do(func() { d.away.Store(true) })
+	}
+	return h, err
+}
+
+// A publication that comes while history is still being asked for may come because the broker is back.
+func TestWhoCatchesUpIsToldOfNoGapAsTheBrokerComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &dying{faulty: &faulty{Broker: memory.New(memory.Options{}), fails: map[string]bool{}, remote: true}}
+		rule := hub.Rule{Pattern: "*", History: hub.Retention{Count: 1000, Age: time.Hour}}
+		h := start(t, hub.Options{Broker: d, Linger: -1, Rules: []hub.Rule{rule}, Log: slog.New(slog.DiscardHandler)})
+		open(t, h, "lobby")
+		last := say(t, h, "lobby", numbers(1, 300)...).Position
+		time.AfterFunc(10*time.Second, func() { d.away.Store(false) })
+		time.AfterFunc(10500*time.Millisecond, func() { say(t, h, "lobby", "301") })
+		s := newClient()
+		s.login(t, h, hub.Identity{})
+		s.subscribe(t, "lobby", after(hub.Position{Epoch: last.Epoch, Offset: 1}))
+		time.Sleep(time.Minute)
+		if told := strings.Join(s.told(), " "); strings.Contains(told, "gap") || !strings.HasSuffix(told, strings.Join(numbers(2, 301), " ")) {
+			t.Errorf("was told %s", told)
+		}
+	})
 }

@@ -83,7 +83,7 @@ func (s *Session) Subscribe(ctx context.Context, name string, o SubscribeOptions
 		s.finish(sub)
 		return err
 	}
-	s.hub.catchUp(sub)
+	s.hub.begin(sub)
 	return nil
 }
 

@@ -74,25 +74,41 @@ func (sub *subscription) reads() bool {
 	return sub.waiting != nil && sub.waiting.next != 0
 }
 
+// begin is catchUp for who is about to tell its client that it is subscribed: what a broker beyond a network does not give at once follows later.
+func (h *Hub) begin(sub *subscription) {
+	if _, later := h.handOn(sub, 1); later {
+		h.work(func() { h.catchUp(sub) })
+	}
+}
+
 // catchUp hands a subscription what it waits for, until it is up to date or its receiver takes no more, which it reports.
 func (h *Hub) catchUp(sub *subscription) (late bool) {
+	late, _ = h.handOn(sub, replayTries)
+	return late
+}
+
+// handOn is catchUp. With one try at history it leaves the rest for later if that fails.
+func (h *Hub) handOn(sub *subscription, tries int) (late, later bool) {
 	ch := sub.channel
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if sub.pumping {
-		return false
+		return false, false
 	}
 	sub.pumping = true
 	defer func() { sub.pumping = false }()
 	for sub.waiting != nil {
 		more, late := sub.handOver() // up to where history is needed
 		if !more {
-			return late
+			return late, false
 		}
 		w := sub.waiting
 		ch.mu.Unlock()
-		history, err := h.replay(sub, w)
+		history, err := h.replay(sub, w, tries)
 		ch.mu.Lock()
+		if err != nil && tries == 1 && h.broker.Remote() {
+			return false, true
+		}
 		if err != nil && sub.waiting == w {
 			h.log.Warn("recovery from history failed; subscribers are told of a gap", "channel", ch.name, "cause", err)
 		}
@@ -100,22 +116,25 @@ func (h *Hub) catchUp(sub *subscription) (late bool) {
 			sub.refill(history)
 		}
 	}
-	return false
+	return false, false
 }
 
-// replay reads the page of history that a subscription waits for, and tries it again where the broker is beyond a network.
-func (h *Hub) replay(sub *subscription, w *waiting) (history History, err error) {
+// replay reads the page of history that a subscription waits for, and tries it again where the broker is beyond a network, unless one try is all.
+func (h *Hub) replay(sub *subscription, w *waiting, most int) (history History, err error) {
 	ch, began := sub.channel, time.Now()
 	first, _ := sub.waitsAt(w)
 	for tries, pause := 1, replayPause; ; tries, pause = tries+1, min(2*pause, maxReplayPause) {
+		top, still := sub.waitsAt(w) // before history is asked: what comes while that fails may come because the broker is back
+		if !still {
+			return History{}, err
+		}
 		ctx, cancel := context.WithTimeout(h.ctx, healTimeout)
 		history, err = h.broker.History(ctx, ch.name, Query{After: w.next - 1, Limit: page, Retention: ch.rule.History})
 		cancel()
-		if err == nil || !h.broker.Remote() {
+		if err == nil || most == 1 || !h.broker.Remote() {
 			return history, err
 		}
-		top, still := sub.waitsAt(w)
-		if !still || tries >= replayTries && (top != first || time.Since(began) >= replayPatience) {
+		if tries >= most && (top != first || time.Since(began) >= replayPatience) {
 			return History{}, err
 		}
 		select {

@@ -138,6 +138,7 @@ func (g *Gateway) flowEvents(w http.ResponseWriter, r *http.Request, q *request)
 	w.WriteHeader(http.StatusOK)
 	f.run(w, r, g.options.Accept.KeepAlive.Interval)
 	if cause := f.why(); cause != nil {
+		f.session.Blame(cause)
 		g.lines.Journal().Ended(f.session, nil, 0, cause)
 	} else {
 		g.lines.Journal().Gone(f.session, nil, nil)
@@ -201,7 +202,6 @@ func (f *flow) write(w http.ResponseWriter, pieces ...[]byte) error {
 			f.cause = hub.Errorf(hub.SlowConsumer, "slow consumer: nothing was read for %v", f.age)
 		}
 		f.mu.Unlock()
-		f.session.Blame(f.cause)
 	}
 	return err
 }

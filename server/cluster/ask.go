@@ -109,23 +109,30 @@ func (c *Cluster) converse(ctx context.Context, to string, names []string, kind 
 	}
 	patience := time.NewTimer(c.options.Timeout)
 	defer patience.Stop()
-	for left, given := len(names), 0; left > given; {
+	left, given := len(names), 0
+	take := func(p piece) (goOn bool) {
+		if silent[p.Node] {
+			delete(silent, p.Node)
+			given = min(given, len(silent))
+		}
+		if !p.more {
+			left--
+		}
+		return hear(p)
+	}
+	for left > given {
 		select {
 		case p := <-q.pieces:
-			if silent[p.Node] {
-				delete(silent, p.Node)
-				given = min(given, len(silent))
-			}
-			if !p.more {
-				left--
-			}
-			if !hear(p) {
+			if !take(p) {
 				return nil
 			}
 		case <-patience.C:
+			if !q.rest(take) {
+				return nil
+			}
 			given = len(silent)
 		case <-ctx.Done():
-			if left -= q.rest(hear); left == 0 {
+			if !q.rest(take) || left == 0 {
 				return nil
 			}
 			return fmt.Errorf("%w: %w", errSilent, ctx.Err())
@@ -139,19 +146,16 @@ func (c *Cluster) converse(ctx context.Context, to string, names []string, kind 
 	return nil
 }
 
-// rest has what came before nobody waits any more be heard, and returns how many answers ended with it.
-func (q *question) rest(hear func(piece) bool) (ended int) {
+// rest has what has come by now be heard, and reports false once hear does.
+func (q *question) rest(hear func(piece) bool) bool {
 	for {
 		select {
 		case p := <-q.pieces:
-			if !p.more {
-				ended++
-			}
 			if !hear(p) {
-				return ended
+				return false
 			}
 		default:
-			return ended
+			return true
 		}
 	}
 }

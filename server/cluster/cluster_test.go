@@ -131,6 +131,41 @@ func TestWhatCameBeforeTheAskerGaveUpIsHeard(t *testing.T) {
 	}
 }
 
+func TestWhatCameBeforeTheTimeWasUpIsHeard(t *testing.T) {
+	lost := 0
+	for range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNet()
+			a := n.join(t, "a", Options{Timeout: time.Second}, nil)
+			for _, name := range []string{"b", "c"} {
+				c := New(&wire{memory.New(memory.Options{}), n, name, name}, Options{Timeout: time.Second, Log: a.log})
+				c.HandleParts("count", func(ctx context.Context, _ string, _ []byte, part func([]byte) error) error {
+					if name == "c" {
+						time.Sleep(100 * time.Millisecond)
+					}
+					return part([]byte("one"))
+				})
+				if err := c.Start(noSink{}); err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { c.Close() })
+			}
+			heard := 0
+			missing := a.AskParts(t.Context(), []string{"b", "c"}, "count", nil, func(string, []byte) bool {
+				heard++
+				time.Sleep(1100 * time.Millisecond) // c has answered to the end after 0.1 s
+				return true
+			})
+			if heard != 2 || len(missing) > 0 {
+				lost++
+			}
+		})
+	}
+	if lost > 0 {
+		t.Errorf("in %d of 100, an answer that had come after 0.1 s was not heard", lost)
+	}
+}
+
 func TestAQuestionIsAnsweredByAllThatCanAndTheRestIsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNet()
