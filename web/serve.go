@@ -44,7 +44,7 @@ func static(content []byte, name, caching string) http.Handler {
 		header := w.Header()
 		header.Set("Content-Type", contentType)
 		header.Set("Cache-Control", caching)
-		header.Set("Vary", "Accept-Encoding")
+		header.Add("Vary", "Accept-Encoding")
 		body, mark := content, ""
 		if takesGzip(r.Header.Values("Accept-Encoding")) && small() != nil {
 			body, mark = small(), "-gz" // other bytes have another tag (RFC 9110, section 8.8.3.3)
@@ -84,7 +84,7 @@ func takesGzip(accepted []string) bool {
 		if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
 			name, value, found := strings.Cut(weight, "=")
 			q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			return !found || strings.TrimSpace(name) != "q" || err == nil && q > 0
+			return !found || !strings.EqualFold(strings.TrimSpace(name), "q") || err == nil && q > 0
 		}
 	}
 	return false

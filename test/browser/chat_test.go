@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package browser lets Chromium talk through the plain pages of a real ringdown: pages in one browser, programs beside them on other
-// transports, and a server that is killed under them.
+// What is said on a plain page.
+
 package browser
 
 import (

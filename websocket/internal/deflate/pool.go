@@ -1,5 +1,7 @@
 //go:build !race
 
+// Where what is compressed with waits for the next connection.
+
 package deflate
 
 import "sync"
