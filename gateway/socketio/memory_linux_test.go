@@ -111,6 +111,9 @@ func heard(t *testing.T, fd int, want string) {
 	b := make([]byte, 1024)
 	for !strings.Contains(all.String(), want) {
 		n, err := unix.Read(fd, b)
+		if err == unix.EINTR { // the runtime's own signals
+			continue
+		}
 		if err != nil || n == 0 {
 			t.Fatalf("heard %q, then %v", all.String(), err)
 		}
